@@ -1,0 +1,146 @@
+"""The questions of MGSM and MSVAMP: from a data folder where it has them, else from the hub.
+
+Every row leaves as three texts, the gold answer as its authors wrote it:
+
+    {"question": "Joho hutumia komeo 2 za ufumwele wa buluu ...", "answer": "3", "language": "sw"}
+
+XREASON_DATA names the data folder (`mgsm/mgsm_sw.tsv`, `msvamp/sw.jsonl`, ...). A file that is there is used; a file that is not there is asked of
+the hub; nothing else ever stands in for it. lm-eval loads this file by its path (`custom_dataset: !function data.questions`).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+try:
+    from tasks.errors import UserError
+except ImportError:  # stock lm-eval, without our package installed
+
+    class UserError(Exception):  # type: ignore[no-redef]
+        """See tasks/errors.py."""
+
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a suite's questions are.
+
+    Attributes:
+        hub_id: the data set on the Hugging Face hub, one config a language, split `test`.
+        file: its place in a data folder, `{language}` standing for the code.
+        question: the hub's and the file's column with the question.
+        hub_answer: the hub's column with the gold answer.
+        file_answer: the file's column with the gold answer.
+    """
+
+    hub_id: str
+    file: str
+    question: str
+    hub_answer: str
+    file_answer: str
+
+
+SOURCES: dict[str, Source] = {
+    "mgsm": Source("juletxara/mgsm", "mgsm/mgsm_{language}.tsv", "question", "answer_number", "answer"),
+    "msvamp": Source("Mathoctopus/MSVAMP", "msvamp/{language}.jsonl", "m_query", "response", "response"),
+}
+
+
+def local_path(suite: str, language: str) -> Path | None:
+    """Returns where the data folder would hold the questions, or None where XREASON_DATA is not set."""
+    folder = os.environ.get("XREASON_DATA")
+    return Path(folder) / SOURCES[suite].file.format(language=language) if folder else None
+
+
+def where(suite: str, language: str) -> str:
+    """Returns where the questions come from, for people: a file inside the data folder, or a hub id."""
+    path = local_path(suite, language)
+    source = SOURCES[suite]
+    return source.file.format(language=language) if path is not None and path.exists() else source.hub_id
+
+
+def rows(suite: str, language: str) -> list[Row]:
+    """Returns all test questions of one language, in their published order.
+
+    Raises:
+        UserError: the questions are neither in the data folder nor to be had from the hub, or a row of the file is not in its form.
+    """
+    path = local_path(suite, language)
+    if path is not None and path.exists():
+        found = list(_file_rows(path, SOURCES[suite], language))
+    else:
+        found = _hub_rows(suite, language, path)
+    if not found:
+        raise UserError(f"{path or SOURCES[suite].hub_id} holds no question for {language}; put the published test set there.")
+    return found
+
+
+def rows_hash(questions: list[Row]) -> str:
+    """Returns the SHA-256 of the questions and gold answers, the same from a file and from the hub where they say the same."""
+    digest = hashlib.sha256()
+    for row in questions:
+        digest.update(json.dumps([row["question"], row["answer"]], ensure_ascii=False).encode())
+    return digest.hexdigest()
+
+
+def questions(suite: str, language: str, **_: object) -> dict[str, Any]:
+    """Returns what lm-eval's `custom_dataset` asks for: {"test": a `datasets.Dataset` with columns question, answer, language}."""
+    from datasets import Dataset
+
+    return {"test": Dataset.from_list(rows(suite, language))}
+
+
+def _file_rows(path: Path, source: Source, language: str) -> Iterator[Row]:
+    parse = _tab_separated if path.suffix == ".tsv" else _json_object
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            question, answer = parse(line.decode("utf-8"), source)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8.") from error
+        except ValueError as error:
+            raise UserError(f"{path}, line {number}: {error}; put the file as published in its place.") from error
+        yield {"question": question, "answer": answer, "language": language}
+
+
+def _tab_separated(line: str, source: Source) -> tuple[str, str]:
+    fields = line.rstrip("\r").split("\t")
+    if len(fields) != 2 or not all(field.strip() for field in fields):
+        raise ValueError(f"expected two columns, {source.question} and {source.file_answer}, found {len(fields)}")
+    return fields[0], fields[1]
+
+
+def _json_object(line: str, source: Source) -> tuple[str, str]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a JSON object ({error.msg})") from error
+    missing = [name for name in (source.question, source.file_answer) if not isinstance(row, dict) or name not in row]
+    if missing:
+        raise ValueError(f"column {missing[0]} is missing")
+    return str(row[source.question]), str(row[source.file_answer])
+
+
+def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:
+    from datasets import load_dataset
+
+    source = SOURCES[suite]
+    try:
+        table = load_dataset(source.hub_id, language, split="test")
+    except Exception as error:  # whatever the hub client raises, the remedy is the same
+        looked = f"{path} does not exist" if path is not None else "no data folder is given (--data DIR or XREASON_DATA)"
+        raise UserError(
+            f"No questions for {suite} in {language}: {looked}, and {source.hub_id} could not be had from the hub "
+            f"({type(error).__name__}); where there is internet, fetch it with: hf download --repo-type dataset {source.hub_id}"
+        ) from error
+    return [
+        {"question": row[source.question], "answer": str(row[source.hub_answer]), "language": language}
+        for row in table
+    ]
