@@ -1,0 +1,76 @@
+"""Whether records may stand on one board: the checks that keep a comparison fair."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from leaderboards.records import Record
+
+
+class BoardError(ValueError):
+    """Records that cannot be compared; the text is one sentence that names the difference and says what to do next."""
+
+
+def check_comparable(records: Sequence[Record], suite: str) -> None:
+    """Refuses records that were not asked the same questions in the same way, starting from the same model.
+
+    Args:
+        records: the records of one board.
+        suite: the suite they are compared on.
+
+    Raises:
+        BoardError: see `leaderboards.board.build_board`.
+    """
+    if not records:
+        raise BoardError(f"There are no records to build a board of {suite} from: run a comparison first.")
+    _check_each_once(records)
+    _check_scored(records, suite)
+    _check_one_base(records)
+    asked: list[tuple[str, Callable[[Record], object]]] = [
+        ("the hash of the base model", lambda record: record.provenance.model_hash),
+        ("the hash of the prompt", lambda record: record.provenance.prompt_hash),
+        ("the limit on questions", lambda record: record.provenance.limit),
+        (f"max_new_tokens of {suite}", lambda record: record.provenance.max_new_tokens.get(suite)),
+        (f"the languages of {suite}", lambda record: ", ".join(sorted(record.scores[suite]))),
+        (f"the number of questions of {suite}", lambda record: _questions(record, suite)),
+    ]
+    for name, read in asked:
+        _check_same(records, name, read)
+
+
+def _label(record: Record) -> str:
+    return f"{record.method} (seed {record.seed})"
+
+
+def _questions(record: Record, suite: str) -> str:
+    return ", ".join(f"{code} {score.questions}" for code, score in sorted(record.scores[suite].items()))
+
+
+def _check_each_once(records: Sequence[Record]) -> None:
+    label, count = Counter(_label(record) for record in records).most_common(1)[0]
+    if count > 1:
+        raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
+
+
+def _check_scored(records: Sequence[Record], suite: str) -> None:
+    for record in records:
+        if not record.scores.get(suite):
+            raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
+
+
+def _check_one_base(records: Sequence[Record]) -> None:
+    untrained = {record.method for record in records if record.training is None}
+    if len(untrained) > 1:
+        raise BoardError(f"{' and '.join(sorted(untrained))} both have no training, and a board has one base model: leave one off.")
+    mixed = untrained & {record.method for record in records if record.training is not None}
+    if mixed:
+        raise BoardError(f"{mixed.pop()} has records with and without a training: give the base model a name of its own.")
+
+
+def _check_same(records: Sequence[Record], name: str, read: Callable[[Record], object]) -> None:
+    first = records[0]
+    for record in records[1:]:
+        if read(record) != read(first):
+            raise BoardError(
+                f"{_label(first)} and {_label(record)} differ in {name} ({read(first)} against {read(record)}): "
+                "score both the same way, or put them on two boards."
+            )

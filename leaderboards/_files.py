@@ -1,0 +1,38 @@
+"""The one way this package puts a file on disk: whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes UTF-8 text so that a reader, or a crash, never meets half a file.
+
+    The text goes to a hidden neighbour, is forced to disk, and takes the name in one rename. Missing folders are made.
+
+    Args:
+        path: the file to write or replace.
+        text: its content.
+
+    Raises:
+        OSError: the folder cannot be made or written; the old file, if any, is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself lives in the folder, so without this a power cut could bring the old file back.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

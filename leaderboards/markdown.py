@@ -1,0 +1,183 @@
+"""The board as a page that GitHub and a paper can print, and as JSON for programs.
+
+Boards of one comparison enter, one a suite; `leaderboard.md` and `leaderboard.json` leave. The same boards give the same bytes.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from leaderboards import _format
+from leaderboards._files import write_whole
+from leaderboards.board import Board, Row
+from leaderboards.records import StageCost, Training
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
+_STAGE_HEADINGS = (
+    "method",
+    "seed",
+    "stage",
+    "corpus",
+    "rows",
+    "languages",
+    "tuned",
+    "epochs / steps",
+    "learning rate",
+    "tokens/s",
+    "time",
+    "peak memory",
+)
+_LEGEND = (
+    "Accuracy in percent with 95 % intervals, from a bootstrap over questions (the same in every language and for every model) and "
+    "seeds; ± in a language's column is the wider side. A method shares the rank of the one above where their difference may be "
+    "chance. The gain is that of the mean without English. Bold differences exclude 0. English is lost "
+    "or gained where its difference from the base excludes 0, else kept."
+)
+
+
+def board_markdown(boards: Sequence[Board]) -> str:
+    """Writes boards as one GitHub markdown page.
+
+    Args:
+        boards: one a suite, in the order to print them.
+
+    Returns:
+        The page: a table and its provenance for each suite, then what each stage trained on. Text from records is escaped.
+    """
+    models = _joined(provenance.model for board in boards for provenance in board.provenance)
+    parts = [f"# Leaderboard: {models}", _LEGEND]
+    for board in boards:
+        parts += [f"## {_escape(board.suite)}", _score_table(board), _provenance_line(board)]
+    stages = _stage_lines(boards)
+    if stages:
+        parts += ["## What each stage trained on", _table(_STAGE_HEADINGS, "lrllrllrrrrr", stages)]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_board(boards: Sequence[Board], directory: Path) -> tuple[Path, Path]:
+    """Writes leaderboard.md and leaderboard.json, each whole or not at all.
+
+    Args:
+        boards: one a suite, in the order to print them.
+        directory: where to; made where it is missing.
+
+    Returns:
+        The paths of the page and of the JSON file. The latter is `{"format": 1, "boards": [Board.as_dict(), ...]}`.
+
+    Raises:
+        OSError: the directory cannot be made or written.
+    """
+    page, data = directory / "leaderboard.md", directory / "leaderboard.json"
+    content = {"format": 1, "boards": [board.as_dict() for board in boards]}
+    write_whole(page, board_markdown(boards))
+    write_whole(data, json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    return page, data
+
+
+def _escape(text: str) -> str:
+    """Text from elsewhere as GitHub shows it literally, on one line: no markup, no HTML, no new table cell."""
+    literal = _format.one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", literal)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return ", ".join(_escape(text) for text in dict.fromkeys(texts))
+
+
+def _table(headings: Sequence[str], alignment: str, lines: Iterable[Sequence[str]]) -> str:
+    rules = ["---:" if side == "r" else "---" for side in alignment]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rules, *lines))
+
+
+def _score_table(board: Board) -> str:
+    headings = [
+        "rank",
+        "model",
+        *(_escape(code) for code in board.languages),
+        f"mean of {len(board.average_languages)}",
+        "mean without English",
+        "gain over base",
+        "English against base",
+        "tuned",
+        "training time",
+    ]
+    alignment = "rl" + "r" * (len(headings) - 2)
+    return _table(headings, alignment, [_score_line(row, board) for row in board.rows])
+
+
+def _score_line(row: Row, board: Board) -> list[str]:
+    seeds = f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else ""
+    return [
+        str(row.rank or ""),
+        _escape(row.method) + seeds,
+        *(_format.compact_interval(row.languages[code]) for code in board.languages),
+        _format.interval(row.mean),
+        _format.interval(row.others),
+        _gain(row),
+        _english(row),
+        f"{_format.share(row.tuned_share)} ({_format.count(row.tuned_parameters)})" if row.trainings else "",
+        _format.duration(row.seconds) if row.trainings else "",
+    ]
+
+
+def _gain(row: Row) -> str:
+    if row.gain is None:
+        return ""
+    written = _format.interval(row.gain)
+    return f"**{written}**" if row.gain.significant else written
+
+
+def _english(row: Row) -> str:
+    if row.english is None:
+        return ""
+    written = f"{row.english_verdict}: {_format.interval(row.english)}"
+    return f"**{written}**" if row.english.significant else written
+
+
+def _stage_lines(boards: Sequence[Board]) -> list[list[str]]:
+    trained: list[tuple[str, int, Training]] = []
+    for board in boards:
+        for row in board.rows:
+            for seed, training in zip(row.seeds, row.trainings, strict=False):
+                # The same training stands on the board of every suite.
+                if (row.method, seed, training) not in trained:
+                    trained.append((row.method, seed, training))
+    return [_stage_line(method, seed, stage) for method, seed, training in trained for stage in training.stages]
+
+
+def _stage_line(method: str, seed: int, stage: StageCost) -> list[str]:
+    return [
+        _escape(method),
+        str(seed),
+        _escape(stage.name),
+        _escape(stage.corpus),
+        _format.count(stage.rows),
+        _escape(", ".join(stage.languages)),
+        f"{_escape(stage.tuned)} ({_format.count(stage.tuned_parameters)})",
+        f"{stage.epochs:g} / {_format.count(stage.steps)}",
+        _format.learning_rate(stage.learning_rate),
+        _format.count(round(stage.tokens_per_second)),
+        _format.duration(stage.seconds),
+        _format.size(stage.peak_memory_bytes),
+    ]
+
+
+def _provenance_line(board: Board) -> str:
+    sources = board.provenance
+    limits = _joined("all questions" if source.limit is None else f"first {source.limit} questions" for source in sources)
+    tokens = _joined(str(source.max_new_tokens.get(board.suite, "?")) for source in sources)
+    prompts = _joined(f"{source.prompt} ({source.prompt_hash})" for source in sources)
+    versions = _joined(f"{package} {version}" for source in sources for package, version in sorted(source.versions.items()))
+    facts = {
+        "Model": _joined(f"{source.model} ({source.model_hash})" for source in sources),
+        "data": f"{_joined(source.data.get(board.suite, '?') for source in sources)}, {limits}",
+        "mean over": _escape(", ".join(board.average_languages)),
+        "prompt": prompts,
+        "decoding": f"greedy, at most {tokens} new tokens",
+        "commit": _joined(source.commit for source in sources),
+        "machine": _joined(source.machine for source in sources),
+        "date": _joined(sorted(source.date for source in sources)),
+        "versions": versions,
+    }
+    return "; ".join(f"{name}: {fact}" for name, fact in facts.items()) + "."

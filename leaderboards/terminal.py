@@ -1,0 +1,108 @@
+"""The board as a table in the terminal: what a comparison prints when it is done.
+
+A board enters, a `rich` renderable leaves. It keeps to 100 columns with eleven languages by using two tables: the ranking, and the
+accuracy in each language; an interval stands under its value.
+"""
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from leaderboards import _format
+from leaderboards.board import Board, Row
+from leaderboards.statistics import Difference, Interval
+
+_NAME_WIDTH = 16
+
+
+def board_table(board: Board) -> Group:
+    """Draws a board.
+
+    Args:
+        board: what to draw.
+
+    Returns:
+        The ranking, the accuracies by language and a line on how to read them, to be printed by a rich console.
+    """
+    return Group(_ranking(board), _languages(board), Text(_legend(board), style="dim"))
+
+
+def _table(title: str) -> Table:
+    return Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+
+
+def _ranking(board: Board) -> Table:
+    table = _table(_format.one_line(board.suite))
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("model", max_width=_NAME_WIDTH, overflow="fold")
+    for heading in ("mean", "other\nlanguages", "gain over\nbase", "English\nvs base", "tuned", "training\ntime"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in board.rows:
+        table.add_row(
+            str(row.rank or ""),
+            _name(row),
+            _stacked(_format.interval(row.mean), "bold"),
+            _stacked(_format.interval(row.others)),
+            _difference(row.gain),
+            _english(row),
+            _tuned(row),
+            _format.duration(row.seconds) if row.trainings else "",
+        )
+    return table
+
+
+def _languages(board: Board) -> Table:
+    table = _table("accuracy by language")
+    table.add_column("model", max_width=_NAME_WIDTH, overflow="fold")
+    for code in board.languages:
+        table.add_column(Text(_format.one_line(code)), justify="right", no_wrap=True)
+    for row in board.rows:
+        table.add_row(_name(row), *(_accuracy(row.languages[code]) for code in board.languages))
+    return table
+
+
+def _name(row: Row) -> Text:
+    # A Text, not a string: a method's name is anybody's, and strings are read as markup.
+    name = Text(_format.one_line(row.method), style="" if row.trainings else "italic")
+    return name.append(f"\n{len(row.seeds)} seeds", style="dim") if len(row.seeds) > 1 else name
+
+
+def _stacked(written: str, style: str = "") -> Text:
+    value, _, spread = written.partition(" ")
+    return Text(value, style=style).append(f"\n{spread}" if spread else "", style="not bold dim")
+
+
+def _accuracy(accuracy: Interval) -> Text:
+    return _stacked(_format.compact_interval(accuracy))
+
+
+def _difference(difference: Difference | None) -> Text:
+    if difference is None:
+        return Text("")
+    colour = "green" if difference.value > 0 else "red"
+    return _stacked(_format.interval(difference), f"bold {colour}" if difference.significant else "")
+
+
+def _english(row: Row) -> Text:
+    if row.english is None:
+        return Text("")
+    written = _format.interval(row.english).replace(" ", f" {row.english_verdict}\n", 1)
+    value, _, spread = written.partition("\n")
+    style = {"lost": "bold red", "gained": "bold green"}.get(str(row.english_verdict), "")
+    return Text(value, style=style).append(f"\n{spread}", style="not bold dim")
+
+
+def _tuned(row: Row) -> Text:
+    if not row.trainings:
+        return Text("")
+    return Text(_format.share(row.tuned_share)).append(f"\n{_format.count(row.tuned_parameters)}", style="dim")
+
+
+def _legend(board: Board) -> str:
+    averaged = ", ".join(_format.one_line(code) for code in board.average_languages)
+    return (
+        f"Accuracy in percent. Mean over {averaged}; other languages and the gain are without English. Intervals are 95 %, over "
+        "questions and seeds; ± by language is the wider side. A method shares the rank of the one above where their difference "
+        "may be chance. English is lost or gained where its difference from the base excludes 0, else kept."
+    )

@@ -1,0 +1,115 @@
+"""Records as the harness writes them, with accuracies a test chooses."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from leaderboards.records import LanguageScore, Provenance, Record, StageCost, Training
+
+RecordMaker = Callable[..., Record]
+
+AVERAGE = ("en", "sw", "zh", "bn", "de", "es", "fr", "ja", "ru", "th")
+
+
+def provenance(**changes: object) -> Provenance:
+    return Provenance.model_validate(
+        {
+            "model": "pocket-llama",
+            "model_hash": "9f3c1a7be210",
+            "data": {"mgsm": "juletxara/mgsm", "msvamp": "Mathoctopus/MSVAMP"},
+            "prompt": "alpaca",
+            "prompt_hash": "4b1de0c2",
+            "max_new_tokens": {"mgsm": 600, "msvamp": 600},
+            "limit": None,
+            "commit": "0123abc",
+            "machine": "Xeon, 2 cores",
+            "date": "2025-11-20T20:00:00+00:00",
+            "versions": {"vllm": "0.32.0", "torch": "2.13.0"},
+        }
+        | changes
+    )
+
+
+def stage(name: str = "align", share: float = 0.06, seconds: float = 83.0) -> StageCost:
+    return StageCost(
+        name=name,
+        corpus="question and answer translation into English",
+        rows=7200,
+        languages=("sw", "th"),
+        tuned="up_proj, down_proj of layers 0-1" if share < 1 else "all parameters",
+        tuned_parameters=round(1_305_600 * share),
+        total_parameters=1_305_600,
+        epochs=4.0,
+        learning_rate=2e-5,
+        batch_size=32,
+        steps=900,
+        tokens=1_500_000,
+        seconds=seconds,
+        tokens_per_second=18_072.3,
+        peak_memory_bytes=1_288_490_189,
+        losses=((1, 3.2), (900, 0.4)),
+    )
+
+
+def verdicts(accuracy: float, questions: int, language: str, method: str, seed: int) -> str:
+    """Verdicts that share each question's difficulty over languages and methods, as real ones do."""
+    difficulty = random.Random(0)
+    luck = random.Random(f"{language} {method} {seed}")
+    hardness = [0.7 * difficulty.random() + 0.3 * luck.random() for _ in range(questions)]
+    right = sorted(range(questions), key=lambda place: hardness[place])[: round(accuracy * questions)]
+    return "".join("1" if place in set(right) else "0" for place in range(questions))
+
+
+def make_record(
+    method: str,
+    accuracies: dict[str, float],
+    *,
+    seed: int = 0,
+    questions: int = 250,
+    stages: tuple[StageCost, ...] | None = None,
+    suites: tuple[str, ...] = ("mgsm",),
+    **changes: object,
+) -> Record:
+    """A record; "base" has no training."""
+    trained = None if method == "base" else Training(stages=stages or (stage(),))
+    scores = {
+        language: LanguageScore(paper=verdicts(accuracy, questions, language, method, seed))
+        for language, accuracy in accuracies.items()
+    }
+    return Record(
+        format=1,
+        method=method,
+        seed=seed,
+        scores=dict.fromkeys(suites, scores),
+        training=trained,
+        provenance=provenance(**changes),
+        checkpoint_bytes=None if trained is None else 313_344,
+    )
+
+
+@pytest.fixture
+def make() -> RecordMaker:
+    return make_record
+
+
+@pytest.fixture
+def average() -> tuple[str, ...]:
+    return AVERAGE
+
+
+@pytest.fixture
+def comparison() -> list[Record]:
+    """A base model, three methods, eleven languages."""
+    codes = ("bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh")
+    base = dict.fromkeys(codes, 0.4) | {"en": 0.688, "sw": 0.068, "bn": 0.068, "th": 0.072, "te": 0.0}
+    better = {code: accuracy + (0.0 if code == "en" else 0.16) for code, accuracy in base.items()}
+    close = better | {"sw": 0.212}
+    worse = {code: accuracy + 0.04 for code, accuracy in base.items()} | {"en": 0.5}
+    two = (stage("question alignment", 1.0, 400.0), stage("reasoning", 1.0, 3900.0))
+    return [
+        make_record("two-stage", close, stages=two),
+        make_record("full", worse, stages=(stage("multilingual", 1.0, 5.26),)),
+        make_record("base", base),
+        make_record("slam", better),
+    ]
