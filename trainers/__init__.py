@@ -1,0 +1,1 @@
+"""How models are made: corpora, stages, methods, and the one loop that trains."""

@@ -1,0 +1,19 @@
+"""Full fine-tuning: all parameters, once, on reasoning written in every language.
+
+Source: Chen et al., "Breaking Language Barriers in Multilingual Mathematical Reasoning" (MathOctopus, parallel), 2023,
+arXiv 2310.20246. Its learning rate and batch are not known to us: Stage's defaults, which are QAlign's, keep the comparison even.
+
+    xreason train full --model meta-llama/Llama-2-7b-hf
+"""
+
+from trainers.stages import AllParameters, Method, Stage
+
+
+def full() -> Method:
+    """Returns multilingual supervised fine-tuning."""
+    return Method(
+        name="full",
+        source="Chen et al., 2023, arXiv 2310.20246",
+        description="Tunes all parameters on questions and rationales in every language.",
+        stages=(Stage(name="multilingual reasoning", corpora=("multilingual-reasoning",), tune=AllParameters()),),
+    )

@@ -1,0 +1,112 @@
+"""The one loop that runs a stage, whatever the method: TRL's SFTTrainer over the stage's examples."""
+
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainers.batches import tokenize
+from trainers.corpora import Example
+from trainers.memory import PeakMemory
+from trainers.reports import StageProgress, StageReport
+from trainers.stages import Stage, tuned_names
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Most sequences a forward pass where the stage does not say: a CPU gains little beyond, a GPU holds 1024 tokens of a 7B model so.
+_MICRO_BATCH = {"cpu": 32, "cuda": 8}
+
+
+def run_stage(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    stage: Stage,
+    examples: Sequence[Example],
+    *,
+    seed: int,
+    directory: Path | None = None,
+    progress: Callable[[StageProgress], None] | None = None,
+    languages: Sequence[str] = (),
+    device: str = "cpu",
+    mixed_precision: bool = False,
+) -> StageReport:
+    """Trains `model` in place for one stage.
+
+    Args:
+        model: a causal language model; its tuned weights are made float32.
+        tokenizer: the model's own; it is not changed.
+        stage: what to do.
+        examples: of all the stage's corpora.
+        seed: of the order of the rows and of dropout. The same seed gives the same weights on the same machine.
+        directory: where TRL may put files; nothing is left there by us. None takes a temporary one.
+        progress: called with every report of the loss.
+        languages: for the report.
+        device: "cpu" or "cuda".
+        mixed_precision: compute in bfloat16 over float32 weights.
+
+    Raises:
+        UserError: the stage does not fit the model, no example fits into max_length, or the loss is no longer a number.
+    """
+    tuned = tuned_names((name for name, _ in model.named_parameters()), stage.tune)
+    tuned_parameters = _freeze_all_but(model, tuned)
+    rows, left_out = tokenize(examples, tokenizer, stage.max_length)
+    micro_batch = micro_batch_size(stage, device)
+    steps = optimizer_steps(stage, len(rows), micro_batch)
+    memory = PeakMemory(device == "cuda")
+    with tempfile.TemporaryDirectory() as scratch:
+        # imported here, for it is what loads torch, Transformers and TRL
+        from trainers.sft import Meter, stage_config, train_rows
+
+        config = stage_config(stage, steps, micro_batch, seed, directory or Path(scratch), device, mixed_precision)
+        meter = Meter(stage.name, progress)
+        epochs = train_rows(model, tokenizer, config, rows, meter)
+    return StageReport(
+        name=stage.name,
+        corpus=" + ".join(stage.corpora),
+        rows=len(rows),
+        languages=tuple(languages),
+        tuned=stage.tune.describe(),
+        tuned_parameters=tuned_parameters,
+        total_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        epochs=epochs,
+        learning_rate=stage.learning_rate,
+        batch_size=stage.batch_size,
+        steps=steps,
+        tokens=meter.tokens,
+        seconds=meter.seconds,
+        tokens_per_second=meter.tokens / meter.seconds,
+        peak_memory_bytes=memory.read(),
+        losses=tuple(meter.losses),
+        left_out=left_out,
+    )
+
+
+def micro_batch_size(stage: Stage, device: str) -> int:
+    """Returns the sequences a forward pass: what the stage says, else the largest divisor of its batch that suits the device."""
+    if stage.micro_batch_size is not None:
+        return stage.micro_batch_size
+    return max(size for size in range(1, _MICRO_BATCH[device] + 1) if stage.batch_size % size == 0)
+
+
+def optimizer_steps(stage: Stage, rows: int, micro_batch: int) -> int:
+    """Returns the optimizer steps of a stage over so many rows; the last step of an epoch may be a smaller one."""
+    steps_an_epoch = math.ceil(math.ceil(rows / micro_batch) / (stage.batch_size // micro_batch))
+    steps = math.ceil(stage.epochs * steps_an_epoch)
+    return steps if stage.max_steps is None else min(steps, stage.max_steps)
+
+
+def _freeze_all_but(model: "PreTrainedModel", tuned: Iterable[str]) -> int:
+    """Lets only the `tuned` parameters have gradients, in float32; returns how many numbers they hold."""
+    import torch
+
+    chosen = set(tuned)
+    count = 0
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in chosen)
+        if name in chosen:
+            # a step of 2e-5 is lost in bfloat16, whose neighbours of 1.0 are 2^-8 apart
+            parameter.data = parameter.data.to(torch.float32)
+            count += parameter.numel()
+    return count

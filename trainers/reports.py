@@ -1,0 +1,67 @@
+"""What training tells: how far a stage is, and what it did and cost."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """How far a stage is.
+
+    Attributes:
+        stage: name of the stage.
+        step: optimizer steps done.
+        total_steps: optimizer steps of the whole stage.
+        loss: mean over the steps since the last report, in nats a response token.
+        tokens: tokens processed, padding not counted.
+        tokens_per_second: since the stage began to train.
+    """
+
+    stage: str
+    step: int
+    total_steps: int
+    loss: float
+    tokens: int
+    tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What one stage did and cost.
+
+    Attributes:
+        name: the stage's.
+        corpus: names of its corpora, joined.
+        rows: examples trained on.
+        languages: codes of what they teach.
+        tuned: what was tuned, in words.
+        tuned_parameters: how many numbers that is.
+        total_parameters: how many the model has; tied ones count once.
+        epochs: passes over the rows that were really made.
+        learning_rate: peak.
+        batch_size: sequences an optimizer step.
+        steps: optimizer steps.
+        tokens: tokens processed, padding not counted.
+        seconds: wall clock of the training itself; tokenizing is not in it.
+        tokens_per_second: tokens / seconds.
+        peak_memory_bytes: on a GPU what tensors held there, else the process's resident memory.
+        losses: (step, mean loss since the last pair, in nats a response token).
+        left_out: examples longer than max_length.
+    """
+
+    name: str
+    corpus: str
+    rows: int
+    languages: tuple[str, ...]
+    tuned: str
+    tuned_parameters: int
+    total_parameters: int
+    epochs: float
+    learning_rate: float
+    batch_size: int
+    steps: int
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+    peak_memory_bytes: int
+    losses: tuple[tuple[int, float], ...]
+    left_out: int

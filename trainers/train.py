@@ -1,0 +1,163 @@
+"""From a base model and a method to a checkpoint: the stages run one after another on the model in memory."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.errors import UserError
+from trainers.base import base_hash, load_base, resolve_model
+from trainers.checkpoint import save_checkpoint
+from trainers.corpora import Corpus, Source, load_corpus
+from trainers.loop import run_stage
+from trainers.reports import StageProgress, StageReport
+from trainers.stages import Method, tuned_names
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """What a corpus was; the fields of Corpus, with a count for the examples.
+
+    Attributes:
+        rows: examples loaded.
+    """
+
+    name: str
+    description: str
+    rows: int
+    languages: tuple[str, ...]
+    where: str
+    hash: str
+    left_out: int
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training did and cost; dataclasses.asdict makes JSON of it.
+
+    Attributes:
+        method: the method's name.
+        base: folder or hub id, as given.
+        base_hash: of its config and weights.
+        seed: of everything random.
+        source: "papers" or "pocket".
+        device: "cpu" or the GPU's name.
+        precision: "float32", or "bfloat16 over float32".
+        corpora: of all stages, in order.
+        stages: in order.
+        seconds: wall clock over all, loading and saving included.
+        checkpoint_kind: "delta" or "full".
+        checkpoint_bytes: size of the folder.
+    """
+
+    method: str
+    base: str
+    base_hash: str
+    seed: int
+    source: str
+    device: str
+    precision: str
+    corpora: tuple[CorpusReport, ...]
+    stages: tuple[StageReport, ...]
+    seconds: float
+    checkpoint_kind: str
+    checkpoint_bytes: int
+
+
+def train(
+    method: Method,
+    base: str | Path,
+    directory: Path,
+    *,
+    languages: Sequence[str],
+    source: Source,
+    data: Path | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    progress: Callable[[StageProgress], None] | None = None,
+) -> TrainingReport:
+    """Trains `base` by `method`, writes the checkpoint into `directory` and returns what it took.
+
+    All corpora are loaded, and all stages held against the model, before the first step, so that a missing set is not found out
+    after an hour.
+
+    Args:
+        method: see trainers.methods.load_method.
+        base: model folder or hub id.
+        directory: where the checkpoint goes; the caller sees to it that it appears whole.
+        languages: codes of the languages to teach.
+        source: "papers" or "pocket".
+        data: folder with local copies of the papers' sets.
+        seed: of rows drawn, their order, and dropout.
+        device: "cpu" or "cuda"; None takes a GPU where there is one.
+        progress: called with every report of the loss.
+
+    Raises:
+        UserError: model, data or settings do not do; the text says what to do about it.
+    """
+    began = time.perf_counter()
+    device, precision, device_name = choose_device(device)
+    folder = resolve_model(base)
+    corpora = [
+        [load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed) for name in stage.corpora]
+        for stage in method.stages
+    ]
+    model, tokenizer = load_base(folder, device=device, mixed_precision=precision)
+    for stage in method.stages:
+        tuned_names((name for name, _ in model.named_parameters()), stage.tune)
+    reports = tuple(
+        run_stage(
+            model,
+            tokenizer,
+            stage,
+            [example for corpus in parts for example in corpus.examples],
+            seed=seed,
+            progress=progress,
+            languages=_joined_languages(parts),
+            device=device,
+            mixed_precision=precision,
+        )
+        for stage, parts in zip(method.stages, corpora, strict=True)
+    )
+    checkpoint = save_checkpoint(model, base, directory, method=method.name, seed=seed, hash_of_base=base_hash(folder))
+    return TrainingReport(
+        method=method.name,
+        base=str(base),
+        base_hash=checkpoint.base_hash,
+        seed=seed,
+        source=source,
+        device=device_name,
+        precision="bfloat16 over float32" if precision else "float32",
+        corpora=tuple(_described(corpus) for parts in corpora for corpus in parts),
+        stages=reports,
+        seconds=time.perf_counter() - began,
+        checkpoint_kind=checkpoint.kind,
+        checkpoint_bytes=sum(file.stat().st_size for file in directory.iterdir()),
+    )
+
+
+def choose_device(wanted: str | None) -> tuple[str, bool, str]:
+    """Returns the device ("cpu" or "cuda"), whether it computes in bfloat16, and its name.
+
+    Raises:
+        UserError: "cuda" is asked for where PyTorch sees no GPU, or another device.
+    """
+    import torch
+
+    if wanted not in (None, "cpu", "cuda"):
+        raise UserError(f"There is no device {wanted!r}; choose cpu or cuda.")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UserError("PyTorch sees no GPU here; choose the device cpu, or install a CUDA build of torch.")
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return "cpu", False, "cpu"
+    return "cuda", torch.cuda.is_bf16_supported(), torch.cuda.get_device_name()
+
+
+def _joined_languages(corpora: Sequence[Corpus]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(language for corpus in corpora for language in corpus.languages))
+
+
+def _described(corpus: Corpus) -> CorpusReport:
+    return CorpusReport(
+        corpus.name, corpus.description, len(corpus.examples), corpus.languages, corpus.where, corpus.hash, corpus.left_out
+    )
