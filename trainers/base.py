@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,15 +129,30 @@ def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["Pre
             f"{folder} holds no tokenizer that can be read ({type(error).__name__}); put the model's own beside it."
         ) from error
     dtype: Any = "auto" if mixed_precision else torch.float32
-    model, loading = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-    )
+    with _no_progress_bar():
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
     missing = sorted(loading["missing_keys"])
     if missing:
         raise UserError(f"{folder} lacks weights that its config asks for ({', '.join(missing[:5])}); fetch the model again.")
     if model.dtype == torch.float16:
         model = model.float()
     return model.to(device), tokenizer
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keeps Transformers from drawing a bar into whatever the caller draws."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _check_causal(folder: Path) -> None:

@@ -15,6 +15,11 @@ EXAMPLES = [
 ]
 
 
+@pytest.fixture
+def examples() -> list[Example]:
+    return EXAMPLES
+
+
 @pytest.fixture(scope="session")
 def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
@@ -34,7 +39,9 @@ def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_model(folder: Path, tokenizer_folder: Path, kind: str, tied: bool = False, dtype: str = "float32", shard: str = "5GB") -> Path:
+def make_model(
+    folder: Path, tokenizer_folder: Path, kind: str, tied: bool = False, dtype: str = "float32", shard: str = "5GB"
+) -> Path:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, set_seed
 

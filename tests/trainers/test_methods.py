@@ -75,7 +75,7 @@ def test_a_broken_method_of_another_package_is_named(name: str, message: str) ->
 
 def test_two_packages_with_one_name_are_refused(package: Path) -> None:
     (package / "entry_points.txt").write_text("[xreason.methods]\nslam = other_methods:half\n")
-    with pytest.raises(UserError, match="both|Both"):
+    with pytest.raises(UserError, match="Both "):
         method_names()
 
 

@@ -49,7 +49,14 @@ def test_layers_that_choose_nothing_are_refused(layers: object) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"epochs": 0}, {"learning_rate": -1}, {"batch_size": 0}, {"rows": 0}, {"warmup_ratio": 2}, {"batch_size": 10, "micro_batch_size": 4}],
+    [
+        {"epochs": 0},
+        {"learning_rate": -1},
+        {"batch_size": 0},
+        {"rows": 0},
+        {"warmup_ratio": 2},
+        {"batch_size": 10, "micro_batch_size": 4},
+    ],
 )
 def test_numbers_out_of_range_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(UserError):
@@ -64,12 +71,15 @@ def test_slam_tunes_six_layers_once_as_the_paper_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hidden", "inner", "depth", "total", "percent"), [(5120, 13824, 40, 13_015_864_320, 6.5), (4096, 11008, 32, 6_738_415_616, 8.0)]
+    ("hidden", "inner", "depth", "total", "percent"),
+    [(5120, 13824, 40, 13_015_864_320, 6.5), (4096, 11008, 32, 6_738_415_616, 8.0)],
 )
 def test_six_layers_of_llama_2_are_the_share_that_the_abstract_gives(
     hidden: int, inner: int, depth: int, total: int, percent: float
 ) -> None:
-    names = {f"model.layers.{layer}.mlp.{module}.weight": hidden * inner for layer in range(depth) for module in ("up_proj", "down_proj")}
+    names = {
+        f"model.layers.{layer}.mlp.{module}.weight": hidden * inner for layer in range(depth) for module in ("up_proj", "down_proj")
+    }
     tuned = sum(names[name] for name in tuned_names(names, load_method("slam").stages[0].tune))
     assert round(100 * tuned / total, 1) == percent
 
@@ -77,7 +87,9 @@ def test_six_layers_of_llama_2_are_the_share_that_the_abstract_gives(
 def test_two_stage_tunes_all_parameters_twice() -> None:
     stages = load_method("two-stage").stages
     assert [stage.corpora for stage in stages] == [("question-translation",), ("english-reasoning",)]
-    assert all((stage.tune, stage.epochs, stage.batch_size, stage.learning_rate) == (AllParameters(), 3, 128, 2e-5) for stage in stages)
+    assert all(
+        (stage.tune, stage.epochs, stage.batch_size, stage.learning_rate) == (AllParameters(), 3, 128, 2e-5) for stage in stages
+    )
 
 
 def test_full_tunes_all_parameters_once_on_every_language() -> None:

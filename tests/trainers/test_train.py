@@ -1,0 +1,258 @@
+"""Training for real, on tiny models: which tensors move, what the loss sees, and what a run reports."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.errors import UserError
+from trainers.base import load_base, stored_tensors
+from trainers.batches import IGNORED, LengthGroupedOrder, ResponseCollator, tokenize
+from trainers.checkpoint import Checkpoint, iterate_tensors, materialise, read_checkpoint
+from trainers.corpora import Example
+from trainers.loop import micro_batch_size, optimizer_steps, run_stage
+from trainers.methods import load_method
+from trainers.reports import StageProgress
+from trainers.stages import AllParameters, FeedForward, Stage
+from trainers.train import TrainingReport, train
+
+ModelOf = Callable[..., Path]
+FAST: dict[str, Any] = {"learning_rate": 0.01, "batch_size": 16, "micro_batch_size": 8, "epochs": 1, "max_length": 250}
+
+
+@pytest.fixture
+def data(tmp_path: Path, octopus_rows: Callable[[list[tuple[str, str, str]]], str]) -> Path:
+    """Returns a data folder in the papers' layout, with the same 32 problems in English and German."""
+    numbers = [(first, second) for first in range(11, 19) for second in range(21, 25)]
+    rows = [("English", f"{one} and {two}?", f"{one + two}") for one, two in numbers]
+    rows += [("German", f"{one} und {two}?", f"{one + two}") for one, two in numbers]
+    folder = tmp_path / "data"
+    (folder / "gsm8kinstruct_parallel").mkdir(parents=True)
+    (folder / "gsm8kinstruct_parallel/train.jsonl").write_text(octopus_rows(rows))
+    (folder / "gsm8k").mkdir()
+    lines = (f'{{"question": "{one} and {two}?", "answer": "{one + two}"}}\n' for one, two in numbers)
+    (folder / "gsm8k/train_en.jsonl").write_text("".join(lines))
+    return folder
+
+
+def trained(name: str, base: Path, data: Path, out: Path, seed: int = 0, **settings: Any) -> tuple[TrainingReport, Checkpoint]:
+    method = load_method(name, {**FAST, **settings})
+    report = train(method, base, out, languages=["en", "de"], source="papers", data=data, seed=seed, device="cpu")
+    return report, read_checkpoint(out)
+
+
+def tensors(folder: Path) -> dict[str, Any]:
+    return dict(stored_tensors(folder))
+
+
+def changed(base: Path, other: Path) -> set[str]:
+    before, after = tensors(base), tensors(other)
+    assert before.keys() == after.keys()
+    return {name for name in before if not before[name].equal(after[name])}
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral"])
+def test_slam_moves_the_named_tensors_and_no_other(kind: str, model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    base = model_of(kind)
+    report, checkpoint = trained("slam", base, data, tmp_path / "out", layers=[0, 2])
+    expected = {f"model.layers.{layer}.mlp.{module}.weight" for layer in (0, 2) for module in ("up_proj", "down_proj")}
+    assert checkpoint.kind == "delta"
+    assert set(checkpoint.tensors) == {name for name, _ in iterate_tensors(checkpoint)} == expected
+    assert changed(base, materialise(checkpoint, tmp_path / "whole")) == expected
+    assert report.stages[0].tuned_parameters == 4 * 64 * 128
+    assert report.stages[0].tuned == "up_proj, down_proj of layers 0, 2"
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral"])
+@pytest.mark.parametrize("name", ["two-stage", "full"])
+def test_two_stage_and_full_move_every_tensor(kind: str, name: str, model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    base = model_of(kind)
+    report, checkpoint = trained(name, base, data, tmp_path / "out")
+    assert checkpoint.kind == "full"
+    assert changed(base, tmp_path / "out") == set(tensors(base))
+    assert report.stages[-1].tuned_parameters == report.stages[-1].total_parameters
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    base = model_of("llama")
+    for run, seed in (("one", 0), ("two", 0), ("three", 1)):
+        trained("slam", base, data, tmp_path / run, seed=seed, layers=1)
+    one, two, three = (tensors(tmp_path / run) for run in ("one", "two", "three"))
+    assert all(one[name].equal(two[name]) for name in one)
+    assert not any(one[name].equal(three[name]) for name in one)
+
+
+def test_the_report_says_what_it_did_and_cost(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    report, _ = trained("two-stage", model_of("llama"), data, tmp_path / "out", rows=20, epochs=2)
+    first, second = report.stages
+    assert (first.corpus, first.languages, first.rows, first.steps, first.epochs) == ("question-translation", ("de",), 20, 4, 2)
+    assert (second.corpus, second.languages) == ("english-reasoning", ("en",))
+    assert [step for step, _ in first.losses] == [1, 2, 3, 4]
+    assert first.losses[-1][1] < first.losses[0][1]
+    assert first.tokens > 0
+    assert first.tokens_per_second == pytest.approx(first.tokens / first.seconds)
+    assert first.peak_memory_bytes > 100 * 2**20
+    assert [corpus.name for corpus in report.corpora] == ["question-translation", "english-reasoning"]
+    assert report.checkpoint_bytes > 0
+    assert "two-stage" not in str(asdict(first))
+
+
+def test_rows_that_are_too_long_are_left_out_and_counted(model_of: ModelOf, examples: list[Example]) -> None:
+    _, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    long = Example(examples[0].prompt, "1" * 500)
+    rows, left_out = tokenize([*examples, long], tokenizer, 250)
+    assert (len(rows), left_out) == (len(examples), 1)
+    with pytest.raises(UserError, match="max_length=5 "):
+        tokenize(examples, tokenizer, 5)
+
+
+def test_prompts_bear_no_loss_and_the_end_of_text_is_trained(model_of: ModelOf, examples: list[Example]) -> None:
+    _, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    pairs = [examples[0], Example(examples[1].prompt, "A much longer response than the first.")]
+    rows, _ = tokenize(pairs, tokenizer, 250)
+    collate = ResponseCollator(int(tokenizer.eos_token_id))
+    batch = collate([{"input_ids": row.ids, "prompt_length": row.prompt_length} for row in rows])
+    for example, ids, labels, mask in zip(
+        pairs, *(batch[key].tolist() for key in ("input_ids", "labels", "attention_mask")), strict=True
+    ):
+        prompt = tokenizer(example.prompt)["input_ids"]
+        assert ids[: len(prompt)] == prompt
+        assert labels[: len(prompt)] == [IGNORED] * len(prompt)
+        answered = [label for label in labels if label != IGNORED]
+        assert answered[-1] == tokenizer.eos_token_id
+        assert tokenizer.decode(answered[:-1]) == example.response
+        assert sum(mask) == len(prompt) + len(answered)
+        assert set(labels[sum(mask) :]) <= {IGNORED}
+
+
+def test_a_token_that_would_span_prompt_and_response_is_split_there(model_of: ModelOf) -> None:
+    _, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    # "instruction" is one token of this tokenizer: "instr" + "uction" must not become it
+    rows, _ = tokenize([Example("Below is an instr", "uction")], tokenizer, 250)
+    assert list(rows[0].ids[: rows[0].prompt_length]) == tokenizer("Below is an instr")["input_ids"]
+    assert tokenizer.decode(rows[0].ids[rows[0].prompt_length : -1]) == "uction"
+
+
+def test_the_loss_is_that_of_the_model_itself(model_of: ModelOf, examples: list[Example]) -> None:
+    import torch
+
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    rows, _ = tokenize(examples[:8], tokenizer, 250)
+    batch = ResponseCollator(0)([{"input_ids": row.ids, "prompt_length": row.prompt_length} for row in rows])
+    with torch.no_grad():
+        expected = model(**batch).loss.item()
+    stage = Stage("stage", ("x",), AllParameters(), max_steps=1, batch_size=8, micro_batch_size=4, max_length=250)
+    report = run_stage(model, tokenizer, stage, examples[:8], seed=0)
+    assert report.losses[0][1] == pytest.approx(expected, rel=1e-5)
+    assert report.tokens == sum(len(row.ids) for row in rows)
+
+
+def test_frozen_parameters_have_neither_gradient_nor_leftovers(model_of: ModelOf, examples: list[Example]) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    forward = model.forward
+    stage = Stage("stage", ("x",), FeedForward(1), max_steps=1, batch_size=8, max_length=250)
+    run_stage(model, tokenizer, stage, examples, seed=0)
+    assert {name for name, parameter in model.named_parameters() if parameter.requires_grad} == {
+        "model.layers.0.mlp.up_proj.weight",
+        "model.layers.0.mlp.down_proj.weight",
+    }
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert model.forward == forward
+
+
+def test_mixed_precision_keeps_frozen_weights_as_stored_and_tunes_in_float32(model_of: ModelOf, examples: list[Example]) -> None:
+    import torch
+
+    model, tokenizer = load_base(model_of("llama", dtype="bfloat16"), device="cpu", mixed_precision=True)
+    stage = Stage("stage", ("x",), FeedForward(2), max_steps=4, batch_size=16, learning_rate=0.01, max_length=250)
+    report = run_stage(model, tokenizer, stage, examples, seed=0, mixed_precision=True)
+    dtypes = {name: parameter.dtype for name, parameter in model.named_parameters()}
+    assert {name for name, dtype in dtypes.items() if dtype == torch.float32} == {
+        f"model.layers.{layer}.mlp.{module}.weight" for layer in (0, 1) for module in ("up_proj", "down_proj")
+    }
+    assert report.losses[-1][1] < report.losses[0][1]
+
+
+def test_progress_reaches_the_last_step_and_an_interrupt_passes_through(model_of: ModelOf, examples: list[Example]) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    stage = Stage("stage", ("x",), FeedForward(1), max_steps=3, batch_size=8, max_length=250)
+    seen: list[StageProgress] = []
+    run_stage(model, tokenizer, stage, examples, seed=0, progress=seen.append)
+    assert [(state.stage, state.step, state.total_steps) for state in seen] == [("stage", step, 3) for step in (1, 2, 3)]
+    assert all(state.tokens_per_second > 0 for state in seen)
+
+    def interrupt(state: StageProgress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(model, tokenizer, stage, examples, seed=0, progress=interrupt)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(model_of: ModelOf, examples: list[Example]) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    stage = Stage("stage", ("x",), AllParameters(), max_steps=30, batch_size=8, learning_rate=1e20, max_length=250)
+    with pytest.raises(UserError, match="diverged; lower learning_rate"):
+        run_stage(model, tokenizer, stage, examples, seed=0)
+
+
+def test_every_epoch_sees_every_row_once_in_batches_of_like_length() -> None:
+    lengths = [(index * 37) % 101 for index in range(103)]
+    order = LengthGroupedOrder(lengths, 8, seed=1)
+    first, second = list(order), list(order)
+    assert sorted(first) == sorted(second) == list(range(103))
+    assert first != second
+    assert first == list(LengthGroupedOrder(lengths, 8, seed=1))
+    batches = [first[start : start + 8] for start in range(0, 96, 8)]
+    assert all(max(lengths[row] for row in batch) - min(lengths[row] for row in batch) <= 12 for batch in batches)
+    means = [sum(lengths[row] for row in batch) for batch in batches]
+    assert means != sorted(means)
+    assert means != sorted(means, reverse=True)
+
+
+def test_steps_and_micro_batches_are_counted_as_run() -> None:
+    stage = Stage("stage", ("x",), AllParameters(), epochs=3, batch_size=128)
+    assert (micro_batch_size(stage, "cpu"), micro_batch_size(stage, "cuda")) == (32, 8)
+    assert optimizer_steps(stage, 129, 32) == 6
+    assert optimizer_steps(Stage("stage", ("x",), AllParameters(), batch_size=7, max_steps=2), 700, 7) == 2
+    assert micro_batch_size(Stage("stage", ("x",), AllParameters(), batch_size=34), "cpu") == 17
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    yield
+
+
+@pytest.mark.usefixtures("offline")
+def test_models_that_do_not_do_are_refused(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from transformers import BertConfig, BertForMaskedLM
+
+    def refused(base: str | Path, message: str) -> None:
+        with pytest.raises(UserError, match=message):
+            trained("slam", Path(base) if isinstance(base, Path) else base, data, tmp_path / "out")  # type: ignore[arg-type]
+
+    refused(tmp_path / "nowhere", "no model folder")
+    refused("somebody/some-model", r"hf download somebody/some-model")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refused(empty, "no config.json")
+    small = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, vocab_size=9)
+    BertForMaskedLM(small).save_pretrained(tmp_path / "bert")
+    refused(tmp_path / "bert", "BertForMaskedLM, not a causal language model")
+    bare = tmp_path / "bare"
+    shutil.copytree(model_of("llama"), bare, ignore=lambda _, names: [name for name in names if "token" in name])
+    refused(bare, "no tokenizer")
+    pickled = tmp_path / "pickled"
+    shutil.copytree(model_of("llama"), pickled)
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    refused(pickled, r"only \.bin weights")
+
+
+def test_layers_that_the_model_lacks_are_refused_before_any_training(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no layers 4-5: it has layers 0-3"):
+        trained("slam", model_of("llama"), data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
