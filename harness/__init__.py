@@ -1,0 +1,1 @@
+"""Runs things: the command line, experiments, the vLLM engine, scoring, the run store."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from leaderboards import _format
-from leaderboards._files import write_whole
 from leaderboards.board import Board, Row
+from leaderboards.files import write_whole
 from leaderboards.records import StageCost, Training
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from leaderboards._files import write_whole
+from leaderboards.files import write_whole
 
 Count = Annotated[int, Field(ge=0)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -14,6 +14,8 @@ from leaderboards.board import Board, Row
 from leaderboards.statistics import Difference, Interval
 
 _NAME_WIDTH = 16
+# in a terminal too narrow for the table, numbers may break, but a row must keep its name
+_NAME_LEAST = 9
 
 
 def board_table(board: Board) -> Group:
@@ -35,7 +37,7 @@ def _table(title: str) -> Table:
 def _ranking(board: Board) -> Table:
     table = _table(_format.one_line(board.suite))
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("model", max_width=_NAME_WIDTH, overflow="fold")
+    table.add_column("model", min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
     for heading in ("mean", "other\nlanguages", "gain over\nbase", "English\nvs base", "tuned", "training\ntime"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in board.rows:
@@ -54,7 +56,7 @@ def _ranking(board: Board) -> Table:
 
 def _languages(board: Board) -> Table:
     table = _table("accuracy by language")
-    table.add_column("model", max_width=_NAME_WIDTH, overflow="fold")
+    table.add_column("model", min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
     for code in board.languages:
         table.add_column(Text(_format.one_line(code)), justify="right", no_wrap=True)
     for row in board.rows:

@@ -4,8 +4,9 @@ Every row leaves as three texts, the gold answer as its authors wrote it:
 
     {"question": "Joho hutumia komeo 2 za ufumwele wa buluu ...", "answer": "3", "language": "sw"}
 
-XREASON_DATA names the data folder (`mgsm/mgsm_sw.tsv`, `msvamp/sw.jsonl`, ...). A file that is there is used; a file that is not there is asked of
-the hub; nothing else ever stands in for it. lm-eval loads this file by its path (`custom_dataset: !function data.questions`).
+XREASON_DATA names the data folder (`mgsm/mgsm_sw.tsv`, `msvamp/sw.jsonl`, ...). A file that is there is used; one that is not
+there is asked of the hub; nothing else ever stands in for it. lm-eval loads this file by its path (`custom_dataset: !function
+data.questions`).
 """
 
 import hashlib
@@ -140,7 +141,4 @@ def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:
             f"No questions for {suite} in {language}: {looked}, and {source.hub_id} could not be had from the hub "
             f"({type(error).__name__}); where there is internet, fetch it with: hf download --repo-type dataset {source.hub_id}"
         ) from error
-    return [
-        {"question": row[source.question], "answer": str(row[source.hub_answer]), "language": language}
-        for row in table
-    ]
+    return [{"question": row[source.question], "answer": str(row[source.hub_answer]), "language": language} for row in table]

@@ -39,5 +39,5 @@ LANGUAGES: dict[str, Language] = {
     )
 }
 
-#: The ten languages over which MathOctopus, QAlign and SLAM average, in the order of their tables. Telugu is in MGSM but in none of them.
+#: The ten languages over which MathOctopus, QAlign and SLAM average, in the order of their tables (MGSM has Telugu, they do not).
 PAPER_LANGUAGES: tuple[str, ...] = ("en", "sw", "zh", "bn", "de", "es", "fr", "ja", "ru", "th")

@@ -3,6 +3,7 @@
 lm-eval loads this file by its path (`doc_to_text: !function prompts.alpaca_document`), so it imports nothing of ours.
 """
 
+import hashlib
 from collections.abc import Mapping
 
 #: Stanford Alpaca's frame without input, as MetaMath, QAlign and SLAM train and score with it.
@@ -10,6 +11,10 @@ ALPACA = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{instruction}\n\n### Response:"
 )
+
+#: What boards call the prompt, and a short hash of its text.
+PROMPT_STYLE = "alpaca"
+PROMPT_HASH = hashlib.sha256(ALPACA.encode()).hexdigest()[:12]
 
 
 def alpaca(instruction: str) -> str:

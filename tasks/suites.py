@@ -6,15 +6,15 @@ languages. The YAML files are written from this table by `write_suite`:
     python -m tasks.suites
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
 from tasks import data
 from tasks.errors import UserError
 from tasks.languages import LANGUAGES, PAPER_LANGUAGES
+from tasks.names import unknown
 from tasks.pocket import world
 
 TASKS_FOLDER = Path(__file__).parent
@@ -95,7 +95,7 @@ def suite_of(name: str) -> Suite:
     """
     if name in SUITES:
         return SUITES[name]
-    raise UserError(f"There is no suite {name!r}{nearest(name, SUITES)}; suites: {', '.join(SUITES)}.")
+    raise unknown("suite", name, SUITES)
 
 
 def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
@@ -109,18 +109,11 @@ def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
     for code in codes:
         if code not in LANGUAGES:
             by_name = {language.english.lower(): language.code for language in LANGUAGES.values()}
-            hint = f"; did you mean {by_name[code.lower()]}?" if code.lower() in by_name else nearest(code, LANGUAGES)
-            raise UserError(f"There is no language {code!r}{hint}; languages: {', '.join(LANGUAGES)}.")
+            raise unknown("language", code, LANGUAGES, nearest=by_name.get(code.lower()))
     chosen = tuple(code for code in suite.languages if code in codes)
     if not chosen:
         raise UserError(f"{suite.title} has none of {', '.join(codes)}; it has {', '.join(suite.languages)}.")
     return chosen
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Returns " (did you mean X?)" for the name closest to `name`, or nothing where none is close."""
-    close = get_close_matches(name, list(names), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def write_suite(suite: Suite, folder: Path) -> None:

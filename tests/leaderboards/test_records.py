@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from leaderboards._files import write_whole
+from leaderboards.files import write_whole
 from leaderboards.records import (
     LanguageScore,
     Provenance,

@@ -1,4 +1,4 @@
-"""The one way this package puts a file on disk: whole or not at all."""
+"""The one way a file is put on disk: whole or not at all."""
 
 import os
 from pathlib import Path

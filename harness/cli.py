@@ -1,0 +1,350 @@
+"""The command line. Nothing heavy is imported before the command that needs it runs, so that `--help` answers at once."""
+
+import functools
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from leaderboards.board import Board
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+app = typer.Typer(
+    name="xreason",
+    help="Compare ways of teaching language models to reason in many languages.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+pocket = typer.Typer(help="The pocket model: the default that needs no download.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(pocket, name="pocket")
+
+ModelOption = Annotated[str | None, typer.Option("--model", help="Base model: a folder, a hub id, or pocket.")]
+SuitesOption = Annotated[str | None, typer.Option("--suites", help="Suites, by commas: mgsm, msvamp, pocket.")]
+LanguagesOption = Annotated[str | None, typer.Option("--languages", help="Language codes, by commas; all of the suite by default.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many questions a language.")]
+TokensOption = Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="Longest response, in tokens.")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Folder with local copies of the data sets (or XREASON_DATA).")]
+OutOption = Annotated[Path, typer.Option("--out", help="Run store.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DtypeOption = Annotated[str | None, typer.Option("--dtype", help="Serve in auto (as stored), float32, bfloat16 or float16.")]
+
+RUNS = Path("runs")
+
+
+def main() -> None:
+    """Runs the command line; `--debug` may stand anywhere on it."""
+    arguments = sys.argv[1:]
+    if "--debug" in arguments:
+        os.environ["XREASON_DEBUG"] = "1"
+        arguments.remove("--debug")
+    app(args=arguments)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and the libraries' logs.")] = False,
+) -> None:
+    """Sets what holds for all commands."""
+    if debug or os.environ.get("XREASON_DEBUG"):
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
+    else:
+        logging.disable(logging.WARNING)
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def _command(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Turns what a person can put right into one sentence and exit code 2, and an interrupt into one line and 130."""
+
+    @functools.wraps(function)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except KeyboardInterrupt:
+            _fail("Interrupted. What was finished is kept; the same command goes on from there.", 130)
+        except Exception as error:
+            if os.environ.get("XREASON_DEBUG") or not _is_users(error):
+                raise
+            _fail(f"Error: {_sentence(error)}", 2)
+
+    return run
+
+
+def _is_users(error: Exception) -> bool:
+    from leaderboards.board import BoardError
+    from leaderboards.records import RecordError
+
+    # an OSError with a file name is about a file or folder that the person named: gone, full, or not to be written
+    return isinstance(error, UserError | BoardError | RecordError) or (isinstance(error, OSError) and error.filename is not None)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, UserError):
+        return f"{error.filename}: {error.strerror or error}; mend that, or choose another folder with --out."
+    return str(error)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+@app.command()
+@_command
+def compare(
+    experiment: Annotated[str | None, typer.Argument(help="Experiment file, or one in the box; pocket by default.")] = None,
+    model: ModelOption = None,
+    methods: Annotated[str | None, typer.Option("--methods", help="Methods, by commas: slam, two-stage, full, ...")] = None,
+    suites: SuitesOption = None,
+    languages: LanguagesOption = None,
+    seeds: Annotated[str | None, typer.Option("--seeds", help="Seeds, by commas.")] = None,
+    limit: LimitOption = None,
+    max_new_tokens: TokensOption = None,
+    data: DataOption = None,
+    dtype: DtypeOption = None,
+    out: OutOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
+    from harness.compare import compare as run
+    from harness.experiment import experiment_file, experiment_of_flags, read_experiment
+
+    _use_data(data)
+    flags = {
+        "base": model,
+        "suites": _listed(suites),
+        "languages": _listed(languages),
+        "seeds": _listed(seeds),
+        "limit": limit,
+        "max_new_tokens": max_new_tokens,
+        "dtype": dtype,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    chosen = _listed(methods)
+    if experiment is None and model is not None and model != "pocket":
+        settled = experiment_of_flags({"name": _row_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
+    else:
+        settled = read_experiment(experiment_file(experiment or "pocket"), given, chosen)
+    if settled.data is not None:
+        _use_data(settled.data)
+    boards = run(settled, out)
+    _print_boards(boards, as_json)
+    _say_where(out / settled.name)
+
+
+@app.command()
+@_command
+def train(
+    method: Annotated[str, typer.Argument(help="slam, two-stage, full, or another package's.")],
+    model: ModelOption = None,
+    languages: Annotated[
+        str | None, typer.Option("--languages", help="Codes to train on, by commas; the papers' ten by default.")
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Training text: papers or pocket.")] = None,
+    data: DataOption = None,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    layers: Annotated[
+        str | None, typer.Option("--layers", help="For slam: a count of lowest layers, or indices by commas.")
+    ] = None,
+    corpora: Annotated[
+        str | None, typer.Option("--corpora", help="Train on these corpora instead of the method's own, by commas.")
+    ] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Sequences an optimizer step.")] = None,
+    max_steps: Annotated[int | None, typer.Option("--max-steps", help="Optimizer steps at most, each stage.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", help="Rows at most, a language and corpus.")] = None,
+    out: OutOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Trains one method into one checkpoint, and reports what it took."""
+    from harness.training import train_alone
+
+    _use_data(data)
+    settings = {
+        "layers": _layers(layers),
+        "corpora": list(_listed(corpora) or ()) or None,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "max_steps": max_steps,
+        "rows": rows,
+    }
+    training, folder = train_alone(
+        method,
+        {key: value for key, value in settings.items() if value is not None},
+        model or "pocket",
+        out,
+        languages=_listed(languages),
+        source=source,
+        data=data,
+        seed=seed,
+    )
+    if as_json:
+        _print_json(training.model_dump(mode="json") | {"checkpoint": str(folder)})
+        return
+    from harness.tables import training_table
+
+    _print(training_table(training))
+    _say_where(folder)
+
+
+@app.command()
+@_command
+def score(
+    models: Annotated[list[str] | None, typer.Argument(help="Hub ids, model folders, checkpoints, or pocket.")] = None,
+    suites: SuitesOption = None,
+    languages: LanguagesOption = None,
+    limit: LimitOption = None,
+    max_new_tokens: TokensOption = None,
+    data: DataOption = None,
+    dtype: DtypeOption = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="URL of a running vLLM (or another OpenAI-style server).")
+    ] = None,
+    out: OutOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Scores anything: hub ids, folders, checkpoints, or a running server."""
+    from harness.results import scorings_for
+    from harness.score import score_endpoint, score_models
+
+    if not models and endpoint is None:
+        raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
+    _use_data(data)
+    scorings = scorings_for(_listed(suites) or ("mgsm", "msvamp"), _listed(languages), limit, max_new_tokens)
+    if endpoint is not None:
+        boards, folder = score_endpoint(endpoint, list(models or ()), scorings, out)
+    else:
+        boards, folder = score_models(list(models or ()), scorings, out, dtype=dtype or "auto")
+    _print_boards(boards, as_json)
+    _say_where(folder)
+
+
+@app.command()
+@_command
+def board(
+    records: Annotated[list[Path], typer.Argument(help="Folders of finished runs, or record.json files.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write leaderboard.md and leaderboard.json into this folder.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Puts finished records side by side: table, markdown, JSON."""
+    from harness.results import boards_of
+    from leaderboards.markdown import board_markdown, write_board
+    from leaderboards.records import read_record, read_records
+
+    found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
+    boards = boards_of(found)
+    if out is not None:
+        write_board(boards, out)
+    if markdown and not as_json:
+        sys.stdout.write(board_markdown(boards))
+        return
+    _print_boards(boards, as_json)
+
+
+@app.command()
+@_command
+def tasks(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Lists suites, their languages, and where each one's questions are."""
+    from harness.tables import suites_as_dicts, suites_table
+
+    _use_data(data)
+    if as_json:
+        _print_json(suites_as_dicts())
+    else:
+        _print(suites_table())
+
+
+@pocket.command("build")
+@_command
+def pocket_build(
+    directory: Annotated[Path, typer.Argument(help="Folder for the model.")],
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+) -> None:
+    """Makes the pocket model again from nothing: tokenizer and weights (minutes on two cores)."""
+    from harness import progress
+    from trainers.pocket.build import build
+
+    if directory.exists() and any(directory.iterdir()):
+        raise UserError(f"{directory} is not empty; name a new folder.")
+    with progress.bar("building the pocket model") as report:
+        build(directory, seed=seed, progress=lambda step, steps, loss: report(step, steps, f"loss {loss:.3f}"))
+    _say_where(directory)
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _layers(text: str | None) -> int | list[int] | None:
+    if text is None:
+        return None
+    try:
+        numbers = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UserError(f"--layers {text!r} is neither a count nor indices; give 6, or 0,1,2 (one layer alone: 3,).") from None
+    return numbers[0] if len(numbers) == 1 and "," not in text else numbers
+
+
+def _row_name(reference: str) -> str:
+    from harness.models import row_name
+
+    return row_name(reference)
+
+
+def _use_data(data: Path | None) -> None:
+    """Makes `--data` hold for everything that looks for data, lm-eval's tasks among them."""
+    if data is not None:
+        os.environ["XREASON_DATA"] = str(data)
+    folder = os.environ.get("XREASON_DATA")
+    if folder and not Path(folder).is_dir():
+        raise UserError(f"The data folder {folder} does not exist; give another with --data, or unset XREASON_DATA to use the hub.")
+
+
+def _print_boards(boards: "list[Board]", as_json: bool) -> None:
+    if as_json:
+        _print_json({"format": 1, "boards": [board.as_dict() for board in boards]})
+        return
+    from leaderboards.terminal import board_table
+
+    for each in boards:
+        _print(board_table(each))
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # into a pipe or a file, a table is not cut to the 80 columns that rich takes where there is no terminal
+    (console if console.is_terminal else Console(width=120)).print(renderable)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _say_where(path: Path) -> None:
+    from harness import progress
+
+    progress.say(f"written to {path}")

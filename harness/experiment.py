@@ -1,0 +1,236 @@
+"""The experiment: the YAML, or the flags, that say all of a comparison.
+
+    name: sw-first
+    base: meta-math/MetaMath-7B-V1.0
+    suites: [mgsm, msvamp]
+    languages: [en, sw, zh]
+    seeds: [0, 1]
+
+Methods:
+      slam: {layers: 6}
+      slam-wide: {method: slam, layers: 10}
+      full:
+
+A method is a name with its settings (those of trainers.stages.Stage, and what the method itself takes); under another name,
+`method` says which it is.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tasks.errors import UserError
+from tasks.names import unknown
+from tasks.suites import SUITES, languages_of, suite_of
+from trainers.methods import load_method, method_names
+from trainers.stages import Method
+
+EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
+
+#: Names that a row of the board, and a folder of the run store, may have.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+BASE_ROW = "base"
+
+
+class Experiment(BaseModel):
+    """A comparison.
+
+    Attributes:
+        name: of its folder in the run store.
+        base: what the methods start from: a model folder, a hub id, or "pocket".
+        methods: row name to the method's settings; `method` in them names the method where the row has another name.
+        suites: what is scored.
+        languages: codes scored in each suite, as far as it has them; all for None.
+        train_languages: codes trained on; for None those of the suites' averages that `languages` leaves.
+        seeds: every method is trained once a seed.
+        source: where training text comes from: the papers' sets, or the pocket world.
+        data: folder with local copies of the sets (XREASON_DATA for None).
+        limit: only the first so many questions a language.
+        max_new_tokens: longest response, in tokens; each suite's own for None.
+        dtype: what vLLM serves in; "auto" is what the base stores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(pattern=NAME)
+    base: str = Field(min_length=1)
+    methods: dict[str, dict[str, Any]] = Field(min_length=1)
+    suites: tuple[str, ...] = Field(default=("mgsm", "msvamp"), min_length=1)
+    languages: tuple[str, ...] | None = None
+    train_languages: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    source: Literal["papers", "pocket"] = "papers"
+    data: Path | None = None
+    limit: int | None = Field(default=None, gt=0)
+    max_new_tokens: int | None = Field(default=None, gt=0)
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [value]
+        if isinstance(value, Sequence):
+            return {str(name): {} for name in value}
+        if isinstance(value, Mapping):
+            return {str(name): {} if settings is None else settings for name, settings in value.items()}
+        return value
+
+    @field_validator("suites", "languages", "train_languages", "seeds", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | int) else value
+
+    @field_validator("seeds", "suites")
+    @classmethod
+    def _once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(value))
+
+    def method(self, row: str) -> Method:
+        """Returns the method of one row, its settings applied."""
+        return _method(row, self.methods[row])
+
+    def data_folder(self) -> Path | None:
+        """Returns the folder with local copies of the sets, or None."""
+        folder = self.data or os.environ.get("XREASON_DATA")
+        return Path(folder) if folder else None
+
+    def languages_trained(self) -> tuple[str, ...]:
+        """Returns the codes that the corpora are asked for."""
+        if self.train_languages is not None:
+            return self.train_languages
+        scored = [code for name in self.suites for code in languages_of(SUITES[name], self.languages)]
+        average = {code for name in self.suites for code in SUITES[name].average_languages}
+        return tuple(code for code in dict.fromkeys(scored) if code in average)
+
+
+def _method(row: str, settings: Mapping[str, Any]) -> Method:
+    if row == BASE_ROW or not re.match(NAME, row):
+        raise UserError(
+            f"A method cannot be called {row!r}: give it a name of letters, digits, '.', '_', '+' and '-', and not {BASE_ROW!r}."
+        )
+    rest = {key: value for key, value in settings.items() if key != "method"}
+    return load_method(str(settings.get("method", row)), rest)
+
+
+def experiment_file(reference: str) -> Path:
+    """Returns the file that `reference` names: a path, or the name of an experiment in the box ("pocket").
+
+    Raises:
+        UserError: there is no such file.
+    """
+    path = Path(reference).expanduser()
+    in_the_box = EXPERIMENTS_FOLDER / f"{reference}.yaml"
+    if path.is_file():
+        return path
+    if in_the_box.is_file() and in_the_box.parent == EXPERIMENTS_FOLDER:
+        return in_the_box
+    names = ", ".join(sorted(each.stem for each in EXPERIMENTS_FOLDER.glob("*.yaml")))
+    raise UserError(f"There is no experiment file {reference}; give the path of a YAML file, or one in the box: {names}.")
+
+
+def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[str] | None = None) -> Experiment:
+    """Returns the experiment of a YAML file.
+
+    Args:
+        path: the file.
+        overrides: keys in place of what it says.
+        methods: only these rows; those that the file has keep its settings.
+
+    Raises:
+        UserError: the file is no YAML mapping, or a key, type or value is wrong; names the key and its line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); give another file.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise UserError(f"{path}{place}: not YAML ({problem}); mend that line.") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is no mapping of keys to values; begin with a line such as `name: my-comparison`.")
+    values = {"name": path.stem, **values}
+    if isinstance(values.get("data"), str):
+        # a path in a file is relative to that file
+        values["data"] = str(path.parent / Path(values["data"]).expanduser())
+    if methods is not None:
+        in_file = values.get("methods")
+        settings = in_file if isinstance(in_file, dict) else {}
+        overrides = {**overrides, "methods": {name: settings.get(name) for name in methods}}
+    return _validated({**values, **overrides}, lambda keys: f"{path}, line {_line(node, keys)}" if keys[0] not in overrides else "")
+
+
+def experiment_of_flags(values: Mapping[str, Any]) -> Experiment:
+    """Returns the experiment that flags alone say; the papers' methods, suites and data where they are silent.
+
+    Raises:
+        UserError: a value is wrong; names the flag.
+    """
+    return _validated({"methods": list(method_names()), **values}, lambda keys: "")
+
+
+def _validated(values: Mapping[str, Any], file_place: Callable[[Sequence[Any]], str]) -> Experiment:
+    def place(keys: Sequence[Any]) -> str:
+        return file_place(keys) or f"--{str(keys[0]).replace('_', '-')}"
+
+    try:
+        experiment = Experiment.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = [key for key in first["loc"] if key != "[key]"] or [""]
+        raise UserError(f"{place(keys)}: {'.'.join(map(str, keys))}: {_remedy(first, keys)}.") from error
+    for keys, check in _checks(experiment):
+        try:
+            check()
+        except UserError as error:
+            raise UserError(f"{place(keys)}: {error}") from error
+    return experiment
+
+
+def _checks(experiment: Experiment) -> Iterator[tuple[list[Any], Callable[[], object]]]:
+    """Yields what is checked against the registries: the keys it stands under, and a call that raises UserError."""
+    for index, name in enumerate(experiment.suites):
+        yield ["suites", index], partial(suite_of, name)
+        yield ["languages"], lambda name=name: languages_of(suite_of(name), experiment.languages)  # type: ignore[misc]
+    for row, settings in experiment.methods.items():
+        for key in settings:
+            # one setting at a time, so that the line is the setting's own
+            alone = {name: settings[name] for name in ("method", key) if name in settings}
+            yield ["methods", row, key], partial(_method, row, alone)
+        yield ["methods", row], partial(experiment.method, row)
+
+
+def _remedy(error: Any, keys: Sequence[Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return str(unknown("key", str(keys[-1]), Experiment.model_fields)).rstrip(".")
+    if error["type"] == "missing":
+        return "this key is missing; add it"
+    message = str(error["msg"])
+    return message[0].lower() + message[1:]
+
+
+def _line(node: Any, keys: Sequence[Any]) -> int:
+    """Returns the line (from 1) of the deepest of `keys` that the YAML has."""
+    line = node.start_mark.line + 1
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((name, value) for name, value in node.value if name.value == str(key)), None)
+            if found is None:
+                return int(line)
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+    return int(line)

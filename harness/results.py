@@ -1,0 +1,180 @@
+"""Scores on disk, and boards out of them: what `compare` and `score` share.
+
+runs/pocket/slam/0/scores/pocket/   lm-eval's own files, the verdicts, and where, when and with what they were made
+runs/pocket/slam/0/record.json      what boards read
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import progress, provenance
+from harness.models import Model
+from harness.scoring import Scoring, read_scores, score
+from harness.serving import Serving
+from harness.store import is_done, key_of, step
+from leaderboards.board import Board, build_board
+from leaderboards.markdown import write_board
+from leaderboards.records import LanguageScore, Provenance, Record, Training, write_record
+from tasks.languages import PAPER_LANGUAGES
+from tasks.prompts import PROMPT_HASH, PROMPT_STYLE
+from tasks.suites import languages_of, suite_of
+
+SCORED_FILE = "scored.json"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row to be: a model, and what it cost.
+
+    Attributes:
+        row: its name on the board.
+        seed: of its training.
+        folder: of its steps and its record.
+        model: what is served.
+        base: the model it was made from, itself for a base.
+        training: what that took, or None.
+    """
+
+    row: str
+    seed: int
+    folder: Path
+    model: Model
+    base: Model
+    training: Training | None
+
+
+def scorings_for(
+    suites: Sequence[str], languages: Sequence[str] | None, limit: int | None, max_new_tokens: int | None
+) -> list[Scoring]:
+    """Returns what every model is asked; reads all questions, so that what is missing is known before hours of work.
+
+    Raises:
+        UserError: a suite or language is unknown, or some questions cannot be had.
+    """
+    scorings = []
+    for suite in map(suite_of, suites):
+        scorings.append(Scoring(suite, languages_of(suite, languages), limit, max_new_tokens or suite.max_new_tokens))
+        scorings[-1].question_hashes()
+    return scorings
+
+
+def score_all(contenders: Sequence[Contender], scorings: Sequence[Scoring], *, dtype: str = "auto") -> list[Record]:
+    """Scores every contender on every suite that it has no scores for yet, all with one engine; writes and returns their records.
+
+    Raises:
+        UserError: vLLM cannot serve a model on this machine.
+    """
+    with Serving(dtype=dtype, say=progress.say) as serving:
+        for contender in contenders:
+            missing = [scoring for scoring in scorings if not is_done(*_scores_of(contender, scoring, dtype))]
+            if missing:
+                score_contender(serving.engine_for(contender.model), contender, missing, dtype)
+            else:
+                progress.say(f"{contender.row}, seed {contender.seed}: scored before")
+    return [record_of(contender, scorings, dtype) for contender in contenders]
+
+
+def score_contender(lm: Any, contender: Contender, scorings: Sequence[Scoring], dtype: str) -> None:
+    """Scores a contender that `lm`, an lm-eval model, answers for; a suite's scores are stored when that suite is done."""
+    for scoring in scorings:
+        folder, key = _scores_of(contender, scoring, dtype)
+        began = time.perf_counter()
+        with step(folder, key) as directory, progress.bar(f"scoring {contender.row} on {scoring.suite.title}") as report:
+            lm.progress = report
+            score(lm, contender.row, scoring, directory)
+            (directory / SCORED_FILE).write_text(json.dumps(_circumstances(scoring)) + "\n", encoding="utf-8")
+        seconds = time.perf_counter() - began
+        progress.say(
+            f"{contender.row}, seed {contender.seed}: {scoring.questions:,} questions of {scoring.suite.title} in {seconds:.0f} s"
+        )
+
+
+def boards_of(records: Sequence[Record]) -> list[Board]:
+    """Returns one board for each suite and each base model among the records.
+
+    Raises:
+        BoardError: records cannot stand side by side.
+    """
+    by_base: dict[str, list[Record]] = {}
+    for record in records:
+        by_base.setdefault(record.provenance.model_hash, []).append(record)
+    boards = []
+    for together in by_base.values():
+        suites = dict.fromkeys(suite for record in together for suite in record.scores)
+        for suite in suites:
+            scored = [record for record in together if suite in record.scores]
+            boards.append(build_board(scored, suite, average_languages=PAPER_LANGUAGES))
+    return boards
+
+
+def write_boards(records: Sequence[Record], folder: Path) -> list[Board]:
+    """Puts records side by side, and writes leaderboard.md and leaderboard.json into `folder`."""
+    boards = boards_of(records)
+    write_board(boards, folder)
+    return boards
+
+
+def _scores_of(contender: Contender, scoring: Scoring, dtype: str) -> tuple[Path, str]:
+    """Returns where a contender's scores stand, and the key of all that can change them."""
+    key = {
+        "step": "score",
+        "model": [contender.model.hash, contender.model.signature()],
+        "suite": [scoring.suite.name, scoring.suite.version],
+        "questions": scoring.question_hashes(),
+        "limit": scoring.limit,
+        "max_new_tokens": scoring.max_new_tokens,
+        "prompt": PROMPT_HASH,
+        "dtype": dtype,
+        "versions": provenance.scoring_versions(),
+    }
+    return contender.folder / "scores" / scoring.suite.name, key_of(key)
+
+
+def _circumstances(scoring: Scoring) -> dict[str, object]:
+    """Returns where, when and with what a scoring was done, to be kept beside its scores."""
+    return {
+        "data": ", ".join(dict.fromkeys(scoring.suite.where(code) for code in scoring.languages)),
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": provenance.scoring_versions(),
+    }
+
+
+def record_of(contender: Contender, scorings: Sequence[Scoring], dtype: str) -> Record:
+    """Writes and returns the record of a contender whose scores are all there."""
+    scores: dict[str, dict[str, LanguageScore]] = {}
+    done: dict[str, dict[str, object]] = {}
+    for scoring in scorings:
+        folder, _ = _scores_of(contender, scoring, dtype)
+        scores[scoring.suite.name] = read_scores(folder)
+        done[scoring.suite.name] = json.loads((folder / SCORED_FILE).read_text(encoding="utf-8"))
+    last = max(done.values(), key=lambda each: str(each["date"]))
+    record = Record(
+        format=1,
+        method=contender.row,
+        seed=contender.seed,
+        scores=scores,
+        training=contender.training,
+        provenance=Provenance(
+            model=contender.base.name,
+            model_hash=contender.base.hash,
+            data={suite: str(each["data"]) for suite, each in done.items()},
+            prompt=PROMPT_STYLE,
+            prompt_hash=PROMPT_HASH,
+            max_new_tokens={scoring.suite.name: scoring.max_new_tokens for scoring in scorings},
+            limit=scorings[0].limit,
+            commit=str(last["commit"]),
+            machine=str(last["machine"]),
+            date=str(last["date"]),
+            versions=last["versions"],  # type: ignore[arg-type]
+        ),
+        checkpoint_bytes=contender.model.size if contender.training else None,
+    )
+    write_record(record, contender.folder / "record.json")
+    return record

@@ -1,0 +1,106 @@
+"""Scores models that are already there: hub ids, folders, checkpoints, or a running server.
+
+runs/score/pocket/0/scores/mgsm/pocket/results_*.json and samples_mgsm_sw_*.jsonl
+runs/score/pocket/0/record.json
+runs/score/leaderboard.md and leaderboard.json
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.models import Model, checkpoint_model, is_checkpoint, plain_model, row_name
+from harness.results import Contender, record_of, score_all, score_contender, write_boards
+from harness.scoring import Scoring
+from harness.store import key_of, only_writer
+from leaderboards.board import Board
+from leaderboards.records import Training
+from tasks.errors import UserError
+
+FOLDER = "score"
+
+
+def score_models(
+    references: Sequence[str], scorings: Sequence[Scoring], out: Path, *, dtype: str = "auto"
+) -> tuple[list[Board], Path]:
+    """Scores every model that the references name, with one engine where their shapes allow.
+
+    Returns:
+        One board for each suite and base, and the folder that holds everything.
+
+    Raises:
+        UserError: a reference names no model, or vLLM cannot serve it.
+    """
+    folder = out / FOLDER
+    with only_writer(folder):
+        contenders = [_contender(reference, folder) for reference in dict.fromkeys(references)]
+        return write_boards(score_all(contenders, scorings, dtype=dtype), folder), folder
+
+
+def score_endpoint(url: str, names: Sequence[str], scorings: Sequence[Scoring], out: Path) -> tuple[list[Board], Path]:
+    """Scores models that a running server answers for, over the OpenAI completions API; always anew, as a server may change.
+
+    Args:
+        url: of the server, with or without /v1.
+        names: of the models there; all that it lists for none.
+        scorings: what is asked.
+        out: the run store.
+
+    Raises:
+        UserError: the server does not answer, or lists no model.
+    """
+    from lm_eval.api.registry import get_model
+
+    address = url.rstrip("/").removesuffix("/v1") + "/v1"
+    served = names or _listed_models(address)
+    folder = out / FOLDER
+    with only_writer(folder):
+        records = []
+        for name in served:
+            # tokenizing is the server's: it gets the prompt as text
+            lm = get_model("local-completions")(
+                base_url=f"{address}/completions", model=name, tokenizer_backend="none", num_concurrent=32, max_length=10**6
+            )
+            model = Model(f"{name} at {url}", Path(), key_of([address, name, datetime.now(UTC)]))
+            contender = Contender(row_name(name), 0, folder / row_name(name) / "0", model, model, None)
+            score_contender(lm, contender, scorings, "server")
+            records.append(record_of(contender, scorings, "server"))
+        return write_boards(records, folder), folder
+
+
+def _listed_models(address: str) -> list[str]:
+    import requests
+
+    try:
+        answer = requests.get(f"{address}/models", timeout=30)
+        answer.raise_for_status()
+        names = [str(model["id"]) for model in answer.json()["data"]]
+    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"No server answers at {address}/models ({type(error).__name__}); start one with: vllm serve MODEL"
+        ) from error
+    if not names:
+        raise UserError(f"The server at {address} lists no model; name one: xreason score NAME --endpoint {address}")
+    return names
+
+
+def _contender(reference: str, folder: Path) -> Contender:
+    row = row_name(reference)
+    place = folder / row / "0"
+    if not is_checkpoint(Path(reference)):
+        model = plain_model(reference)
+        return Contender(row, 0, place, model, model, None)
+    model, base = checkpoint_model(Path(reference), row)
+    return Contender(row, 0, place, model, base, _training_beside(Path(reference)))
+
+
+def _training_beside(checkpoint: Path) -> Training | None:
+    from harness.training import TRAINING_FILE
+
+    path = checkpoint.parent / TRAINING_FILE
+    try:
+        return Training.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(f"{path} is not a training report; train the checkpoint again, or move the file away.") from error

@@ -1,0 +1,167 @@
+"""Trains a method into the run store, once: the same training again is found and skipped.
+
+runs/slam/slam/0/checkpoint/      what changed, as safetensors
+runs/slam/slam/0/training.json    what each stage read, tuned and took
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness import progress
+from harness.models import POCKET, Model, plain_model
+from harness.provenance import training_versions
+from harness.store import is_done, key_of, only_writer, step
+from leaderboards.files import write_whole
+from leaderboards.records import StageCost, Training
+from tasks.languages import PAPER_LANGUAGES
+from tasks.names import canonical, unknown
+from tasks.pocket import world
+from tasks.prompts import ALPACA
+from trainers.corpora import Source, load_corpus
+from trainers.methods import load_method
+from trainers.reports import StageProgress
+from trainers.stages import Method
+
+CHECKPOINT = "checkpoint"
+TRAINING_FILE = "training.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training to be.
+
+    Attributes:
+        row: its name on the board.
+        method: its stages, settings applied.
+        base: what it starts from.
+        languages: codes that the corpora are asked for.
+        source: where training text comes from: "papers" or "pocket".
+        data: folder with local copies of the sets, or None.
+        seed: of the order of the rows, and of anything else that is drawn.
+    """
+
+    row: str
+    method: Method
+    base: Model
+    languages: tuple[str, ...]
+    source: Source
+    data: Path | None
+    seed: int
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all that can change the weights it ends in; reads the corpora.
+
+        Raises:
+            UserError: a corpus cannot be had.
+        """
+        corpora = [
+            [
+                load_corpus(name, self.languages, source=self.source, data=self.data, rows=stage.rows, seed=self.seed).hash
+                for name in stage.corpora
+            ]
+            for stage in self.method.stages
+        ]
+        stages = [asdict(stage) | {"tune": repr(stage.tune)} for stage in self.method.stages]
+        return key_of(
+            {
+                "step": "train",
+                "base": self.base.hash,
+                "stages": stages,
+                "corpora": corpora,
+                "prompt": ALPACA,
+                "seed": self.seed,
+                "versions": training_versions(),
+            }
+        )
+
+
+def train_once(plan: Plan, folder: Path) -> Training:
+    """Trains into `folder`, unless the same training already stands there; returns what it took.
+
+    Raises:
+        UserError: the base or the data cannot be used.
+    """
+    title = f"{plan.row}, seed {plan.seed}"
+    if not is_done(folder / CHECKPOINT, plan.key):
+        with step(folder / CHECKPOINT, plan.key) as directory:
+            training = _train(plan, directory, title)
+            # before the checkpoint takes its name: where that stands, the report does too
+            write_whole(folder / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
+        progress.say(f"{title}: trained in {training.seconds:.0f} s")
+        return training
+    progress.say(f"{title}: trained before")
+    return Training.model_validate_json((folder / TRAINING_FILE).read_text(encoding="utf-8"))
+
+
+def _train(plan: Plan, directory: Path, title: str) -> Training:
+    from trainers.train import train
+
+    with progress.bar(f"training {title}") as report:
+
+        def show(state: StageProgress) -> None:
+            report(state.step, state.total_steps, f"loss {state.loss:.3f}, {state.tokens_per_second:,.0f} tokens/s")
+
+        result = train(
+            plan.method,
+            plan.base.folder,
+            directory,
+            languages=plan.languages,
+            source=plan.source,
+            data=plan.data,
+            seed=plan.seed,
+            progress=show,
+        )
+    stages = [{name: value for name, value in asdict(each).items() if name in StageCost.model_fields} for each in result.stages]
+    return Training(stages=tuple(StageCost.model_validate(stage) for stage in stages))
+
+
+def _source(named: str | None, model: str) -> Source:
+    match canonical(named or (POCKET if model == POCKET else "papers")):
+        case "pocket":
+            return "pocket"
+        case "papers":
+            return "papers"
+    raise unknown("source", str(named), ("papers", "pocket"))
+
+
+def train_alone(
+    method: str,
+    settings: Mapping[str, Any],
+    model: str,
+    out: Path,
+    *,
+    languages: Sequence[str] | None,
+    source: str | None,
+    data: Path | None,
+    seed: int,
+) -> tuple[Training, Path]:
+    """Trains one method outside any comparison.
+
+    Args:
+        method: its name.
+        settings: of its stages, and what the method itself takes.
+        model: the base: a folder, a hub id, or "pocket".
+        out: the run store; the checkpoint goes to `out/train/METHOD/SEED/checkpoint`.
+        languages: codes to train on; for None the papers' ten, or the pocket world's.
+        source: "papers" or "pocket"; for None the pocket world for the pocket model, else the papers' sets.
+        data: folder with local copies of the sets.
+        seed: of the training.
+
+    Returns:
+        What it took, and the checkpoint's folder.
+
+    Raises:
+        UserError: the method, a setting, the model or the data cannot be used.
+    """
+    where = _source(source, model)
+    codes = tuple(languages or (world.LANGUAGES if where == "pocket" else PAPER_LANGUAGES))
+    chosen = load_method(method, settings)
+    folder = out / "train"
+    with only_writer(folder):
+        plan = Plan(chosen.name, chosen, plain_model(model), codes, where, data, seed)
+        place = folder / chosen.name / str(seed)
+        return train_once(plan, place), place / CHECKPOINT
