@@ -44,5 +44,5 @@ def _plan(experiment: Experiment, base: Model, row: str, seed: int) -> Plan:
 
 def _trained(plan: Plan, folder: Path) -> Contender:
     training = train_once(plan, folder)
-    model, base = checkpoint_model(folder / CHECKPOINT, plan.row)
-    return Contender(plan.row, plan.seed, folder, model, base, training)
+    model, _ = checkpoint_model(folder / CHECKPOINT, plan.row)
+    return Contender(plan.row, plan.seed, folder, model, plan.base, training)

@@ -14,9 +14,6 @@ from pathlib import Path
 from trainers.base import CHECKPOINT_FILE, base_hash, resolve_model
 from trainers.checkpoint import read_checkpoint, verify_base
 
-POCKET = "pocket"
-POCKET_FOLDER = Path(__file__).parent.parent / "trainers" / "pocket" / "model"
-
 #: Keys of a config.json that say nothing about shapes: two models that differ only there can take turns in one engine.
 _SHAPELESS = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache"}
 
@@ -61,7 +58,7 @@ def plain_model(reference: str) -> Model:
     Raises:
         UserError: there is no such folder and no such model to be had, or it is no causal language model with a tokenizer.
     """
-    folder = POCKET_FOLDER if reference == POCKET else resolve_model(reference)
+    folder = resolve_model(reference)
     return Model(reference, folder, base_hash(folder), size=_size(folder))
 
 
@@ -78,7 +75,7 @@ def checkpoint_model(folder: Path, name: str) -> tuple[Model, Model]:
     """
     checkpoint = read_checkpoint(folder)
     verify_base(checkpoint)
-    base = plain_model(POCKET if Path(checkpoint.base) == POCKET_FOLDER.resolve() else checkpoint.base)
+    base = plain_model(checkpoint.base)
     digest = hashlib.sha256(base.hash.encode())
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:

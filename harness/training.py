@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import progress
-from harness.models import POCKET, Model, plain_model
+from harness.models import Model, plain_model
 from harness.provenance import training_versions
 from harness.store import is_done, key_of, only_writer, step
 from leaderboards.files import write_whole
@@ -20,6 +20,7 @@ from tasks.languages import PAPER_LANGUAGES
 from tasks.names import canonical, unknown
 from tasks.pocket import world
 from tasks.prompts import ALPACA
+from trainers.base import POCKET
 from trainers.corpora import Source, load_corpus
 from trainers.methods import load_method
 from trainers.reports import StageProgress
@@ -107,7 +108,7 @@ def _train(plan: Plan, directory: Path, title: str) -> Training:
 
         result = train(
             plan.method,
-            plan.base.folder,
+            plan.base.name,
             directory,
             languages=plan.languages,
             source=plan.source,

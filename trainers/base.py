@@ -13,20 +13,25 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+#: The model that this project ships goes by this word.
+POCKET = "pocket"
+POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
 #: Marks a folder as one of our checkpoints.
 CHECKPOINT_FILE = "checkpoint.json"
 _INDEX = "model.safetensors.index.json"
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _BLOCK = 1 << 22  # bytes
 
 
 def resolve_model(model: str | Path) -> Path:
-    """Returns the folder of a model: the folder given, or the hub's copy of that id (fetched where the network allows).
+    """Returns the folder of a model: the one given, the pocket model's, or the hub's copy of that id (fetched if it must be).
 
     Raises:
-        UserError: there is neither; or the folder holds no config.json, only a delta checkpoint, or weights other than safetensors.
+        UserError: there is none; or the folder holds no causal language model with its tokenizer, only a delta checkpoint, or
+            weights other than safetensors.
     """
-    folder = Path(model)
+    folder = POCKET_FOLDER if model == POCKET else Path(model).expanduser()
     if not folder.is_dir():
         folder = _fetched(str(model))
     if (folder / CHECKPOINT_FILE).is_file() and not (folder / "config.json").is_file():
@@ -34,6 +39,7 @@ def resolve_model(model: str | Path) -> Path:
     if not (folder / "config.json").is_file():
         raise UserError(f"{model} holds no config.json, so it is no model folder; give the folder that `hf download` made.")
     weight_files(folder)
+    _check_causal(folder)
     return folder
 
 
@@ -116,12 +122,11 @@ def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["Pre
     Weights are float32; with mixed precision, bfloat16 ones stay so (what a stage tunes, it makes float32).
 
     Raises:
-        UserError: it is not a causal language model, has no tokenizer, or its weights do not fit its config.
+        UserError: its tokenizer cannot be read, or its weights do not fit its config.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    _check_causal(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -156,15 +161,12 @@ def _no_progress_bar() -> Iterator[None]:
 
 
 def _check_causal(folder: Path) -> None:
-    from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
+    # by what the files say: importing Transformers to find this out takes seconds
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{folder}/config.json cannot be read by Transformers ({type(error).__name__}); is it a model's?"
-        ) from error
-    names = getattr(config, "architectures", None) or ["none"]
-    if not set(names) & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
-        raise UserError(f"{folder} is {names[0]}, not a causal language model; give one such as LlamaForCausalLM.")
+        architectures = list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or ["none"])
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{folder}/config.json cannot be read ({type(error).__name__}); fetch the model again.") from error
+    if not any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
+        raise UserError(f"{folder} is {architectures[0]}, not a causal language model; give one such as LlamaForCausalLM.")
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise UserError(f"{folder} holds no tokenizer ({', '.join(_TOKENIZERS)}); put the model's own beside it.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tasks.errors import UserError
-from trainers.base import CHECKPOINT_FILE, base_hash, resolve_model, stored_tensors, tensors_of_file, weight_files
+from trainers.base import CHECKPOINT_FILE, POCKET, base_hash, resolve_model, stored_tensors, tensors_of_file, weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +79,7 @@ def save_checkpoint(
     checkpoint = Checkpoint(
         directory=directory,
         kind="full" if len(changed) == compared else "delta",
-        base=str(Path(base).resolve()) if Path(base).is_dir() else str(base),
+        base=str(Path(base).expanduser().resolve()) if base != POCKET and Path(base).expanduser().is_dir() else str(base),
         base_hash=hash_of_base or base_hash(folder),
         tensors=tuple(changed),
         method=method,

@@ -22,9 +22,9 @@ from typing import Literal
 
 from tasks.errors import UserError
 from tasks.languages import LANGUAGES
+from tasks.names import canonical, unknown
 from tasks.prompts import alpaca, translation_instruction
 from trainers import octopus
-from trainers.names import canonical, unknown
 from trainers.rows import find_json_file, load_hub_rows, read_json_rows, read_lines
 
 CORPORA: tuple[str, ...] = ("question-translation", "answer-translation", "english-reasoning", "multilingual-reasoning")

@@ -28,6 +28,7 @@ def run_stage(
     seed: int,
     directory: Path | None = None,
     progress: Callable[[StageProgress], None] | None = None,
+    corpus: str = "",
     languages: Sequence[str] = (),
     device: str = "cpu",
     mixed_precision: bool = False,
@@ -42,6 +43,7 @@ def run_stage(
         seed: of the order of the rows and of dropout. The same seed gives the same weights on the same machine.
         directory: where TRL may put files; nothing is left there by us. None takes a temporary one.
         progress: called with every report of the loss.
+        corpus: what the examples are, in words, for the report; the names of the stage's corpora where that is not said.
         languages: for the report.
         device: "cpu" or "cuda".
         mixed_precision: compute in bfloat16 over float32 weights.
@@ -64,7 +66,7 @@ def run_stage(
         epochs = train_rows(model, tokenizer, config, rows, meter)
     return StageReport(
         name=stage.name,
-        corpus=" + ".join(stage.corpora),
+        corpus=corpus or " + ".join(stage.corpora),
         rows=len(rows),
         languages=tuple(languages),
         tuned=stage.tune.describe(),

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tasks.errors import UserError
-from trainers.names import canonical, unknown
+from tasks.names import canonical, unknown
 from trainers.stages import STAGE_SETTINGS, Method
 
 GROUP = "xreason.methods"

@@ -30,7 +30,7 @@ class StageReport:
 
     Attributes:
         name: the stage's.
-        corpus: names of its corpora, joined.
+        corpus: its corpora, in words.
         rows: examples trained on.
         languages: codes of what they teach.
         tuned: what was tuned, in words.

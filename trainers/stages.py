@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from tasks.errors import UserError
-from trainers.names import unknown
+from tasks.names import unknown
 
 # Llama, Mistral and Qwen2 name their feed-forward projections alike. gate_proj is not among them on purpose: SLAM's released
 # code (fmm170/SLAM) tunes up_proj and down_proj only.

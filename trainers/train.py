@@ -113,6 +113,7 @@ def train(
             [example for corpus in parts for example in corpus.examples],
             seed=seed,
             progress=progress,
+            corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts),
             languages=_joined_languages(parts),
             device=device,
             mixed_precision=precision,

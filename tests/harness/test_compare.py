@@ -1,0 +1,83 @@
+"""A comparison from one command: whole, taken up again after a kill, and stopped by an interrupt."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from leaderboards.records import read_record
+from tests.harness.conftest import PROGRAM, Run, environment
+
+
+def begin(experiment: Path, runs: Path) -> subprocess.Popen[str]:
+    command = [*PROGRAM, "compare", str(experiment), "--out", str(runs)]
+    return subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    for _ in range(2400):
+        if path.exists():
+            return
+        if process.poll() is not None:
+            pytest.fail(f"ended before {path} was there: {process.stdout.read() if process.stdout else ''}")
+        time.sleep(0.05)
+    pytest.fail(f"{path} never appeared")
+
+
+def test_killed_in_its_second_training_it_goes_on_where_it_was_and_then_has_nothing_to_do(
+    xreason: Run, experiment: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    first = runs / "quick" / "slam" / "0" / "checkpoint"
+    process = begin(experiment, runs)
+    wait_for(runs / "quick" / "two-stage" / "0" / ".partial-checkpoint", process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    trained = first.stat().st_mtime_ns
+    assert not (runs / "quick" / "two-stage" / "0" / "checkpoint").exists()
+
+    again = xreason("compare", experiment, "--out", runs)
+    assert again.returncode == 0, again.stderr
+    assert first.stat().st_mtime_ns == trained
+    assert "slam, seed 0: trained before" in again.stderr
+    assert again.stderr.count("starting vLLM") == 1
+    assert again.stderr.count("swapped in") == 3
+    board = json.loads((runs / "quick" / "leaderboard.json").read_text())["boards"][0]
+    assert {row["method"] for row in board["rows"]} == {"base", "slam", "two-stage", "full"}
+    assert "| slam |" in (runs / "quick" / "leaderboard.md").read_text().replace("|  ", "| ")
+    record = read_record(runs / "quick" / "slam" / "0" / "record.json")
+    assert record.scores["pocket"]["sw"].questions == 6
+    assert record.training is not None
+    assert record.training.stages[0].tuned == "up_proj, down_proj of layers 0"
+
+    third = xreason("compare", experiment, "--out", runs)
+    assert third.returncode == 0, third.stderr
+    assert "starting vLLM" not in third.stderr
+    assert third.stderr.count("trained before") == 3
+    assert third.stderr.count("scored before") == 4
+    assert third.stdout == again.stdout
+
+    more = xreason("compare", experiment, "--out", runs, "--limit", "7", "--methods", "slam")
+    assert more.returncode == 0, more.stderr
+    assert "slam, seed 0: trained before" in more.stderr
+    assert more.stderr.count("14 questions of Pocket") == 2
+
+
+def test_an_interrupt_ends_it_within_seconds_and_leaves_no_process_behind(experiment: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    process = begin(experiment, runs)
+    wait_for(runs / "quick" / "slam" / "0" / ".partial-checkpoint", process)
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert "Interrupted" in output
+    assert "Traceback" not in output
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    assert not list(runs.rglob(".partial-*"))
