@@ -221,17 +221,17 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
-    from harness.results import scorings_for
+    from harness.results import Questions
     from harness.score import score_endpoint, score_models
 
     if not models and endpoint is None:
         raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
     _use_data(data)
-    scorings = scorings_for(_listed(suites) or ("mgsm", "msvamp"), _listed(languages), limit, max_new_tokens)
+    questions = Questions(_listed(suites) or ("mgsm", "msvamp"), _listed(languages), limit, max_new_tokens)
     if endpoint is not None:
-        boards, folder = score_endpoint(endpoint, list(models or ()), scorings, out)
+        boards, folder = score_endpoint(endpoint, list(models or ()), questions, out)
     else:
-        boards, folder = score_models(list(models or ()), scorings, out, dtype=dtype or "auto")
+        boards, folder = score_models(list(models or ()), questions, out, dtype=dtype or "auto")
     _print_boards(boards, as_json)
     _say_where(folder)
 

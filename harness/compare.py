@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.experiment import BASE_ROW, Experiment
 from harness.models import Model, checkpoint_model, plain_model
-from harness.results import Contender, score_all, scorings_for, write_boards
+from harness.results import Contender, Questions, score_all, write_boards
 from harness.store import only_writer
 from harness.training import CHECKPOINT, Plan, train_once
 from leaderboards.board import Board
@@ -28,7 +28,8 @@ def compare(experiment: Experiment, out: Path) -> list[Board]:
     folder = out / experiment.name
     with only_writer(folder):
         base = plain_model(experiment.base)
-        scorings = scorings_for(experiment.suites, experiment.languages, experiment.limit, experiment.max_new_tokens)
+        asked = Questions(experiment.suites, experiment.languages, experiment.limit, experiment.max_new_tokens)
+        scorings = asked.scorings()
         contenders = [Contender(BASE_ROW, 0, folder / BASE_ROW / "0", base, base, None)]
         plans = [_plan(experiment, base, row, seed) for row in experiment.methods for seed in experiment.seeds]
         for plan in plans:

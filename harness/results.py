@@ -48,19 +48,34 @@ class Contender:
     training: Training | None
 
 
-def scorings_for(
-    suites: Sequence[str], languages: Sequence[str] | None, limit: int | None, max_new_tokens: int | None
-) -> list[Scoring]:
-    """Returns what every model is asked; reads all questions, so that what is missing is known before hours of work.
+@dataclass(frozen=True)
+class Questions:
+    """What every model of a board is asked.
 
-    Raises:
-        UserError: a suite or language is unknown, or some questions cannot be had.
+    Attributes:
+        suites: names.
+        languages: codes, as far as each suite has them; all for None.
+        limit: only the first so many questions a language.
+        max_new_tokens: longest response, in tokens; each suite's own for None.
     """
-    scorings = []
-    for suite in map(suite_of, suites):
-        scorings.append(Scoring(suite, languages_of(suite, languages), limit, max_new_tokens or suite.max_new_tokens))
-        scorings[-1].question_hashes()
-    return scorings
+
+    suites: tuple[str, ...]
+    languages: tuple[str, ...] | None = None
+    limit: int | None = None
+    max_new_tokens: int | None = None
+
+    def scorings(self) -> list[Scoring]:
+        """Returns one scoring a suite; reads all questions, so that what is missing is known before hours of work.
+
+        Raises:
+            UserError: a suite or language is unknown, or some questions cannot be had.
+        """
+        scorings = []
+        for suite in map(suite_of, self.suites):
+            tokens = self.max_new_tokens or suite.max_new_tokens
+            scorings.append(Scoring(suite, languages_of(suite, self.languages), self.limit, tokens))
+            scorings[-1].question_hashes()
+        return scorings
 
 
 def score_all(contenders: Sequence[Contender], scorings: Sequence[Scoring], *, dtype: str = "auto") -> list[Record]:

@@ -10,53 +10,56 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.models import Model, checkpoint_model, is_checkpoint, plain_model, row_name
-from harness.results import Contender, record_of, score_all, score_contender, write_boards
-from harness.scoring import Scoring
+from harness.results import Contender, Questions, record_of, score_all, score_contender, write_boards
 from harness.store import key_of, only_writer
 from leaderboards.board import Board
 from leaderboards.records import Training
 from tasks.errors import UserError
+from tasks.names import unknown
 
 FOLDER = "score"
 
 
-def score_models(
-    references: Sequence[str], scorings: Sequence[Scoring], out: Path, *, dtype: str = "auto"
-) -> tuple[list[Board], Path]:
+def score_models(references: Sequence[str], questions: Questions, out: Path, *, dtype: str = "auto") -> tuple[list[Board], Path]:
     """Scores every model that the references name, with one engine where their shapes allow.
 
     Returns:
         One board for each suite and base, and the folder that holds everything.
 
     Raises:
-        UserError: a reference names no model, or vLLM cannot serve it.
+        UserError: a reference names no model, vLLM cannot serve it, or some questions cannot be had.
     """
     folder = out / FOLDER
     with only_writer(folder):
         contenders = [_contender(reference, folder) for reference in dict.fromkeys(references)]
+        scorings = questions.scorings()
         return write_boards(score_all(contenders, scorings, dtype=dtype), folder), folder
 
 
-def score_endpoint(url: str, names: Sequence[str], scorings: Sequence[Scoring], out: Path) -> tuple[list[Board], Path]:
+def score_endpoint(url: str, names: Sequence[str], questions: Questions, out: Path) -> tuple[list[Board], Path]:
     """Scores models that a running server answers for, over the OpenAI completions API; always anew, as a server may change.
 
     Args:
         url: of the server, with or without /v1.
         names: of the models there; all that it lists for none.
-        scorings: what is asked.
+        questions: what is asked.
         out: the run store.
 
     Raises:
-        UserError: the server does not answer, or lists no model.
+        UserError: the server does not answer, or does not list a model of that name; or some questions cannot be had.
     """
     from lm_eval.api.registry import get_model
 
     address = url.rstrip("/").removesuffix("/v1") + "/v1"
-    served = names or _listed_models(address)
+    listed = _listed_models(address)
+    for name in names:
+        if name not in listed:
+            raise unknown(f"model at {url}", name, listed)
     folder = out / FOLDER
     with only_writer(folder):
         records = []
-        for name in served:
+        scorings = questions.scorings()
+        for name in names or listed:
             # tokenizing is the server's: it gets the prompt as text
             lm = get_model("local-completions")(
                 base_url=f"{address}/completions", model=name, tokenizer_backend="none", num_concurrent=32, max_length=10**6
@@ -80,7 +83,7 @@ def _listed_models(address: str) -> list[str]:
             f"No server answers at {address}/models ({type(error).__name__}); start one with: vllm serve MODEL"
         ) from error
     if not names:
-        raise UserError(f"The server at {address} lists no model; name one: xreason score NAME --endpoint {address}")
+        raise UserError(f"The server at {address} lists no model; start it with one: vllm serve MODEL")
     return names
 
 

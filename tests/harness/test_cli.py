@@ -64,7 +64,7 @@ def assert_sentence(result: object, *says: str) -> None:
         (("score", "some-org/some-model", "--suites", "pocket"), ("hf download some-org/some-model",)),
         (("score", "pocket", "--suites", "mgsm", "--languages", "sw"), ("juletxara/mgsm", "hf download --repo-type dataset")),
         (("score", "pocket", "--data", "nowhere"), ("The data folder nowhere does not exist",)),
-        (("score", "x", "--suites", "pocket", "--endpoint", "http://127.0.0.1:9"), ("x",)),
+        (("score", "x", "--suites", "pocket", "--endpoint", "http://127.0.0.1:9"), ("No server answers at http://127.0.0.1:9/v1",)),
         (("board", "nowhere"), ("nowhere",)),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
