@@ -1,0 +1,90 @@
+"""The pocket world: what is held out is held out, and its texts say the same in every language."""
+
+import re
+
+import pytest
+
+from tasks.pocket import world
+
+NUMBER = re.compile(r"\d+")
+
+
+def test_every_language_has_the_whole_test_set() -> None:
+    for code in world.LANGUAGES:
+        rows = world.questions(code)["test"]
+        assert rows.num_rows == world.TEST_SIZE == 250
+        assert sorted(rows.column_names) == ["answer", "language", "question"]
+        assert len(set(rows["question"])) == 250
+        assert set(rows["language"]) == {code}
+
+
+def test_question_i_is_the_same_problem_in_every_language() -> None:
+    english = world.questions("en")["test"]
+    for code in world.LANGUAGES:
+        rows = world.questions(code)["test"]
+        assert rows["answer"] == english["answer"]
+        for ours, theirs in zip(rows["question"], english["question"], strict=True):
+            assert NUMBER.findall(ours) == NUMBER.findall(theirs)
+
+
+def test_a_language_that_the_world_lacks_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        world.questions("te")
+
+
+def test_lm_eval_arguments_are_ignored() -> None:
+    assert world.questions("sw", metadata={"version": 1})["test"].num_rows == 250
+
+
+def test_test_problems_are_the_same_in_every_process() -> None:
+    # written down here: a changed test set must be a new version of the suite
+    first = world.Problem("difference", "Gisela", "Natalia", "banana", (10, 4))
+    assert world.test_problems()[0] == first
+    assert world.test_problems() == world.test_problems()
+
+
+def test_test_problems_use_only_held_out_names_and_numbers() -> None:
+    problems = world.test_problems()
+    assert {name for problem in problems for name in (problem.first, problem.second)} <= set(world.TEST_NAMES)
+    assert not set(world.TEST_NAMES) & set(world.TRAINING_NAMES)
+    pairs = [(problem.situation, problem.numbers) for problem in problems]
+    assert len(set(problems)) == 250
+    assert set(pairs) == {(situation, numbers) for situation in world.SITUATIONS for numbers in world.held_out(situation)}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_training_problems_share_neither_names_nor_numbers_with_the_test(seed: int) -> None:
+    held_out = {(problem.situation, problem.numbers) for problem in world.test_problems()}
+    for problem in world.training_problems(5000, seed):
+        assert problem.first not in world.TEST_NAMES
+        assert problem.second not in world.TEST_NAMES
+        assert (problem.situation, problem.numbers) not in held_out
+
+
+def test_a_pair_held_out_of_one_situation_is_seen_in_its_twin() -> None:
+    for one, other in (("gain", "together"), ("give", "difference"), ("boxes", "days")):
+        assert not set(world.held_out(one)) & set(world.held_out(other))
+
+
+def test_training_problems_are_different_and_a_larger_count_extends_a_smaller() -> None:
+    problems = world.training_problems(1000, 3)
+    assert len(set(problems)) == 1000
+    assert world.training_problems(100, 3) == problems[:100]
+    assert world.training_problems(100, 4) != problems[:100]
+
+
+@pytest.mark.parametrize("code", world.LANGUAGES)
+def test_the_gold_is_the_last_number_of_every_rationale(code: str) -> None:
+    for problem in (*world.test_problems(), *world.training_problems(500, 0)):
+        rationale = problem.rationale(code)
+        assert int(NUMBER.findall(rationale)[-1]) == problem.answer > 0
+        assert rationale.startswith(problem.question(code))
+        assert "{" not in rationale
+
+
+def test_counted_things_are_always_in_the_plural() -> None:
+    assert all(min(problem.numbers) >= 2 for problem in world.training_problems(2000, 0))
+
+
+def test_names_need_no_elision() -> None:
+    assert all(name[0] not in "AEIOUHY" for name in (*world.TRAINING_NAMES, *world.TEST_NAMES))
