@@ -63,6 +63,7 @@ def _options(
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("TQDM_DISABLE", "1")
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
@@ -243,18 +244,23 @@ def board(
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write leaderboard.md and leaderboard.json into this folder.")
     ] = None,
+    into: Annotated[
+        Path | None, typer.Option("--into", help="Put the board between the board marks of this markdown file.")
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
     from harness.results import boards_of
-    from leaderboards.markdown import board_markdown, write_board
+    from leaderboards.markdown import board_markdown, insert_board, write_board
     from leaderboards.records import read_record, read_records
 
     found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
     boards = boards_of(found)
     if out is not None:
         write_board(boards, out)
+    if into is not None:
+        insert_board(boards, into)
     if markdown and not as_json:
         sys.stdout.write(board_markdown(boards))
         return

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from leaderboards import _format
-from leaderboards.board import Board, Row
+from leaderboards.board import Board, BoardError, Row
 from leaderboards.files import write_whole
 from leaderboards.records import StageCost, Training
 
@@ -28,6 +28,7 @@ _STAGE_HEADINGS = (
     "time",
     "peak memory",
 )
+_BEGIN, _END = "<!-- board -->", "<!-- /board -->"
 _LEGEND = (
     "Accuracy in percent with 95 % intervals, from a bootstrap over questions (the same in every language and for every model) and "
     "seeds; ± in a language's column is the wider side. A method shares the rank of the one above where their difference may be "
@@ -73,6 +74,22 @@ def write_board(boards: Sequence[Board], directory: Path) -> tuple[Path, Path]:
     write_whole(page, board_markdown(boards))
     write_whole(data, json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     return page, data
+
+
+def insert_board(boards: Sequence[Board], page: Path) -> None:
+    """Puts the boards into a markdown file, between its lines `<!-- board -->` and `<!-- /board -->`; the rest stays as it is.
+
+    Raises:
+        BoardError: the file has no such two lines.
+        OSError: the file cannot be read or written.
+    """
+    before, begin, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise BoardError(f"{page} does not say where the board goes; add the lines {_BEGIN} and {_END} to it.")
+    # one heading deeper than a page of its own
+    text = re.sub(r"^#", "##", board_markdown(boards), flags=re.MULTILINE)
+    write_whole(page, f"{before}{begin}\n\n{text}\n{end}{after}")
 
 
 def _escape(text: str) -> str:
@@ -169,15 +186,16 @@ def _provenance_line(board: Board) -> str:
     tokens = _joined(str(source.max_new_tokens.get(board.suite, "?")) for source in sources)
     prompts = _joined(f"{source.prompt} ({source.prompt_hash})" for source in sources)
     versions = _joined(f"{package} {version}" for source in sources for package, version in sorted(source.versions.items()))
+    dates = sorted(source.date for source in sources)
     facts = {
-        "Model": _joined(f"{source.model} ({source.model_hash})" for source in sources),
+        "Model": _joined(f"{source.model} ({source.model_hash[:12]})" for source in sources),
         "data": f"{_joined(source.data.get(board.suite, '?') for source in sources)}, {limits}",
         "mean over": _escape(", ".join(board.average_languages)),
         "prompt": prompts,
         "decoding": f"greedy, at most {tokens} new tokens",
         "commit": _joined(source.commit for source in sources),
         "machine": _joined(source.machine for source in sources),
-        "date": _joined(sorted(source.date for source in sources)),
+        "date": _escape(" to ".join(dict.fromkeys((dates[0], dates[-1])))),
         "versions": versions,
     }
     return "; ".join(f"{name}: {fact}" for name, fact in facts.items()) + "."

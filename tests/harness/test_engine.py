@@ -10,7 +10,7 @@ from harness.models import Model, checkpoint_model, plain_model
 from harness.training import Plan, train_once
 from trainers.methods import load_method
 
-QUICK = {"max_steps": 4, "batch_size": 8, "rows": 40, "learning_rate": 3e-3}
+QUICK = {"max_steps": 8, "batch_size": 8, "rows": 40, "learning_rate": 2e-2}
 
 
 @pytest.fixture(scope="session")

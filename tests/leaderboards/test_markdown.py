@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from leaderboards import _format
-from leaderboards.board import Board, build_board
-from leaderboards.markdown import board_markdown, write_board
+from leaderboards.board import Board, BoardError, build_board
+from leaderboards.markdown import board_markdown, insert_board, write_board
 from leaderboards.records import Record, Training
 from leaderboards.statistics import Difference, Interval
 
@@ -190,3 +190,18 @@ def test_times_are_written_for_people(seconds: float, written: str) -> None:
 def test_rates_and_sizes_are_written_for_people() -> None:
     assert [_format.learning_rate(rate) for rate in (2e-5, 1e-3, 1.5e-10)] == ["2e-5", "0.001", "1.5e-10"]
     assert [_format.size(number) for number in (512, 2**20 * 3 // 2, 14_173_392_077)] == ["512 B", "1.5 MiB", "13.2 GiB"]
+
+
+def test_a_board_is_put_between_the_marks_of_a_page_and_nowhere_else(tmp_path: Path, board: Board) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("# Mine\n<!-- board -->\nstale words\n<!-- /board -->\nend\n")
+    insert_board([board], page)
+    first = page.read_text()
+    assert first.startswith("# Mine\n<!-- board -->\n\n## Leaderboard")
+    assert first.endswith("<!-- /board -->\nend\n")
+    assert "stale words" not in first
+    insert_board([board], page)
+    assert page.read_text() == first
+    (tmp_path / "plain.md").write_text("nothing")
+    with pytest.raises(BoardError, match="does not say where the board goes"):
+        insert_board([board], tmp_path / "plain.md")
