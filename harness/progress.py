@@ -1,7 +1,9 @@
 """What is shown while something long runs: a rich line on the error stream, and a line for each thing done."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -9,8 +11,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 #: Tables go to the output stream; everything that only says how it goes, to the error stream.
 console = Console(stderr=True, highlight=False)
 
-#: Told how much is done, how much there is, and a few words.
-Report = Callable[[int, int, str], None]
+#: How often a log, which cannot be drawn over, gets a line.
+SECONDS_A_LINE = 30
+
+
+class Report(Protocol):
+    """What moves a progress line."""
+
+    def __call__(self, done: int, total: int, words: str = "") -> None:
+        """Says that `done` of `total` are done, and a few words."""
 
 
 def say(text: str) -> None:
@@ -20,7 +29,10 @@ def say(text: str) -> None:
 
 @contextmanager
 def bar(title: str) -> Iterator[Report]:
-    """Shows a progress line while the block runs; yields what moves it."""
+    """Shows a progress line while the block runs; yields what moves it. Into a file or pipe, a line every half minute instead."""
+    if not console.is_terminal:
+        yield _lines(title)
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
@@ -36,3 +48,15 @@ def bar(title: str) -> Iterator[Report]:
             progress.update(task, completed=done, total=total, words=words)
 
         yield report
+
+
+def _lines(title: str) -> Report:
+    last = time.monotonic()
+
+    def report(done: int, total: int, words: str = "") -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_A_LINE:
+            last = time.monotonic()
+            say(f"{title}: {done:,} of {total:,} {words}".rstrip())
+
+    return report

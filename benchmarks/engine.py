@@ -1,0 +1,59 @@
+"""What one engine for many models saves: a start of vLLM against a swap of weights, in one run on one machine.
+
+    python -m benchmarks.engine            # the pocket model, a SLAM and a full checkpoint of it
+
+Prints JSON: seconds of the first start, of a start when everything is imported, of each swap (median), and how many swaps a warm
+start is worth.
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from harness import engine, provenance
+from harness.models import Model, checkpoint_model, plain_model
+from harness.training import CHECKPOINT, Plan, train_once
+from trainers.methods import load_method
+
+REPETITIONS = 10
+# enough to change every weight; what is learnt does not matter here
+QUICK = {"max_steps": 4, "batch_size": 8, "rows": 40, "learning_rate": 1e-2}
+
+
+def main() -> None:
+    """Trains two checkpoints, serves them in turns, and prints what each turn took."""
+    base = plain_model("pocket")
+    with tempfile.TemporaryDirectory() as folder:
+        slam, full = (_trained(base, method, Path(folder) / method) for method in ("slam", "full"))
+        running = engine.start(base, max_length=1024)
+        first = running.seconds_to_start
+        running.stop()
+        running = engine.start(base, max_length=1024)
+        warm = running.seconds_to_start
+        turns: dict[str, list[float]] = {"slam": [], "base": [], "full": []}
+        for _ in range(REPETITIONS):
+            for name, model in (("slam", slam), ("base", base), ("full", full), ("base", base)):
+                turns[name].append(running.serve(model))
+        running.stop()
+    swaps = {name: statistics.median(seconds) for name, seconds in turns.items()}
+    report = {
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+        "first_start_seconds": round(first, 2),
+        "warm_start_seconds": round(warm, 2),
+        "swap_seconds": {name: round(seconds, 4) for name, seconds in swaps.items()},
+        "warm_start_over_swap": {name: round(warm / seconds) for name, seconds in swaps.items()},
+    }
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+
+
+def _trained(base: Model, method: str, folder: Path) -> Model:
+    settings = {**QUICK, **({"layers": 1} if method == "slam" else {})}
+    train_once(Plan(method, load_method(method, settings), base, ("en", "sw"), "pocket", None, 0), folder)
+    return checkpoint_model(folder / CHECKPOINT, method)[0]
+
+
+if __name__ == "__main__":
+    main()
