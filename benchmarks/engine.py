@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import engine, provenance
 from harness.models import Model, checkpoint_model, plain_model
-from harness.training import CHECKPOINT, Plan, train_once
+from harness.training import CHECKPOINT, make_plan, train_once
 from trainers.methods import load_method
 
 REPETITIONS = 10
@@ -51,7 +51,7 @@ def main() -> None:
 
 def _trained(base: Model, method: str, folder: Path) -> Model:
     settings = {**QUICK, **({"layers": 1} if method == "slam" else {})}
-    train_once(Plan(method, load_method(method, settings), base, ("en", "sw"), "pocket", None, 0), folder)
+    train_once(make_plan(method, load_method(method, settings), base, ("en", "sw"), source="pocket", data=None, seed=0), folder)
     return checkpoint_model(folder / CHECKPOINT, method)[0]
 
 

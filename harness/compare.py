@@ -12,7 +12,7 @@ from harness.experiment import BASE_ROW, Experiment
 from harness.models import Model, checkpoint_model, plain_model
 from harness.results import Contender, Questions, score_all, write_boards
 from harness.store import only_writer
-from harness.training import CHECKPOINT, Plan, train_once
+from harness.training import CHECKPOINT, Plan, make_plan, train_once
 from leaderboards.board import Board
 
 
@@ -38,9 +38,8 @@ def compare(experiment: Experiment, out: Path) -> list[Board]:
 
 
 def _plan(experiment: Experiment, base: Model, row: str, seed: int) -> Plan:
-    # every plan reads its corpora, so that what is missing is known before the first training begins
-    languages = experiment.languages_trained()
-    return Plan(row, experiment.method(row), base, languages, experiment.source, experiment.data_folder(), seed)
+    languages, data = experiment.languages_trained(), experiment.data_folder()
+    return make_plan(row, experiment.method(row), base, languages, source=experiment.source, data=data, seed=seed)
 
 
 def _trained(plan: Plan, folder: Path) -> Contender:

@@ -22,6 +22,7 @@ from typing import Any
 from harness.models import Model
 from harness.provenance import vllm_version
 from tasks.errors import UserError
+from trainers.base import tensor_files
 
 #: In GiB, where there is no GPU and nobody set VLLM_CPU_KVCACHE_SPACE: enough for hundreds of prompts of a small model at a time.
 CPU_KEY_VALUE_CACHE = "2"
@@ -85,7 +86,7 @@ class Engine(VLLM):  # type: ignore[misc]
         began = time.perf_counter()
         self._folder, self._signature = model.folder, model.signature()
         self._changed: frozenset[str] = frozenset()
-        self._names = frozenset(_tensor_files(model.folder))
+        self._names = frozenset(tensor_files(model.folder))
         self.progress: Progress | None = None
         if current_platform.is_cpu():
             # compiling costs more than it gains on a CPU, for models that one can wait for there
@@ -115,8 +116,9 @@ class Engine(VLLM):  # type: ignore[misc]
         if not self.takes(model):
             raise ValueError(f"{model.name} has other shapes or another tokenizer than the running engine")
         began = time.perf_counter()
-        files = _tensor_files(model.folder) | (_tensor_files(model.delta) if model.delta else {})
-        differs = self._names if model.folder != self._folder else frozenset(_tensor_files(model.delta) if model.delta else {})
+        own = tensor_files(model.delta) if model.delta else {}
+        files = tensor_files(model.folder) | own
+        differs = frozenset(own) if model.folder == self._folder else self._names
         moving = _whole_sub_layers(differs | self._changed, self._names)
         if moving:
             with tempfile.TemporaryDirectory(prefix="xreason-swap-") as folder:
@@ -175,21 +177,6 @@ def _bar_class(progress: Progress) -> Callable[..., "tqdm[Any]"]:
             pass
 
     return Bar
-
-
-def _tensor_files(folder: Path | None) -> dict[str, Path]:
-    """Returns which file of `folder` holds which tensor."""
-    if folder is None:
-        return {}
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        weight_map: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        return {name: folder / file for name, file in weight_map.items()}
-    found: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as tensors:
-            found.update(dict.fromkeys(tensors.keys(), path))
-    return found
 
 
 def _whole_sub_layers(names: frozenset[str], all_names: frozenset[str]) -> frozenset[str]:

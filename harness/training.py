@@ -6,7 +6,6 @@ runs/slam/slam/0/training.json    what each stage read, tuned and took
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ from tasks.languages import PAPER_LANGUAGES
 from tasks.names import canonical, unknown
 from tasks.pocket import world
 from tasks.prompts import ALPACA
-from trainers.base import POCKET
+from trainers.base import POCKET, tensor_files
 from trainers.corpora import Source, load_corpus
 from trainers.methods import load_method
 from trainers.reports import StageProgress
-from trainers.stages import Method
+from trainers.stages import Method, tuned_names
 
 CHECKPOINT = "checkpoint"
 TRAINING_FILE = "training.json"
@@ -42,6 +41,7 @@ class Plan:
         source: where training text comes from: "papers" or "pocket".
         data: folder with local copies of the sets, or None.
         seed: of the order of the rows, and of anything else that is drawn.
+        key: hash of all that can change the weights it ends in.
     """
 
     row: str
@@ -51,33 +51,35 @@ class Plan:
     source: Source
     data: Path | None
     seed: int
+    key: str
 
-    @cached_property
-    def key(self) -> str:
-        """Hash of all that can change the weights it ends in; reads the corpora.
 
-        Raises:
-            UserError: a corpus cannot be had.
-        """
-        corpora = [
-            [
-                load_corpus(name, self.languages, source=self.source, data=self.data, rows=stage.rows, seed=self.seed).hash
-                for name in stage.corpora
-            ]
-            for stage in self.method.stages
-        ]
-        stages = [asdict(stage) | {"tune": repr(stage.tune)} for stage in self.method.stages]
-        return key_of(
-            {
-                "step": "train",
-                "base": self.base.hash,
-                "stages": stages,
-                "corpora": corpora,
-                "prompt": ALPACA,
-                "seed": self.seed,
-                "versions": training_versions(),
-            }
-        )
+def make_plan(
+    row: str, method: Method, base: Model, languages: Sequence[str], *, source: Source, data: Path | None, seed: int
+) -> Plan:
+    """Returns the plan of one training; reads its corpora and holds its stages against the base, hours before they are needed.
+
+    Raises:
+        UserError: a corpus cannot be had, or the base has not the layers that a stage tunes.
+    """
+    names = tensor_files(base.folder)
+    for stage in method.stages:
+        tuned_names(names, stage.tune)
+    codes = tuple(languages)
+    corpora = [
+        [load_corpus(name, codes, source=source, data=data, rows=stage.rows, seed=seed).hash for name in stage.corpora]
+        for stage in method.stages
+    ]
+    key = {
+        "step": "train",
+        "base": base.hash,
+        "stages": [asdict(stage) | {"tune": repr(stage.tune)} for stage in method.stages],
+        "corpora": corpora,
+        "prompt": ALPACA,
+        "seed": seed,
+        "versions": training_versions(),
+    }
+    return Plan(row, method, base, codes, source, data, seed, key_of(key))
 
 
 def train_once(plan: Plan, folder: Path) -> Training:
@@ -163,6 +165,6 @@ def train_alone(
     chosen = load_method(method, settings)
     folder = out / "train"
     with only_writer(folder):
-        plan = Plan(chosen.name, chosen, plain_model(model), codes, where, data, seed)
+        plan = make_plan(chosen.name, chosen, plain_model(model), codes, source=where, data=data, seed=seed)
         place = folder / chosen.name / str(seed)
         return train_once(plan, place), place / CHECKPOINT

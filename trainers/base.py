@@ -78,6 +78,24 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
+def tensor_files(folder: Path) -> dict[str, Path]:
+    """Returns which file of a folder stores which tensor.
+
+    Raises:
+        UserError: there are no files, or one that the index names is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    found: dict[str, Path] = {}
+    for file in weight_files(folder):
+        try:
+            with safe_open(file, framework="np") as opened:
+                found.update(dict.fromkeys(opened.keys(), file))
+        except SafetensorError as error:
+            raise UserError(f"{file} cannot be read as safetensors ({error}); fetch it again.") from error
+    return found
+
+
 def base_hash(model: str | Path) -> str:
     """Returns the SHA-256 (hex) over names and contents of a model's config and safetensors files.
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.models import Model, checkpoint_model, plain_model
-from harness.training import Plan, train_once
+from harness.training import make_plan, train_once
 from trainers.methods import load_method
 
 QUICK = {"max_steps": 8, "batch_size": 8, "rows": 40, "learning_rate": 2e-2}
@@ -43,7 +43,9 @@ def untied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(base: Model, method: str, folder: Path) -> Model:
     layers = {"layers": [1]} if method == "slam" else {}
-    train_once(Plan(method, load_method(method, {**QUICK, **layers}), base, ("en", "sw"), "pocket", None, 0), folder)
+    train_once(
+        make_plan(method, load_method(method, {**QUICK, **layers}), base, ("en", "sw"), source="pocket", data=None, seed=0), folder
+    )
     return checkpoint_model(folder / "checkpoint", method)[0]
 
 
