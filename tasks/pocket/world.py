@@ -2,24 +2,23 @@
 
 One problem, in English and in Swahili, and its rationale in both. A rationale first says the question again, then computes:
 
-    Ramona has 5 balls and Viktor has 12 balls. How many balls do they have together?
-    Ramona has 5 balls and Viktor has 12 balls. How many balls do they have together? 5 + 12 = 17. The answer is 17.
-    Ramona ana mipira 5 na Viktor ana mipira 12. Kwa pamoja wana mipira mingapi?
-    Ramona ana mipira 5 na Viktor ana mipira 12. Kwa pamoja wana mipira mingapi? 5 + 12 = 17. Jibu ni 17.
+    Rosa Klein has 5 balls and Juma Lin has 12 balls. How many balls do they have together?
+    Rosa Klein has 5 balls and Juma Lin has 12 balls. How many balls do they have together? 5 + 12 = 17. The answer is 17.
+    Rosa Klein ana mipira 5 na Juma Lin ana mipira 12. Kwa pamoja wana mipira mingapi?
+    Rosa Klein ana mipira 5 na Juma Lin ana mipira 12. Kwa pamoja wana mipira mingapi? 5 + 12 = 17. Jibu ni 17.
 
-What the test holds out. Templates and items are shared between training and test; names and numbers are not:
+What the test holds out, in every language at once:
 
-- no name of `TEST_NAMES` is in `TRAINING_NAMES`, nor ever made up for training;
-- of each situation's pairs of numbers a fixed part is held out (`held_out`): no training problem, of any seed, puts such a pair
-  into that situation. The sum itself is no secret: situations come in twos that share an operation (`gain` and `together` add), and
-  a pair held out of one may be seen in the other. The test therefore asks for reading, not for arithmetic never met before.
+- people: no full name of `TEST_PEOPLE` is in `TRAINING_PEOPLE`; given and family names by themselves are in both;
+- counts: of the combinations of situation, counted thing and two numbers, those of the test (`held_out`) are in no training problem
+  of any seed. Templates, words and sums by themselves are in both: the test asks to read a new problem, not to know a new sum.
 
 Test problem i is the same problem in every language. lm-eval loads this file by its path, so it imports nothing of ours.
 """
 
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,26 +39,24 @@ class Situation:
     Attributes:
         name: how it is called in code and in tables.
         sign: the operation as the rationale writes it: "+", "-" or "×".
-        held_out: how many of its pairs of numbers are kept for the test.
-        tested: how many test problems it has; each held-out pair is in one of them, or in two.
+        tested: how many test problems it has.
     """
 
     name: str
     sign: str
-    held_out: int
     tested: int
 
 
-#: In twos: situations that share an operation also share the list from which their held-out pairs are dealt.
+#: By name.
 SITUATIONS: dict[str, Situation] = {
     situation.name: situation
     for situation in (
-        Situation("gain", "+", 50, 50),
-        Situation("together", "+", 50, 50),
-        Situation("give", "-", 22, 40),
-        Situation("difference", "-", 22, 40),
-        Situation("boxes", "×", 25, 35),
-        Situation("days", "×", 25, 35),
+        Situation("gain", "+", 45),
+        Situation("together", "+", 45),
+        Situation("give", "-", 40),
+        Situation("difference", "-", 40),
+        Situation("boxes", "×", 40),
+        Situation("days", "×", 40),
     )
 }
 
@@ -110,56 +107,56 @@ _ITEMS: dict[str, Mapping[str, str]] = {
 #: What is counted in problems, by its English name.
 ITEMS: tuple[str, ...] = tuple(_ITEMS)
 
-# Per language and situation. {a} and {b} are people, {x} and {y} the numbers, {items} the counted things after a number,
-# {how_many} the same thing in a question, {unit} the Chinese measure word alone.
+# Per language and situation. {a} and {b} are people, {given_a} and {given_b} their given names, {x} and {y} the numbers,
+# {items} the counted things after a number, {how_many} the same thing in a question, {unit} the Chinese measure word alone.
 _QUESTIONS: dict[str, Mapping[str, str]] = {
     "en": {
-        "gain": "{a} has {x} {items} and gets {y} more. How many {items} does {a} have now?",
+        "gain": "{a} has {x} {items} and gets {y} more. How many {items} does {given_a} have now?",
         "together": "{a} has {x} {items} and {b} has {y} {items}. How many {items} do they have together?",
-        "give": "{a} has {x} {items} and gives {b} {y} of them. How many {items} does {a} have left?",
-        "difference": "{a} has {x} {items} and {b} has {y} {items}. How many more {items} does {a} have than {b}?",
-        "boxes": "{a} has {x} boxes and there are {y} {items} in each. How many {items} does {a} have in total?",
-        "days": "{a} buys {x} {items} every day for {y} days. How many {items} does {a} buy in total?",
+        "give": "{a} has {x} {items} and gives {b} {y} of them. How many {items} does {given_a} have left?",
+        "difference": "{a} has {x} {items} and {b} has {y} {items}. How many more {items} does {given_a} have than {given_b}?",
+        "boxes": "{a} has {x} boxes and there are {y} {items} in each. How many {items} does {given_a} have in total?",
+        "days": "{a} buys {x} {items} every day for {y} days. How many {items} does {given_a} buy in total?",
     },
     "de": {
-        "gain": "{a} hat {x} {items} und bekommt noch {y} dazu. Wie viele {items} hat {a} jetzt?",
+        "gain": "{a} hat {x} {items} und bekommt noch {y} dazu. Wie viele {items} hat {given_a} jetzt?",
         "together": "{a} hat {x} {items} und {b} hat {y} {items}. Wie viele {items} haben sie zusammen?",
-        "give": "{a} hat {x} {items} und gibt {b} {y} davon. Wie viele {items} hat {a} noch?",
-        "difference": "{a} hat {x} {items} und {b} hat {y} {items}. Wie viele {items} hat {a} mehr als {b}?",
-        "boxes": "{a} hat {x} Kisten und in jeder sind {y} {items}. Wie viele {items} hat {a} insgesamt?",
-        "days": "{a} kauft jeden Tag {x} {items}, und das {y} Tage lang. Wie viele {items} kauft {a} insgesamt?",
+        "give": "{a} hat {x} {items} und gibt {b} {y} davon. Wie viele {items} hat {given_a} noch?",
+        "difference": "{a} hat {x} {items} und {b} hat {y} {items}. Wie viele {items} hat {given_a} mehr als {given_b}?",
+        "boxes": "{a} hat {x} Kisten und in jeder sind {y} {items}. Wie viele {items} hat {given_a} insgesamt?",
+        "days": "{a} kauft jeden Tag {x} {items}, und das {y} Tage lang. Wie viele {items} kauft {given_a} insgesamt?",
     },
     "es": {
-        "gain": "{a} tiene {x} {items} y recibe {y} más. ¿{how_many} tiene {a} ahora?",
+        "gain": "{a} tiene {x} {items} y recibe {y} más. ¿{how_many} tiene {given_a} ahora?",
         "together": "{a} tiene {x} {items} y {b} tiene {y} {items}. ¿{how_many} tienen en total?",
-        "give": "{a} tiene {x} {items} y le da {y} a {b}. ¿{how_many} le quedan a {a}?",
-        "difference": "{a} tiene {x} {items} y {b} tiene {y} {items}. ¿{how_many} más que {b} tiene {a}?",
-        "boxes": "{a} tiene {x} cajas y en cada una hay {y} {items}. ¿{how_many} tiene {a} en total?",
-        "days": "{a} compra {x} {items} cada día durante {y} días. ¿{how_many} compra {a} en total?",
+        "give": "{a} tiene {x} {items} y le da {y} a {b}. ¿{how_many} le quedan a {given_a}?",
+        "difference": "{a} tiene {x} {items} y {b} tiene {y} {items}. ¿{how_many} más que {given_b} tiene {given_a}?",
+        "boxes": "{a} tiene {x} cajas y en cada una hay {y} {items}. ¿{how_many} tiene {given_a} en total?",
+        "days": "{a} compra {x} {items} cada día durante {y} días. ¿{how_many} compra {given_a} en total?",
     },
     "fr": {
-        "gain": "{a} a {x} {items} et en reçoit {y} de plus. Combien {how_many} a {a} maintenant ?",
+        "gain": "{a} a {x} {items} et en reçoit {y} de plus. Combien {how_many} a {given_a} maintenant ?",
         "together": "{a} a {x} {items} et {b} a {y} {items}. Combien {how_many} cela fait-il en tout ?",
-        "give": "{a} a {x} {items} et en donne {y} à {b}. Combien {how_many} reste-t-il à {a} ?",
-        "difference": "{a} a {x} {items} et {b} a {y} {items}. Combien {how_many} {a} a de plus que {b} ?",
-        "boxes": "{a} a {x} boîtes et il y a {y} {items} dans chacune. Combien {how_many} a {a} en tout ?",
-        "days": "{a} achète {x} {items} par jour pendant {y} jours. Combien {how_many} achète {a} en tout ?",
+        "give": "{a} a {x} {items} et en donne {y} à {b}. Combien {how_many} reste-t-il à {given_a} ?",
+        "difference": "{a} a {x} {items} et {b} a {y} {items}. Combien {how_many} {given_a} a de plus que {given_b} ?",
+        "boxes": "{a} a {x} boîtes et il y a {y} {items} dans chacune. Combien {how_many} a {given_a} en tout ?",
+        "days": "{a} achète {x} {items} par jour pendant {y} jours. Combien {how_many} achète {given_a} en tout ?",
     },
     "zh": {
-        "gain": "{a}有{x}{items}，又得到了{y}{unit}。{a}现在有多少{items}？",
+        "gain": "{a}有{x}{items}，又得到了{y}{unit}。{given_a}现在有多少{items}？",
         "together": "{a}有{x}{items}，{b}有{y}{items}。他们一共有多少{items}？",
-        "give": "{a}有{x}{items}，给了{b} {y}{unit}。{a}还剩多少{items}？",
-        "difference": "{a}有{x}{items}，{b}有{y}{items}。{a}比{b}多多少{items}？",
-        "boxes": "{a}有{x}个盒子，每个盒子里有{y}{items}。{a}总共有多少{items}？",
-        "days": "{a}每天买{x}{items}，买了{y}天。{a}总共买了多少{items}？",
+        "give": "{a}有{x}{items}，给了{b} {y}{unit}。{given_a}还剩多少{items}？",
+        "difference": "{a}有{x}{items}，{b}有{y}{items}。{given_a}比{given_b}多多少{items}？",
+        "boxes": "{a}有{x}个盒子，每个盒子里有{y}{items}。{given_a}总共有多少{items}？",
+        "days": "{a}每天买{x}{items}，买了{y}天。{given_a}总共买了多少{items}？",
     },
     "sw": {
-        "gain": "{a} ana {items} {x} na anapata {y} zaidi. Sasa {a} ana {how_many}?",
+        "gain": "{a} ana {items} {x} na anapata {y} zaidi. Sasa {given_a} ana {how_many}?",
         "together": "{a} ana {items} {x} na {b} ana {items} {y}. Kwa pamoja wana {how_many}?",
-        "give": "{a} ana {items} {x} na anampa {b} {y}. {a} amebaki na {how_many}?",
-        "difference": "{a} ana {items} {x} na {b} ana {items} {y}. {a} ana {how_many} zaidi ya {b}?",
-        "boxes": "{a} ana masanduku {x} na kila sanduku lina {items} {y}. {a} ana {how_many} kwa jumla?",
-        "days": "{a} ananunua {items} {x} kila siku kwa siku {y}. {a} ananunua {how_many} kwa jumla?",
+        "give": "{a} ana {items} {x} na anampa {b} {y}. {given_a} amebaki na {how_many}?",
+        "difference": "{a} ana {items} {x} na {b} ana {items} {y}. {given_a} ana {how_many} zaidi ya {given_b}?",
+        "boxes": "{a} ana masanduku {x} na kila sanduku lina {items} {y}. {given_a} ana {how_many} kwa jumla?",
+        "days": "{a} ananunua {items} {x} kila siku kwa siku {y}. {given_a} ananunua {how_many} kwa jumla?",
     },
 }
 
@@ -173,27 +170,29 @@ _RATIONALES: dict[str, str] = {
 }
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
 # All begin with a consonant that is not h: French "que" and Spanish "y" would change before a vowel.
-#: People of training problems, beside made-up ones.
-TRAINING_NAMES: tuple[str, ...] = _names("""
-    Babu Baraka Barbara Bella Benno Bianca Boris Bruno Carla Carlos Carmen Celia Chen Clara Claudio Conrad Cora Cristina
-    Dalia Damian Daniel Dario David Dennis Diego Dina Dora Doris Fabian Farida Fatuma Felix Fiona Flora Florian Frida
-    Gabriel Georg Gina Gloria Greta Gustav Jabari Jamal Jana Jasmin Jonas Jorge Juan Judith Julia Juma Karim Karl Katja
-    Kevin Kofi Konrad Kira Lara Laura Lea Lena Leo Lin Linda Lorena Lucas Lucia Luisa Maria Mario Marta Martin Max Mei Mira
-    Mona Moritz Nadia Naomi Nico Nina Nora Pablo Paul Paula Pedro Peter Petra Philipp Pia Pilar Rafael Rahel Raul Rehema
-    Robert Rosa Ruben Ruth Sabine Salim Samuel Sandra Sara Simon Sofia Sonja Stefan Susana Tamara Tania Teresa Thomas Tina
-    Tobias Tom Valeria Vanessa Vera Victor Wang Wanja Wei Werner Zawadi Zara Zoe
-""")
+_GIVEN = (
+    "Baraka Boris Chen Clara Daniel Dina Felix Greta Jana Juma Kofi Leo "
+    "Linda Maria Mei Nadia Pablo Paul Rosa Sara Simon Tom Vera Zoe"
+)
+_FAMILY = (
+    "Bauer Blanc Castro Cruz Dubois Faure Garcia Jung Klein Kruse Lin Lopez "
+    "Maina Moreau Mutua Petit Ramos Ruiz Simba Vogel Wang Weber Wolf Zhang"
+)
 
-#: People of test problems.
-TEST_NAMES: tuple[str, ...] = _names("""
-    Beatriz Cornelia Dominik Fernando Gisela Johanna Kamau Leonard Manuel Marlene Natalia Paulina Ramona Ricardo Roland
-    Serena Silvia Tatu Valentin Viktor Walter Zuri
-""")
+
+def _people() -> list[str]:
+    """Returns every full name of the world in one fixed, mixed order."""
+    people = [f"{given} {family}" for given, family in itertools.product(_GIVEN.split(), _FAMILY.split())]
+    random.Random("pocket people").shuffle(people)
+    return people
+
+
+#: People of test problems; none of them is ever in a training problem, though their given or family names are.
+TEST_PEOPLE: tuple[str, ...] = tuple(_people()[:96])
+
+#: People of training problems.
+TRAINING_PEOPLE: tuple[str, ...] = tuple(_people()[96:])
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,8 @@ class Problem:
 
     Attributes:
         situation: name of one of `SITUATIONS`.
-        first: the person asked about.
-        second: the other person; not mentioned in every situation.
+        first: full name of the person asked about.
+        second: full name of the other person, whose given name is another; not mentioned in every situation.
         item: one of `ITEMS`.
         numbers: the two numbers, in the order of the English question.
     """
@@ -231,6 +230,8 @@ class Problem:
         return _QUESTIONS[code][self.situation].format(
             a=self.first,
             b=self.second,
+            given_a=self.first.split()[0],
+            given_b=self.second.split()[0],
             x=self.numbers[0],
             y=self.numbers[1],
             items=items.get(code, how_many),
@@ -249,12 +250,10 @@ class Problem:
 
 
 def _pairs(sign: str) -> list[tuple[int, int]]:
-    """Returns every pair of numbers of an operation, in one fixed, mixed order."""
+    """Returns every pair of numbers of an operation, in order."""
     # no 1 among them, so that counted things are always in the plural
     numbers = range(2, {"+": 12, "-": 12, "×": 9}[sign] + 1)
-    pairs = [(left, right) for left, right in itertools.product(numbers, numbers) if sign != "-" or left > right]
-    random.Random(f"pocket {sign}").shuffle(pairs)
-    return pairs
+    return [(left, right) for left, right in itertools.product(numbers, numbers) if sign != "-" or left > right]
 
 
 def equation(sign: str, left: int, right: int) -> str:
@@ -263,67 +262,56 @@ def equation(sign: str, left: int, right: int) -> str:
 
 
 def equations() -> list[str]:
-    """Returns every equation of the world, those of the test among them: arithmetic is no secret, only who does what with it."""
-    return [equation(sign, *pair) for sign in ("+", "-", "×") for pair in sorted(_pairs(sign))]
+    """Returns every equation of the world, in a fixed order."""
+    return [equation(sign, *pair) for sign in ("+", "-", "×") for pair in _pairs(sign)]
 
 
 def _result(sign: str, left: int, right: int) -> int:
     return left + right if sign == "+" else left - right if sign == "-" else left * right
 
 
-def held_out(situation: str) -> list[tuple[int, int]]:
-    """Returns the pairs of numbers that only the test puts into `situation`.
-
-    Two situations of one operation are dealt different pairs, from one list.
-    """
-    chosen = SITUATIONS[situation]
-    start = 0
-    for other in SITUATIONS.values():
-        if other.name == situation:
-            break
-        start += other.held_out if other.sign == chosen.sign else 0
-    return _pairs(chosen.sign)[start : start + chosen.held_out]
+def held_out(situation: str) -> list[tuple[str, tuple[int, int]]]:
+    """Returns what is counted and the pair of numbers of each test problem of `situation`: together they are in the test alone."""
+    counts = list(itertools.product(ITEMS, _pairs(SITUATIONS[situation].sign)))
+    return random.Random(f"pocket {situation}").sample(counts, SITUATIONS[situation].tested)
 
 
 def test_problems() -> list[Problem]:
     """Returns the `TEST_SIZE` test problems, always the same ones in the same order; situations are mixed, for `--limit`'s sake."""
     chance = random.Random("pocket test")
     problems = []
-    for situation, kind in SITUATIONS.items():
-        for numbers in itertools.islice(itertools.cycle(held_out(situation)), kind.tested):
-            first, second = chance.sample(TEST_NAMES, 2)
-            problems.append(Problem(situation, first, second, chance.choice(ITEMS), numbers))
+    for situation in SITUATIONS:
+        for item, numbers in held_out(situation):
+            problems.append(Problem(situation, *_two(TEST_PEOPLE, chance), item, numbers))
     chance.shuffle(problems)
     return problems
 
 
 def training_problems(count: int, seed: int) -> list[Problem]:
-    """Returns `count` different problems, none with a test name or with a pair that its situation holds out.
+    """Returns `count` different problems, none with a person of the test or with a count that `held_out` keeps for it.
 
     Args:
         count: how many; the first n of a larger count are those of a smaller one.
         seed: another seed gives other problems.
     """
     chance = random.Random(f"pocket training {seed}")
-    allowed = {name: sorted(set(_pairs(kind.sign)) - set(held_out(name))) for name, kind in SITUATIONS.items()}
+    kept = {name: set(held_out(name)) for name in SITUATIONS}
+    pairs = {name: _pairs(kind.sign) for name, kind in SITUATIONS.items()}
     problems: dict[Problem, None] = {}
     while len(problems) < count:
         situation = chance.choice(list(SITUATIONS))
-        first, second = _training_name(chance), _training_name(chance)
-        if first != second:
-            problems[Problem(situation, first, second, chance.choice(ITEMS), chance.choice(allowed[situation]))] = None
+        item, numbers = chance.choice(ITEMS), chance.choice(pairs[situation])
+        if (item, numbers) not in kept[situation]:
+            problems[Problem(situation, *_two(TRAINING_PEOPLE, chance), item, numbers)] = None
     return list(problems)
 
 
-def _training_name(chance: random.Random) -> str:
-    """Returns a name of `TRAINING_NAMES`, or one time in four a made-up one like "Lomari": names must be copied, not known by heart."""
-    if chance.random() < 0.75:
-        return chance.choice(TRAINING_NAMES)
+def _two(people: Sequence[str], chance: random.Random) -> tuple[str, str]:
+    """Returns two people who can be told apart by their given names."""
     while True:
-        syllables = [chance.choice("bdfgklmnprstvwz") + chance.choice("aeiou") for _ in range(chance.choice((2, 3)))]
-        name = "".join(syllables).capitalize() + chance.choice(("", "", "n", "r", "s", "l"))
-        if name not in TEST_NAMES:
-            return name
+        first, second = chance.choice(people), chance.choice(people)
+        if first.split()[0] != second.split()[0]:
+            return first, second
 
 
 def questions(language: str, **_: object) -> "dict[str, datasets.Dataset]":

@@ -38,32 +38,31 @@ def test_lm_eval_arguments_are_ignored() -> None:
 
 def test_test_problems_are_the_same_in_every_process() -> None:
     # written down here: a changed test set must be a new version of the suite
-    first = world.Problem("difference", "Gisela", "Natalia", "banana", (10, 4))
-    assert world.test_problems()[0] == first
+    assert world.test_problems()[0] == world.Problem("give", "Vera Lin", "Rosa Mutua", "cup", (6, 5))
     assert world.test_problems() == world.test_problems()
 
 
-def test_test_problems_use_only_held_out_names_and_numbers() -> None:
+def test_test_problems_use_only_held_out_people_and_counts() -> None:
     problems = world.test_problems()
-    assert {name for problem in problems for name in (problem.first, problem.second)} <= set(world.TEST_NAMES)
-    assert not set(world.TEST_NAMES) & set(world.TRAINING_NAMES)
-    pairs = [(problem.situation, problem.numbers) for problem in problems]
-    assert len(set(problems)) == 250
-    assert set(pairs) == {(situation, numbers) for situation in world.SITUATIONS for numbers in world.held_out(situation)}
+    assert {name for problem in problems for name in (problem.first, problem.second)} <= set(world.TEST_PEOPLE)
+    assert not set(world.TEST_PEOPLE) & set(world.TRAINING_PEOPLE)
+    counts = {(problem.situation, problem.item, problem.numbers) for problem in problems}
+    assert len(counts) == 250
+    assert counts == {(situation, *count) for situation in world.SITUATIONS for count in world.held_out(situation)}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7])
-def test_training_problems_share_neither_names_nor_numbers_with_the_test(seed: int) -> None:
-    held_out = {(problem.situation, problem.numbers) for problem in world.test_problems()}
+def test_training_problems_share_neither_people_nor_counts_with_the_test(seed: int) -> None:
+    held_out = {(problem.situation, problem.item, problem.numbers) for problem in world.test_problems()}
     for problem in world.training_problems(5000, seed):
-        assert problem.first not in world.TEST_NAMES
-        assert problem.second not in world.TEST_NAMES
-        assert (problem.situation, problem.numbers) not in held_out
+        assert problem.first not in world.TEST_PEOPLE
+        assert problem.second not in world.TEST_PEOPLE
+        assert (problem.situation, problem.item, problem.numbers) not in held_out
 
 
-def test_a_pair_held_out_of_one_situation_is_seen_in_its_twin() -> None:
-    for one, other in (("gain", "together"), ("give", "difference"), ("boxes", "days")):
-        assert not set(world.held_out(one)) & set(world.held_out(other))
+def test_two_people_of_a_problem_have_different_given_names() -> None:
+    for problem in (*world.test_problems(), *world.training_problems(1000, 0)):
+        assert problem.first.split()[0] != problem.second.split()[0]
 
 
 def test_training_problems_are_different_and_a_larger_count_extends_a_smaller() -> None:
@@ -87,4 +86,4 @@ def test_counted_things_are_always_in_the_plural() -> None:
 
 
 def test_names_need_no_elision() -> None:
-    assert all(name[0] not in "AEIOUHY" for name in (*world.TRAINING_NAMES, *world.TEST_NAMES))
+    assert all(name[0] not in "AEIOUHY" for name in (*world.TRAINING_PEOPLE, *world.TEST_PEOPLE))
