@@ -1,6 +1,6 @@
 """The recipe of the pocket experiment's base model: a Llama of 1.2 million parameters, trained from nothing in minutes on a CPU.
 
-    python -m trainers.pocket.build FOLDER
+    xreason pocket build FOLDER
 
 The base reasons in English, and has met the other languages the way large models meet them: much text in some, little in
 others, and hardly any reasoning. So it is strong in English and weaker the rarer a language was, which is what the methods of
@@ -20,8 +20,6 @@ import hashlib
 import json
 import math
 import random
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,18 +261,3 @@ def build(directory: Path, *, seed: int = 0, progress: Callable[[int, int, float
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     (directory / "recipe.json").write_text(json.dumps(recipe(seed), indent=2) + "\n", encoding="utf-8")
-
-
-def main() -> None:
-    """Builds into the folder named on the command line and shows the loss as it falls."""
-    started = time.monotonic()
-
-    def show(step: int, steps: int, loss: float) -> None:
-        if step % 100 == 0:
-            sys.stderr.write(f"step {step} of {steps}: loss {loss:.3f}, {time.monotonic() - started:.0f} s\n")
-
-    build(Path(sys.argv[1]), progress=show)
-
-
-if __name__ == "__main__":
-    main()
