@@ -12,7 +12,7 @@ def canonical(name: str) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, nearest: str | None = None) -> UserError:
-    """Returns the error for a `name` that is none of the `known`: it names the nearest (by spelling, if not given) and lists all."""
+    """Returns the error for a `name` that is none of the `known`; it offers the nearest (by spelling, if not given) and all."""
     choices = sorted(known)
     near = [nearest] if nearest else difflib.get_close_matches(name, choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
