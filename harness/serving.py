@@ -50,6 +50,7 @@ class Serving:
         began = time.perf_counter()
         from harness import engine
 
+        engine.free_memory()
         self._engine = engine.start(model, dtype=self._dtype, max_length=min(LONGEST, model.positions()), **self._arguments)
         self.starts += 1
         self._say(f"engine: serving {model.name} after {time.perf_counter() - began:.0f} s")
