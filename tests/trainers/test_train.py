@@ -87,8 +87,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(model_of: Mod
 def test_the_report_says_what_it_did_and_cost(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
     report, _ = trained("two-stage", model_of("llama"), data, tmp_path / "out", rows=20, epochs=2)
     first, second = report.stages
-    assert (first.corpus, first.languages, first.rows, first.steps, first.epochs) == ("question-translation", ("de",), 20, 4, 2)
-    assert (second.corpus, second.languages) == ("english-reasoning", ("en",))
+    assert first.corpus == "question-translation (questions of GSM8K, translated into English)"
+    assert (first.languages, first.rows, first.steps, first.epochs) == (("de",), 20, 4, 2)
+    assert second.corpus.startswith("english-reasoning (GSM8K in English with its rationales")
+    assert second.languages == ("en",)
     assert [step for step, _ in first.losses] == [1, 2, 3, 4]
     assert first.losses[-1][1] < first.losses[0][1]
     assert first.tokens > 0
