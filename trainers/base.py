@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import UserError
+from trainers.pocket import MODEL
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 #: The model that this project ships goes by this word.
 POCKET = "pocket"
-POCKET_FOLDER = Path(__file__).parent / "pocket" / "model"
 #: Marks a folder as one of our checkpoints.
 CHECKPOINT_FILE = "checkpoint.json"
 _INDEX = "model.safetensors.index.json"
@@ -31,7 +31,7 @@ def resolve_model(model: str | Path) -> Path:
         UserError: there is none; or the folder holds no causal language model with its tokenizer, only a delta checkpoint, or
             weights other than safetensors.
     """
-    folder = POCKET_FOLDER if model == POCKET else Path(model).expanduser()
+    folder = MODEL if model == POCKET else Path(model).expanduser()
     if not folder.is_dir():
         folder = _fetched(str(model))
     if (folder / CHECKPOINT_FILE).is_file() and not (folder / "config.json").is_file():

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.harness.conftest import Run
-from trainers.base import POCKET_FOLDER
+from trainers.pocket import MODEL
 
 TRAIN = ("--max-steps", "1", "--batch-size", "4", "--rows", "8", "--source", "pocket", "--languages", "en,sw")
 
 
 def copied(folder: Path) -> Path:
-    shutil.copytree(POCKET_FOLDER, folder)
+    shutil.copytree(MODEL, folder)
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.suites import SUITES, TASKS_FOLDER
 from tests.harness.conftest import Run, environment
-from trainers.base import POCKET_FOLDER
+from trainers.pocket import MODEL
 
 REAL = os.environ.get("XREASON_DATA")
 LIMIT = 20
@@ -21,7 +21,7 @@ def test_stock_lm_eval_with_transformers_reports_what_xreason_reports(xreason: R
     assert ours.returncode == 0, ours.stderr
     row = json.loads(ours.stdout)["boards"][0]["rows"][0]
 
-    command = [sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={POCKET_FOLDER}", "--device", "cpu"]
+    command = [sys.executable, "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={MODEL}", "--device", "cpu"]
     command += ["--include_path", str(TASKS_FOLDER), "--tasks", "pocket", "--limit", str(LIMIT), "--batch_size", "32"]
     command += ["--output_path", str(tmp_path / "stock")]
     stock = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=500, check=False)
