@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from leaderboards.files import sync_folder
 from tasks.errors import UserError
 
 STEP_FILE = "step.json"
@@ -58,7 +59,7 @@ def step(folder: Path, key: str) -> Iterator[Path]:
             shutil.rmtree(outdated)
         else:
             aside.rename(folder)
-        _sync_entry(folder.parent)
+        sync_folder(folder.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -94,13 +95,5 @@ def _sync(folder: Path) -> None:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         else:
-            _sync_entry(path)
-    _sync_entry(folder)
-
-
-def _sync_entry(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync_folder(path)
+    sync_folder(folder)

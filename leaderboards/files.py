@@ -26,11 +26,15 @@ def write_whole(path: Path, text: str) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself lives in the folder, so without this a power cut could bring the old file back.
+def sync_folder(folder: Path) -> None:
+    """Forces a folder's entries to disk: a rename lives in the folder, so a power cut could otherwise bring the old name back.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
