@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.models import Model, checkpoint_model, is_checkpoint, plain_model, row_name
 from harness.results import Contender, Questions, record_of, score_all, score_contender, write_boards
 from harness.store import key_of, only_writer
+from harness.training import TRAINING_FILE, read_training
 from leaderboards.board import Board
 from leaderboards.records import Training
 from tasks.errors import UserError
@@ -98,12 +99,5 @@ def _contender(reference: str, folder: Path) -> Contender:
 
 
 def _training_beside(checkpoint: Path) -> Training | None:
-    from harness.training import TRAINING_FILE
-
     path = checkpoint.parent / TRAINING_FILE
-    try:
-        return Training.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise UserError(f"{path} is not a training report; train the checkpoint again, or move the file away.") from error
+    return read_training(path) if path.exists() else None

@@ -15,6 +15,7 @@ from harness.provenance import training_versions
 from harness.store import is_done, key_of, only_writer, step
 from leaderboards.files import write_whole
 from leaderboards.records import StageCost, Training
+from tasks.errors import UserError
 from tasks.languages import PAPER_LANGUAGES
 from tasks.names import canonical, unknown
 from tasks.pocket import world
@@ -97,7 +98,20 @@ def train_once(plan: Plan, folder: Path) -> Training:
         progress.say(f"{title}: trained in {training.seconds:.0f} s")
         return training
     progress.say(f"{title}: trained before")
-    return Training.model_validate_json((folder / TRAINING_FILE).read_text(encoding="utf-8"))
+    return read_training(folder / TRAINING_FILE)
+
+
+def read_training(path: Path) -> Training:
+    """Returns the report that a training left.
+
+    Raises:
+        UserError: the file is not a training report.
+        FileNotFoundError: there is none.
+    """
+    try:
+        return Training.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not a training report; delete the checkpoint beside it, and it is trained again.") from error
 
 
 def _train(plan: Plan, directory: Path, title: str) -> Training:

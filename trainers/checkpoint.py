@@ -179,11 +179,6 @@ def verify_base(checkpoint: Checkpoint) -> None:
         )
 
 
-def changed_names(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Returns the names of the tensors that differ from the base."""
-    return checkpoint.tensors
-
-
 def iterate_tensors(source: Checkpoint | str | Path) -> Iterator[tuple[str, "torch.Tensor"]]:
     """Yields (name, tensor) for all that a checkpoint itself, or a model folder or hub id, stores; one in memory at a time.
 

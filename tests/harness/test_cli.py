@@ -140,3 +140,10 @@ def test_help_imports_nothing_heavy(module: str) -> None:
 
     probe = f"import sys; from harness import cli; cli.app(['--help'], standalone_mode=False); sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+def test_a_damaged_training_report_is_one_sentence(xreason: Run, tmp_path: Path) -> None:
+    arguments = ("train", "slam", "--layers", "1", "--learning-rate", "1e-3", *TRAIN, "--out", tmp_path)
+    assert xreason(*arguments).returncode == 0
+    (tmp_path / "train" / "slam" / "0" / "training.json").write_text("{")
+    assert_sentence(xreason(*arguments), "training.json is not a training report", "delete the checkpoint")
