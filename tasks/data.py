@@ -5,25 +5,19 @@ Every row leaves as three texts, the gold answer as its authors wrote it:
     {"question": "Joho hutumia komeo 2 za ufumwele wa buluu ...", "answer": "3", "language": "sw"}
 
 XREASON_DATA names the data folder (`mgsm/mgsm_sw.tsv`, `msvamp/sw.jsonl`, ...). A file that is there is used; one that is not
-there is asked of the hub; nothing else ever stands in for it. lm-eval loads this file by its path (`custom_dataset: !function
-data.questions`).
+there is asked of the hub; nothing else ever stands in for it.
 """
 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-try:
-    from tasks.errors import UserError
-except ImportError:  # stock lm-eval, without our package installed
-
-    class UserError(Exception):  # type: ignore[no-redef]
-        """See tasks/errors.py."""
-
+from tasks.errors import UserError
 
 Row = dict[str, str]
 
@@ -38,6 +32,7 @@ class Source:
         question: the hub's and the file's column with the question.
         hub_answer: the hub's column with the gold answer.
         file_answer: the file's column with the gold answer.
+        exemplars: the file with the worked examples of all languages, or None where the set has none; the hub's split is `train`.
     """
 
     hub_id: str
@@ -45,10 +40,11 @@ class Source:
     question: str
     hub_answer: str
     file_answer: str
+    exemplars: str | None = None
 
 
 SOURCES: dict[str, Source] = {
-    "mgsm": Source("juletxara/mgsm", "mgsm/mgsm_{language}.tsv", "question", "answer_number", "answer"),
+    "mgsm": Source("juletxara/mgsm", "mgsm/mgsm_{language}.tsv", "question", "answer_number", "answer", "mgsm/exemplars.jsonl"),
     "msvamp": Source("Mathoctopus/MSVAMP", "msvamp/{language}.jsonl", "m_query", "response", "response"),
 }
 
@@ -90,11 +86,48 @@ def rows_hash(questions: list[Row]) -> str:
     return digest.hexdigest()
 
 
-def questions(suite: str, language: str, **_: object) -> dict[str, Any]:
-    """Returns what lm-eval's `custom_dataset` asks for: {"test": a `datasets.Dataset` with columns question, answer, language}."""
-    from datasets import Dataset
+def exemplars(suite: str, language: str) -> list[Row]:
+    """Returns the worked examples of one language, in their published order.
 
-    return {"test": Dataset.from_list(rows(suite, language))}
+    Each has `question` (with its word for "question" before it, as published), `rationale` in the language, `english_rationale`, `answer`
+    and `language`.
+
+    Raises:
+        UserError: they are neither in the data folder nor to be had from the hub, or have none in the language.
+    """
+    in_language, english = _exemplars(suite, language), _exemplars(suite, "en")
+    return [
+        {
+            "question": question,
+            "rationale": _after_colon(worked),
+            "english_rationale": _after_colon(english_worked),
+            "answer": answer,
+            "language": language,
+        }
+        for (question, worked, answer), (_, english_worked, _) in zip(in_language, english, strict=True)
+    ]
+
+
+def _exemplars(suite: str, language: str) -> list[tuple[str, str, str]]:
+    """Returns question, worked answer and gold of each, as published."""
+    source, folder = SOURCES[suite], os.environ.get("XREASON_DATA")
+    path = Path(folder) / str(source.exemplars) if folder else None
+    if path is None or not path.exists():
+        table = _hub_split(suite, language, "train", path)
+        return [(str(row[source.question]), str(row["answer"]), str(row[source.hub_answer])) for row in table]
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        found = [(str(row["q"]), str(row["a"]), str(row["number_answer"])) for row in lines if row["language"] == language]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not as published ({type(error).__name__}: {error}); put the published file there.") from error
+    if not found:
+        raise UserError(f"{path} has no worked examples in {language}; ask without examples (--shots 0), or add some to it.")
+    return found
+
+
+def _after_colon(worked: str) -> str:
+    # "Step-by-Step Answer: Roger started ..."; Chinese and Japanese have a full-width colon and no space
+    return re.split("[:：]", worked, maxsplit=1)[-1].strip()
 
 
 def _file_rows(path: Path, source: Source, language: str) -> Iterator[Row]:
@@ -130,15 +163,23 @@ def _json_object(line: str, source: Source) -> tuple[str, str]:
 
 
 def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:
+    source = SOURCES[suite]
+    table = _hub_split(suite, language, "test", path)
+    return [{"question": row[source.question], "answer": str(row[source.hub_answer]), "language": language} for row in table]
+
+
+def _hub_split(suite: str, language: str, split: str, path: Path | None) -> Any:
     from datasets import load_dataset
 
     source = SOURCES[suite]
     try:
-        table = load_dataset(source.hub_id, language, split="test")
+        return load_dataset(source.hub_id, language, split=split)
     except Exception as error:  # whatever the hub client raises, the remedy is the same
         looked = f"{path} does not exist" if path is not None else "no data folder is given (--data DIR or XREASON_DATA)"
         raise UserError(
-            f"No questions for {suite} in {language}: {looked}, and {source.hub_id} could not be had from the hub "
+            f"No {_SPLIT_HOLDS[split]} for {suite} in {language}: {looked}, and {source.hub_id} could not be had from the hub "
             f"({type(error).__name__}); where there is internet, fetch it with: hf download --repo-type dataset {source.hub_id}"
         ) from error
-    return [{"question": row[source.question], "answer": str(row[source.hub_answer]), "language": language} for row in table]
+
+
+_SPLIT_HOLDS = {"test": "questions", "train": "worked examples"}

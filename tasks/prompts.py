@@ -1,33 +1,158 @@
-"""The prompts that models are trained and scored with: one text, used by both.
+r"""The prompts that models are trained and scored with: named styles, each with its source.
 
-lm-eval loads this file by its path (`doc_to_text: !function prompts.alpaca_document`), so it imports nothing of ours.
+    >>> prompt({"style": "native-cot", "language": "de", "language_name": "German", "question": "Was ist 3 + 4?"})
+    'Frage: Was ist 3 + 4?\nSchritt-für-Schritt-Antwort:'
+
+Training always uses `alpaca`, and so does scoring unless another style is asked for. lm-eval loads this file by its path (`doc_to_text:
+!function prompts.prompt`), so it imports nothing of ours.
+
+The few-shot styles are those of lm-eval's MGSM (0.4.13), byte for byte, its Russian "Пошаговоерешение:" and the space after the full-width
+colon included, because published scores rest on them. Only what a worked example answers differs, where lm-eval's own is damaged
+(tests/tasks/test_prompts.py holds every prompt against the installed lm-eval):
+
+- native-cot, Chinese and Japanese: lm-eval cuts off the first character of every worked answer ("杰一开始有 5 个球", 罗 is lost), having counted
+  a space after the colon that is not there. Here the answer is whole.
+- native-cot, Russian: lm-eval leaves two spaces before every worked answer. Here there is one.
+- en-cot, all languages but English: lm-eval's worked answers are in the question's language, so they are no English chains of thought.
+  Here they are English, as in Shi et al. (arXiv 2210.03057).
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
-#: Stanford Alpaca's frame without input, as MetaMath, QAlign and SLAM train and score with it.
+
+@dataclass(frozen=True)
+class Words:
+    """What the few-shot styles say in a language.
+
+    Attributes:
+        question: stands before the question, and ends a response that goes on to invent the next one.
+        steps: asks for an answer step by step.
+        answer: asks for the answer alone.
+    """
+
+    question: str
+    steps: str
+    answer: str = "Answer:"
+
+
+#: Language code to the words of lm-eval's MGSM.
+WORDS: dict[str, Words] = {
+    "bn": Words("প্রশ্ন:", "ধাপে ধাপে উত্তর:"),
+    "de": Words("Frage:", "Schritt-für-Schritt-Antwort:", "Antwort:"),
+    "en": Words("Question:", "Step-by-Step Answer:"),
+    "es": Words("Pregunta:", "Respuesta paso a paso:", "Respuesta:"),
+    "fr": Words("Question :", "Réponse étape par étape :", "Réponse :"),
+    "ja": Words("問題：", "ステップごとの答え:"),
+    "ru": Words("Задача:", "Пошаговоерешение:"),
+    "sw": Words("Swali:", "Jibu la Hatua kwa Hatua:"),
+    "te": Words("ప్రశ్న:", "దశలవారీగా సమాధానం:"),
+    "th": Words("โจทย์:", "คำตอบทีละขั้นตอน:"),
+    "zh": Words("问题：", "逐步解答:"),
+}
+
+#: Ends of text that base models write out; lm-eval's MGSM stops at them too.
+_ENDS = ("</s>", "<|im_end|>")
+
+
+@dataclass(frozen=True)
+class Style:
+    """A way of asking.
+
+    Attributes:
+        name: on the command line and on boards.
+        source: who asks so.
+        frame: the prompt: {instruction} is the question, {language} the language's English name, the rest comes from `WORDS`.
+        few_shot: whether worked examples may precede the question.
+        chat: whether the frame is the user's message in the model's own chat template.
+    """
+
+    name: str
+    source: str
+    frame: str
+    few_shot: bool = False
+    chat: bool = False
+
+    @property
+    def hash(self) -> str:
+        """A short hash of all of its text."""
+        words = json.dumps({code: asdict(each) for code, each in WORDS.items()}, sort_keys=True) if self.few_shot else ""
+        return hashlib.sha256((self.frame + words).encode()).hexdigest()[:12]
+
+    def speaks(self, language: str) -> bool:
+        """Returns whether it has the words that it needs in this language."""
+        return not self.few_shot or language in WORDS
+
+    def stops(self, language: str) -> list[str]:
+        """Returns the texts at which a response ends: where a few-shot style's next question would begin; none for the others."""
+        return [WORDS[language].question, *_ENDS] if self.few_shot else []
+
+
+#: Stanford Alpaca's frame without input.
 ALPACA = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{instruction}\n\n### Response:"
 )
+_OCTOPUS = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request in {language}. "
+    "Please answer in {language}.\n\n### Instruction:\n{instruction}\n\n### Response:"
+)
+_CHAT = "{instruction}\nPlease reason step by step, and put your final answer within \\boxed{}."
 
-#: What boards call the prompt, and a short hash of its text.
-PROMPT_STYLE = "alpaca"
-PROMPT_HASH = hashlib.sha256(ALPACA.encode()).hexdigest()[:12]
+STYLES: dict[str, Style] = {
+    style.name: style
+    for style in (
+        Style("alpaca", "Stanford Alpaca; MetaMath, QAlign and SLAM train and score with it", ALPACA),
+        Style("octopus", "MathOctopus, arXiv 2310.20246", _OCTOPUS),
+        Style("native-cot", "lm-eval's mgsm_native_cot; arXiv 2210.03057", "{question}{instruction}\n{steps}", few_shot=True),
+        Style("en-cot", "lm-eval's mgsm_en_cot; arXiv 2210.03057", "{question}{instruction}\nStep-by-Step Answer:", few_shot=True),
+        Style("direct", "lm-eval's mgsm_direct; arXiv 2210.03057", "{question}{instruction}\n{answer}", few_shot=True),
+        Style("chat", "the model's own chat template; the request is that of Qwen2.5-Math's model card", _CHAT, chat=True),
+    )
+}
+
+#: The style of training, and of scoring where no other is asked for.
+DEFAULT_STYLE = "alpaca"
 
 
 def alpaca(instruction: str) -> str:
     """Returns the prompt that asks for `instruction`; what the model writes next is its response."""
-    # not str.format: a question may contain braces
-    return ALPACA.replace("{instruction}", instruction)
+    return _filled(ALPACA, {"instruction": instruction})
 
 
-def alpaca_document(document: Mapping[str, str]) -> str:
-    """Returns the prompt for one row of a suite (its `question`)."""
-    return alpaca(document["question"])
+def prompt(document: Mapping[str, str]) -> str:
+    """Returns the prompt of one row of a suite.
+
+    Args:
+        document: `style`, `language` (code), `language_name` (English), and `question`, which in a worked example (a row with a
+            `rationale`) already begins with the language's word for "question".
+    """
+    style = STYLES[document["style"]]
+    fields = {"language": document["language_name"], "instruction": document["question"]}
+    if style.few_shot:
+        words = WORDS[document["language"]]
+        asked = "" if "rationale" in document else f"{words.question} "
+        fields = {"question": asked, "steps": words.steps, "answer": words.answer, **fields}
+    return _filled(style.frame, fields)
+
+
+def target(document: Mapping[str, str]) -> str:
+    """Returns what follows the prompt of a worked example; of a question, its gold answer."""
+    if "rationale" not in document:
+        return document["answer"]
+    worked = {"native-cot": " " + document["rationale"], "en-cot": " " + document["english_rationale"]}
+    return worked.get(document["style"], document["answer"])
 
 
 def translation_instruction(language: str, text: str) -> str:
     """Returns QAlign's instruction (arXiv 2401.07817) to translate `text` from `language` (its English name) into English."""
     return f"Translate the following sentences from {language} to English. {text}"
+
+
+def _filled(frame: str, fields: Mapping[str, str]) -> str:
+    # not str.format: a question may contain braces; it comes last, so that nothing in it is filled in
+    for name in sorted(fields, key=lambda name: name == "instruction"):
+        frame = frame.replace("{" + name + "}", fields[name])
+    return frame

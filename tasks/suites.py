@@ -19,6 +19,9 @@ from tasks.pocket import world
 
 TASKS_FOLDER = Path(__file__).parent
 
+#: What lm-eval reports of every task.
+METRICS = ("paper", "strict", "answered")
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -32,6 +35,7 @@ class Suite:
         max_new_tokens: how long a response may get, in tokens.
         source: who made the questions, and their licence.
         rows: the test questions of one language, in their published order; raises `UserError` where they cannot be had.
+        exemplars: the worked examples of one language (see tasks.data.exemplars), or None where the suite has none.
         where: where the questions of one language come from, for people: a file of the data folder, a hub id, or the pocket world.
         version: of its tasks; a change of prompt, data or scoring raises it (changelog in tasks/README.md).
     """
@@ -44,7 +48,8 @@ class Suite:
     source: str
     rows: Callable[[str], list[data.Row]]
     where: Callable[[str], str]
-    version: str = "1.0"
+    exemplars: Callable[[str], list[data.Row]] | None = None
+    version: str = "2.0"
 
     @property
     def average_languages(self) -> tuple[str, ...]:
@@ -58,7 +63,8 @@ class Suite:
 
 def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
-    return Suite(name, title, languages, questions, max_new_tokens=600, source=source, rows=rows, where=where)
+    exemplars = partial(data.exemplars, name) if data.SOURCES[name].exemplars else None
+    return Suite(name, title, languages, questions, max_new_tokens=600, source=source, rows=rows, where=where, exemplars=exemplars)
 
 
 def _pocket_rows(language: str) -> list[data.Row]:
@@ -131,10 +137,8 @@ def language_yaml(suite: Suite, code: str) -> str:
 def group_yaml(suite: Suite) -> str:
     """Returns the lm-eval group: the plain mean over the papers' languages, every language weighing the same."""
     tasks = "".join(f"  - {suite.task(code)}\n" for code in suite.average_languages)
-    return (
-        f"group: {suite.name}\ntask:\n{tasks}aggregate_metric_list:\n"
-        f"  - metric: paper\n    aggregation: mean\n    weight_by_size: false\nmetadata:\n  version: {suite.version}\n"
-    )
+    means = "".join(f"  - metric: {name}\n    aggregation: mean\n    weight_by_size: false\n" for name in METRICS)
+    return f"group: {suite.name}\ntask:\n{tasks}aggregate_metric_list:\n{means}metadata:\n  version: {suite.version}\n"
 
 
 if __name__ == "__main__":

@@ -312,19 +312,3 @@ def _two(people: Sequence[str], chance: random.Random) -> tuple[str, str]:
         first, second = chance.choice(people), chance.choice(people)
         if first.split()[0] != second.split()[0]:
             return first, second
-
-
-def questions(language: str, **_: object) -> "dict[str, datasets.Dataset]":
-    """Returns the test set of `language` (an ISO code) as lm-eval's `custom_dataset` wants it.
-
-    Columns of the split "test": question (str), answer (str, digits), language (str, the code).
-
-    Raises:
-        KeyError: the world has no such language.
-    """
-    import datasets
-
-    rows = [
-        {"question": problem.question(language), "answer": str(problem.answer), "language": language} for problem in test_problems()
-    ]
-    return {"test": datasets.Dataset.from_list(rows)}

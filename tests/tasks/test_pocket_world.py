@@ -5,35 +5,29 @@ import re
 import pytest
 
 from tasks.pocket import world
+from tasks.suites import SUITES
 
 NUMBER = re.compile(r"\d+")
 
 
 def test_every_language_has_the_whole_test_set() -> None:
     for code in world.LANGUAGES:
-        rows = world.questions(code)["test"]
-        assert rows.num_rows == world.TEST_SIZE == 250
-        assert sorted(rows.column_names) == ["answer", "language", "question"]
-        assert len(set(rows["question"])) == 250
-        assert set(rows["language"]) == {code}
+        rows = SUITES["pocket"].rows(code)
+        assert len({row["question"] for row in rows}) == len(rows) == world.TEST_SIZE == 250
+        assert {row["language"] for row in rows} == {code}
 
 
 def test_question_i_is_the_same_problem_in_every_language() -> None:
-    english = world.questions("en")["test"]
+    english = SUITES["pocket"].rows("en")
     for code in world.LANGUAGES:
-        rows = world.questions(code)["test"]
-        assert rows["answer"] == english["answer"]
-        for ours, theirs in zip(rows["question"], english["question"], strict=True):
-            assert NUMBER.findall(ours) == NUMBER.findall(theirs)
+        for ours, theirs in zip(SUITES["pocket"].rows(code), english, strict=True):
+            assert ours["answer"] == theirs["answer"]
+            assert NUMBER.findall(ours["question"]) == NUMBER.findall(theirs["question"])
 
 
 def test_a_language_that_the_world_lacks_is_an_error() -> None:
     with pytest.raises(KeyError):
-        world.questions("te")
-
-
-def test_lm_eval_arguments_are_ignored() -> None:
-    assert world.questions("sw", metadata={"version": 1})["test"].num_rows == 250
+        SUITES["pocket"].rows("te")
 
 
 def test_test_problems_are_the_same_in_every_process() -> None:

@@ -1,0 +1,90 @@
+"""What lm-eval's YAML tasks call: where questions come from, how they are asked, what counts as right.
+
+lm-eval loads this file by its path (`custom_dataset: !function protocol.questions`), with our packages installed or not. The style of
+asking comes with lm-eval's `--metadata`:
+
+    lm_eval --include_path tasks --tasks mgsm_sw --metadata '{"style": "native-cot"}' --num_fewshot 8 ...
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+try:
+    from tasks import answers
+except ImportError:
+    sys.path.append(str(Path(__file__).parent.parent))
+    from tasks import answers
+
+from tasks.errors import UserError
+from tasks.languages import LANGUAGES
+from tasks.names import unknown
+from tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
+from tasks.suites import Suite, suite_of
+
+__all__ = ["answer_part", "prompt", "questions", "score", "target"]
+
+
+def questions(suite: str, language: str, style: str = DEFAULT_STYLE, shots: int | None = None, **_: object) -> dict[str, Any]:
+    """Returns what lm-eval's `custom_dataset` asks for: the questions as split `test`, the worked examples as split `train`.
+
+    Args:
+        suite: name of a suite.
+        language: code of one of its languages.
+        style: name of a prompt style.
+        shots: 0 where no worked examples are needed, so that none are looked for.
+
+    Raises:
+        UserError: a name is unknown, or the questions cannot be had.
+    """
+    from datasets import Dataset
+
+    chosen = suite_of(suite)
+    if style not in STYLES:
+        raise unknown("prompt style", style, STYLES)
+    asked = {"style": style, "language_name": LANGUAGES[language].english}
+    test = [row | asked for row in chosen.rows(language)]
+    return {"test": Dataset.from_list(test), "train": Dataset.from_list([row | asked for row in _worked(chosen, language, shots)])}
+
+
+def _worked(suite: Suite, language: str, shots: int | None) -> list[dict[str, str]]:
+    if suite.exemplars is None or shots == 0:
+        return []
+    try:
+        return suite.exemplars(language)
+    except UserError:
+        # lm-eval asks for them before it knows whether it needs any; where it does, it stops for want of documents
+        return []
+
+
+def answer_part(response: str, document: Mapping[str, str]) -> str:
+    """Returns the part of a response that is read for an answer.
+
+    In a few-shot style that is what stands before the next question that the model invents; under a chat template what stands after the
+    last thinking section, and nothing where it was still thinking when it ended.
+    """
+    style = STYLES[document["style"]]
+    if style.chat:
+        return response.rpartition("</think>")[2].partition("<think>")[0]
+    for stop in style.stops(document["language"]):
+        response = response.partition(stop)[0]
+    return response
+
+
+def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]]) -> dict[str, float]:
+    """Returns lm-eval's metrics of one question: `paper`, `strict` and `answered`, each a mean over the sampled responses.
+
+    Args:
+        document: a row of `questions`.
+        responses: one entry, the response or all of its samples.
+    """
+    sampled = [responses[0]] if isinstance(responses[0], str) else list(responses[0])
+    texts = [answer_part(text, document) for text in sampled]
+    gold, language = document["answer"], document["language"]
+    verdicts = {
+        "paper": [answers.paper_correct(text, gold) for text in texts],
+        "strict": [answers.strict_correct(text, gold, language) for text in texts],
+        "answered": [answers.strict_reading(text, language) is not None for text in texts],
+    }
+    return {metric: sum(each) / len(each) for metric, each in verdicts.items()}
