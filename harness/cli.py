@@ -16,6 +16,7 @@ from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from leaderboards.board import Board
+    from leaderboards.records import Reading
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -39,6 +40,14 @@ DataOption = Annotated[Path | None, typer.Option("--data", help="Folder with loc
 OutOption = Annotated[Path, typer.Option("--out", help="Run store.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DtypeOption = Annotated[str | None, typer.Option("--dtype", help="Serve in auto (as stored), float32, bfloat16 or float16.")]
+
+PromptOption = Annotated[
+    str | None, typer.Option("--prompt", help="Prompt style: alpaca, octopus, native-cot, en-cot, direct, chat.")
+]
+ShotsOption = Annotated[int | None, typer.Option("--shots", min=0, help="Worked examples before every question.")]
+SamplesOption = Annotated[int | None, typer.Option("--samples", min=1, help="Responses to every question (with --temperature).")]
+TemperatureOption = Annotated[float | None, typer.Option("--temperature", min=0, help="Of sampling; 0 is greedy.")]
+ReadingOption = Annotated[str | None, typer.Option("--reading", help="What the board ranks by: paper or strict.")]
 
 RUNS = Path("runs")
 
@@ -120,6 +129,11 @@ def compare(
     max_new_tokens: TokensOption = None,
     data: DataOption = None,
     dtype: DtypeOption = None,
+    prompt: PromptOption = None,
+    shots: ShotsOption = None,
+    samples: SamplesOption = None,
+    temperature: TemperatureOption = None,
+    reading: ReadingOption = None,
     out: OutOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
@@ -136,6 +150,11 @@ def compare(
         "limit": limit,
         "max_new_tokens": max_new_tokens,
         "dtype": dtype,
+        "prompt": prompt,
+        "shots": shots,
+        "samples": samples,
+        "temperature": temperature,
+        "reading": reading,
     }
     given = {key: value for key, value in flags.items() if value is not None}
     chosen = _listed(methods)
@@ -217,6 +236,11 @@ def score(
     max_new_tokens: TokensOption = None,
     data: DataOption = None,
     dtype: DtypeOption = None,
+    prompt: PromptOption = None,
+    shots: ShotsOption = None,
+    samples: SamplesOption = None,
+    temperature: TemperatureOption = None,
+    reading: ReadingOption = None,
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", help="URL of a running vLLM (or another OpenAI-style server).")
     ] = None,
@@ -226,15 +250,19 @@ def score(
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
     from harness.results import Questions
     from harness.score import score_endpoint, score_models
+    from harness.scoring import Asking
+    from tasks.prompts import DEFAULT_STYLE
 
     if not models and endpoint is None:
         raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
     _use_data(data)
-    questions = Questions(_listed(suites) or ("mgsm", "msvamp"), _listed(languages), limit, max_new_tokens)
+    asking = Asking(prompt or DEFAULT_STYLE, shots or 0, samples or 1, temperature or 0.0)
+    questions = Questions(_listed(suites) or ("mgsm", "msvamp"), _listed(languages), limit, max_new_tokens, asking)
+    ranked_by = _reading(reading)
     if endpoint is not None:
-        boards, folder = score_endpoint(endpoint, list(models or ()), questions, out)
+        boards, folder = score_endpoint(endpoint, list(models or ()), questions, out, reading=ranked_by)
     else:
-        boards, folder = score_models(list(models or ()), questions, out, dtype=dtype or "auto")
+        boards, folder = score_models(list(models or ()), questions, out, dtype=dtype or "auto", reading=ranked_by)
     _print_boards(boards, as_json)
     _say_where(folder)
 
@@ -250,6 +278,10 @@ def board(
         Path | None, typer.Option("--into", help="Put the board between the board marks of this markdown file.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
+    reading: ReadingOption = None,
+    across_styles: Annotated[
+        bool, typer.Option("--across-styles", help="Also rank rows that were asked in different prompt styles.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
@@ -258,7 +290,7 @@ def board(
     from leaderboards.records import read_record, read_records
 
     found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
-    boards = boards_of(found)
+    boards = boards_of(found, reading=_reading(reading), across_styles=across_styles)
     if out is not None:
         write_board(boards, out)
     if into is not None:
@@ -267,6 +299,24 @@ def board(
         sys.stdout.write(board_markdown(boards))
         return
     _print_boards(boards, as_json)
+
+
+@app.command()
+@_command
+def rescore(
+    run: Annotated[Path, typer.Argument(help="Folder of finished runs, such as runs/pocket.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Applies the present readings to stored responses: no model, no GPU."""
+    from harness import progress
+    from harness.rescore import rescore as read_again
+
+    done, boards = read_again(run)
+    for each in done:
+        name = f"{each.record.method}, seed {each.record.seed}"
+        progress.say(f"{name}: {each.changed:,} of {each.verdicts:,} verdicts changed")
+    _print_boards(boards, as_json)
+    _say_where(run)
 
 
 @app.command()
@@ -303,6 +353,14 @@ def _listed(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _reading(name: str | None) -> "Reading":
+    from tasks.names import unknown
+
+    if name not in (None, "paper", "strict"):
+        raise unknown("reading", name, ("paper", "strict"))
+    return "strict" if name == "strict" else "paper"
 
 
 def _layers(text: str | None) -> int | list[int] | None:

@@ -28,13 +28,14 @@ def compare(experiment: Experiment, out: Path) -> list[Board]:
     folder = out / experiment.name
     with only_writer(folder):
         base = plain_model(experiment.base)
-        asked = Questions(experiment.suites, experiment.languages, experiment.limit, experiment.max_new_tokens)
+        asked = Questions(experiment.suites, experiment.languages, experiment.limit, experiment.max_new_tokens, experiment.asking())
         scorings = asked.scorings()
         contenders = [Contender(BASE_ROW, 0, folder / BASE_ROW / "0", base, base, None)]
         plans = [_plan(experiment, base, row, seed) for row in experiment.methods for seed in experiment.seeds]
         for plan in plans:
             contenders.append(_trained(plan, folder / plan.row / str(plan.seed)))
-        return write_boards(score_all(contenders, scorings, dtype=experiment.dtype), folder)
+        records = score_all(contenders, scorings, dtype=experiment.dtype)
+        return write_boards(records, folder, reading=experiment.reading)
 
 
 def _plan(experiment: Experiment, base: Model, row: str, seed: int) -> Plan:

@@ -8,7 +8,9 @@ This module imports vLLM: import it only where a model is really to be served.
 """
 
 import contextlib
+import copy
 import gc
+import hashlib
 import importlib.metadata
 import json
 import logging
@@ -16,8 +18,10 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from harness.models import Model
@@ -74,6 +78,8 @@ class Engine(VLLM):  # type: ignore[misc]
     Attributes:
         seconds_to_start: how long vLLM took to start.
         progress: told how many of a batch's prompts are answered, and how many there are; None for nobody.
+        cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit.
+        shortened: how many of the latest prompts were too long for the model and lost their beginning.
     """
 
     def __init__(self, model: Model, *, dtype: str = "auto", max_length: int | None = None, **arguments: Any) -> None:
@@ -90,6 +96,9 @@ class Engine(VLLM):  # type: ignore[misc]
         self._changed: frozenset[str] = frozenset()
         self._names = frozenset(tensor_files(model.folder))
         self.progress: Progress | None = None
+        self.cut_off: dict[tuple[str, int], list[bool]] = {}
+        self.shortened = 0
+        self._ends: dict[tuple[int, ...], deque[bool]] = defaultdict(deque)
         if current_platform.is_cpu():
             # compiling costs more than it gains on a CPU, for models that one can wait for there
             arguments = {"enforce_eager": True, **arguments}
@@ -137,15 +146,52 @@ class Engine(VLLM):  # type: ignore[misc]
         del self.model
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-        """Answers lm-eval's requests; tells `self.progress` how many are done."""
-        return list(super().generate_until(requests, disable_tqdm=True))
+        """Answers lm-eval's requests; tells `self.progress` how many are done, and keeps in `self.cut_off` how each response ended."""
+        self._ends.clear()
+        responses = list(super().generate_until(requests, disable_tqdm=True))
+        self._note_ends(requests)
+        return responses
 
     def _model_generate(self, requests: list[list[int]], generate: bool = False, sampling_params: Any = None) -> Any:
+        """Answers prompts; the samples of one prompt, which lm-eval asks for one by one, are one request of vLLM's parallel sampling."""
         if not generate:
             return super()._model_generate(requests, generate, sampling_params)
-        prompts = [TokensPrompt(prompt_token_ids=request) for request in requests]
+        positions: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for position, request in enumerate(requests):
+            positions[tuple(request)].append(position)
+        prompts = [TokensPrompt(prompt_token_ids=list(tokens)) for tokens in positions]
+        params = [_sampling(sampling_params[places[0]], tokens, len(places)) for tokens, places in positions.items()]
         bar = _bar_class(self.progress) if self.progress else False
-        return self.model.generate(prompts, sampling_params=sampling_params, use_tqdm=bar, lora_request=self.lora_request)
+        answered = self.model.generate(prompts, sampling_params=params, use_tqdm=bar, lora_request=self.lora_request)
+        outputs: list[Any] = [None] * len(requests)
+        for (tokens, places), answer in zip(positions.items(), answered, strict=True):
+            for sample, position in enumerate(places):
+                # where decoding is greedy, questions with the same prompt share the one answer
+                completion = answer.outputs[min(sample, len(answer.outputs) - 1)]
+                outputs[position] = SimpleNamespace(outputs=[completion])
+                self._ends[tokens].append(completion.finish_reason == "length")
+        return outputs
+
+    def _note_ends(self, requests: Sequence[Any]) -> None:
+        # lm-eval sorts prompts by length and hands back texts alone, so a response is found again by its prompt
+        self.cut_off, self.shortened = defaultdict(list), 0
+        encoded = self.tok_encode(tuple(request.args[0] for request in requests))
+        for request, tokens in zip(requests, encoded, strict=True):
+            prompt = tuple(tokens)
+            if prompt not in self._ends:
+                self.shortened += 1
+                prompt = next(known for known in self._ends if prompt[-len(known) :] == known)
+            self.cut_off[request.task_name, request.doc_id].append(self._ends[prompt].popleft())
+
+
+def _sampling(params: Any, prompt: tuple[int, ...], samples: int) -> Any:
+    """Returns the parameters of one prompt's samples, which depend on the prompt alone: not on what was asked before it."""
+    if params.temperature == 0:
+        return params
+    own = copy.copy(params)
+    own.n = samples
+    own.seed = int.from_bytes(hashlib.sha256(repr(prompt).encode()).digest()[:4], "big")
+    return own
 
 
 def free_memory() -> None:

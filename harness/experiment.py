@@ -25,8 +25,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from harness.scoring import Asking
+from leaderboards.records import Reading
 from tasks.errors import UserError
 from tasks.names import unknown
+from tasks.prompts import DEFAULT_STYLE
 from tasks.suites import SUITES, languages_of, suite_of
 from trainers.methods import load_method, method_names
 from trainers.stages import Method
@@ -54,6 +57,11 @@ class Experiment(BaseModel):
         limit: only the first so many questions a language.
         max_new_tokens: longest response, in tokens; each suite's own for None.
         dtype: what vLLM serves in; "auto" is what the base stores.
+        prompt: name of the prompt style that questions are put in.
+        shots: worked examples before every question.
+        samples: responses to every question.
+        temperature: of sampling; 0 is greedy.
+        reading: what the board ranks by.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -70,6 +78,11 @@ class Experiment(BaseModel):
     limit: int | None = Field(default=None, gt=0)
     max_new_tokens: int | None = Field(default=None, gt=0)
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    prompt: str = DEFAULT_STYLE
+    shots: int = Field(default=0, ge=0)
+    samples: int = Field(default=1, gt=0)
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    reading: Reading = "paper"
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -91,6 +104,14 @@ class Experiment(BaseModel):
     @classmethod
     def _once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(value))
+
+    def asking(self) -> Asking:
+        """Returns how questions are put.
+
+        Raises:
+            UserError: the style does not exist, or its settings do not go together.
+        """
+        return Asking(self.prompt, self.shots, self.samples, self.temperature)
 
     def method(self, row: str) -> Method:
         """Returns the method of one row, its settings applied."""
@@ -201,6 +222,7 @@ def _validated(values: Mapping[str, Any], file_place: Callable[[Sequence[Any]], 
 
 def _checks(experiment: Experiment) -> Iterator[tuple[list[Any], Callable[[], object]]]:
     """Yields what is checked against the registries: the keys it stands under, and a call that raises UserError."""
+    yield ["prompt"], experiment.asking
     for index, name in enumerate(experiment.suites):
         yield ["suites", index], partial(suite_of, name)
         yield ["languages"], lambda name=name: languages_of(suite_of(name), experiment.languages)  # type: ignore[misc]

@@ -7,21 +7,20 @@ runs/pocket/slam/0/record.json      what boards read
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness import progress, provenance
 from harness.models import Model
-from harness.scoring import Scoring, read_scores, score
-from harness.serving import Serving
+from harness.scoring import Asking, Scoring, identifier_of, read_scores, score
+from harness.serving import LONGEST, LONGEST_WITH_EXAMPLES, Serving
 from harness.store import is_done, key_of, step
 from leaderboards.board import Board, build_board
 from leaderboards.markdown import write_board
-from leaderboards.records import LanguageScore, Provenance, Record, Training, write_record
+from leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, write_record
 from tasks.languages import PAPER_LANGUAGES
-from tasks.prompts import PROMPT_HASH, PROMPT_STYLE
 from tasks.suites import languages_of, suite_of
 
 SCORED_FILE = "scored.json"
@@ -57,24 +56,26 @@ class Questions:
         languages: codes, as far as each suite has them; all for None.
         limit: only the first so many questions a language.
         max_new_tokens: longest response, in tokens; each suite's own for None.
+        asking: prompt style, worked examples, sampling.
     """
 
     suites: tuple[str, ...]
     languages: tuple[str, ...] | None = None
     limit: int | None = None
     max_new_tokens: int | None = None
+    asking: Asking = Asking()
 
     def scorings(self) -> list[Scoring]:
         """Returns one scoring a suite; reads all questions, so that what is missing is known before hours of work.
 
         Raises:
-            UserError: a suite or language is unknown, or some questions cannot be had.
+            UserError: a suite or language is unknown, some questions cannot be had, or cannot be put that way.
         """
         scorings = []
         for suite in map(suite_of, self.suites):
             tokens = self.max_new_tokens or suite.max_new_tokens
-            scorings.append(Scoring(suite, languages_of(suite, self.languages), self.limit, tokens))
-            scorings[-1].question_hashes()
+            scorings.append(Scoring(suite, languages_of(suite, self.languages), self.limit, tokens, self.asking))
+            scorings[-1].check()
         return scorings
 
 
@@ -84,7 +85,8 @@ def score_all(contenders: Sequence[Contender], scorings: Sequence[Scoring], *, d
     Raises:
         UserError: vLLM cannot serve a model on this machine.
     """
-    with Serving(dtype=dtype, say=progress.say) as serving:
+    longest = LONGEST_WITH_EXAMPLES if any(scoring.asking.shots for scoring in scorings) else LONGEST
+    with Serving(dtype=dtype, longest=longest, say=progress.say) as serving:
         for contender in contenders:
             missing = [scoring for scoring in scorings if not is_done(*_scores_of(contender, scoring, dtype))]
             if missing:
@@ -107,10 +109,17 @@ def score_contender(lm: Any, contender: Contender, scorings: Sequence[Scoring], 
         progress.say(
             f"{contender.row}, seed {contender.seed}: {scoring.questions:,} questions of {scoring.suite.title} in {seconds:.0f} s"
         )
+        if getattr(lm, "shortened", 0):
+            progress.say(f"{contender.row}: {lm.shortened:,} prompts were too long for the model and lost their beginning")
 
 
-def boards_of(records: Sequence[Record]) -> list[Board]:
+def boards_of(records: Sequence[Record], *, reading: Reading = "paper", across_styles: bool = False) -> list[Board]:
     """Returns one board for each suite and each base model among the records.
+
+    Args:
+        records: to put side by side.
+        reading: what rows are ranked by.
+        across_styles: whether records with different prompts, shots or sampling may share a board.
 
     Raises:
         BoardError: records cannot stand side by side.
@@ -123,13 +132,20 @@ def boards_of(records: Sequence[Record]) -> list[Board]:
         suites = dict.fromkeys(suite for record in together for suite in record.scores)
         for suite in suites:
             scored = [record for record in together if suite in record.scores]
-            boards.append(build_board(scored, suite, average_languages=PAPER_LANGUAGES))
+            averaged = _averaged(scored, suite)
+            boards.append(build_board(scored, suite, average_languages=averaged, reading=reading, across_styles=across_styles))
     return boards
 
 
-def write_boards(records: Sequence[Record], folder: Path) -> list[Board]:
+def _averaged(records: Sequence[Record], suite: str) -> tuple[str, ...]:
+    """Returns the papers' languages, as far as they were scored; where none of them was, all that were."""
+    scored = records[0].scores[suite]
+    return tuple(code for code in PAPER_LANGUAGES if code in scored) or tuple(scored)
+
+
+def write_boards(records: Sequence[Record], folder: Path, *, reading: Reading = "paper") -> list[Board]:
     """Puts records side by side, and writes leaderboard.md and leaderboard.json into `folder`."""
-    boards = boards_of(records)
+    boards = boards_of(records, reading=reading)
     write_board(boards, folder)
     return boards
 
@@ -139,15 +155,16 @@ def _scores_of(contender: Contender, scoring: Scoring, dtype: str) -> tuple[Path
     key = {
         "step": "score",
         "model": [contender.model.hash, contender.model.signature()],
-        "suite": [scoring.suite.name, scoring.suite.version],
+        # not its version: what a response says does not depend on how it is read
+        "suite": scoring.suite.name,
         "questions": scoring.question_hashes(),
         "limit": scoring.limit,
         "max_new_tokens": scoring.max_new_tokens,
-        "prompt": PROMPT_HASH,
+        "asking": [asdict(scoring.asking), scoring.asking.prompt.hash, scoring.exemplar_hashes()],
         "dtype": dtype,
         "versions": provenance.scoring_versions(),
     }
-    return contender.folder / "scores" / scoring.suite.name, key_of(key)
+    return contender.folder / "scores" / scoring.name, key_of(key)
 
 
 def _circumstances(scoring: Scoring) -> dict[str, object]:
@@ -167,11 +184,12 @@ def record_of(contender: Contender, scorings: Sequence[Scoring], dtype: str) -> 
     done: dict[str, dict[str, object]] = {}
     for scoring in scorings:
         folder, _ = _scores_of(contender, scoring, dtype)
-        scores[scoring.suite.name] = read_scores(folder)
+        scores[scoring.suite.name] = read_scores(folder, scoring.suite)
         done[scoring.suite.name] = json.loads((folder / SCORED_FILE).read_text(encoding="utf-8"))
     last = max(done.values(), key=lambda each: str(each["date"]))
+    asking = scorings[0].asking
     record = Record(
-        format=1,
+        format=2,
         method=contender.row,
         seed=contender.seed,
         scores=scores,
@@ -180,8 +198,13 @@ def record_of(contender: Contender, scorings: Sequence[Scoring], dtype: str) -> 
             model=contender.base.name,
             model_hash=contender.base.hash,
             data={suite: str(each["data"]) for suite, each in done.items()},
-            prompt=PROMPT_STYLE,
-            prompt_hash=PROMPT_HASH,
+            prompt=asking.style,
+            prompt_hash=asking.prompt.hash,
+            shots=asking.shots,
+            samples=asking.samples,
+            temperature=asking.temperature,
+            suite_versions={scoring.suite.name: scoring.suite.version for scoring in scorings},
+            identifier=identifier_of(_scores_of(contender, scorings[0], dtype)[0]),
             max_new_tokens={scoring.suite.name: scoring.max_new_tokens for scoring in scorings},
             limit=scorings[0].limit,
             commit=str(last["commit"]),

@@ -14,14 +14,16 @@ from harness.results import Contender, Questions, record_of, score_all, score_co
 from harness.store import key_of, only_writer
 from harness.training import TRAINING_FILE, read_training
 from leaderboards.board import Board
-from leaderboards.records import Training
+from leaderboards.records import Reading, Training
 from tasks.errors import UserError
 from tasks.names import unknown
 
 FOLDER = "score"
 
 
-def score_models(references: Sequence[str], questions: Questions, out: Path, *, dtype: str = "auto") -> tuple[list[Board], Path]:
+def score_models(
+    references: Sequence[str], questions: Questions, out: Path, *, dtype: str = "auto", reading: Reading = "paper"
+) -> tuple[list[Board], Path]:
     """Scores every model that the references name, with one engine where their shapes allow.
 
     Returns:
@@ -30,14 +32,16 @@ def score_models(references: Sequence[str], questions: Questions, out: Path, *, 
     Raises:
         UserError: a reference names no model, vLLM cannot serve it, or some questions cannot be had.
     """
-    folder = out / FOLDER
+    folder = out / (FOLDER + questions.asking.suffix)
     with only_writer(folder):
         contenders = [_contender(reference, folder) for reference in dict.fromkeys(references)]
         scorings = questions.scorings()
-        return write_boards(score_all(contenders, scorings, dtype=dtype), folder), folder
+        return write_boards(score_all(contenders, scorings, dtype=dtype), folder, reading=reading), folder
 
 
-def score_endpoint(url: str, names: Sequence[str], questions: Questions, out: Path) -> tuple[list[Board], Path]:
+def score_endpoint(
+    url: str, names: Sequence[str], questions: Questions, out: Path, *, reading: Reading = "paper"
+) -> tuple[list[Board], Path]:
     """Scores models that a running server answers for, over the OpenAI completions API; always anew, as a server may change.
 
     Args:
@@ -47,16 +51,22 @@ def score_endpoint(url: str, names: Sequence[str], questions: Questions, out: Pa
         out: the run store.
 
     Raises:
-        UserError: the server does not answer, or does not list a model of that name; or some questions cannot be had.
+        UserError: the server does not answer, does not list a model of that name, or is to sample or to use a chat template; or some
+            questions cannot be had.
     """
     from lm_eval.api.registry import get_model
 
+    if questions.asking.samples > 1:
+        # it sends one seed with every request, so that all samples would be the same
+        raise UserError("lm-eval cannot take several samples from a server; score the model itself, without --endpoint.")
+    if questions.asking.prompt.chat:
+        raise UserError("A server's chat template cannot be used yet; score the model itself, or choose another --prompt.")
     address = url.rstrip("/").removesuffix("/v1") + "/v1"
     listed = _listed_models(address)
     for name in names:
         if name not in listed:
             raise unknown(f"model at {url}", name, listed)
-    folder = out / FOLDER
+    folder = out / (FOLDER + questions.asking.suffix)
     with only_writer(folder):
         records = []
         scorings = questions.scorings()
@@ -69,7 +79,7 @@ def score_endpoint(url: str, names: Sequence[str], questions: Questions, out: Pa
             contender = Contender(row_name(name), 0, folder / row_name(name) / "0", model, model, None)
             score_contender(lm, contender, scorings, "server")
             records.append(record_of(contender, scorings, "server"))
-        return write_boards(records, folder), folder
+        return write_boards(records, folder, reading=reading), folder
 
 
 def _listed_models(address: str) -> list[str]:

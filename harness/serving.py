@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: Longest prompt and response together, in tokens, where the model would allow more: room for every question of the suites.
 LONGEST = 4096
 
+#: The same where worked examples stand before the question: eight in Telugu, a token a byte.
+LONGEST_WITH_EXAMPLES = 16384
+
 
 class Serving:
     """Starts vLLM when the first model is asked for, and swaps the others in.
@@ -21,17 +24,20 @@ class Serving:
         starts: how many engines were started.
     """
 
-    def __init__(self, *, dtype: str = "auto", say: Callable[[str], None] = lambda text: None, **arguments: Any) -> None:
+    def __init__(
+        self, *, dtype: str = "auto", longest: int = LONGEST, say: Callable[[str], None] = lambda text: None, **arguments: Any
+    ) -> None:
         """Prepares; nothing is started yet.
 
         Args:
             dtype: what the weights are served in; "auto" for what the model stores.
+            longest: prompt and response together, in tokens, where the model would allow more.
             say: is told of every start and swap, in one line.
             arguments: anything else that `vllm.LLM` takes.
         """
         self.starts = 0
         self._engine: Engine | None = None
-        self._dtype, self._say, self._arguments = dtype, say, arguments
+        self._dtype, self._longest, self._say, self._arguments = dtype, longest, say, arguments
 
     def engine_for(self, model: Model) -> "Engine":
         """Returns the engine, now serving `model`.
@@ -51,7 +57,7 @@ class Serving:
         from harness import engine
 
         engine.free_memory()
-        self._engine = engine.start(model, dtype=self._dtype, max_length=min(LONGEST, model.positions()), **self._arguments)
+        self._engine = engine.start(model, dtype=self._dtype, max_length=min(self._longest, model.positions()), **self._arguments)
         self.starts += 1
         self._say(f"engine: serving {model.name} after {time.perf_counter() - began:.0f} s")
         return self._engine

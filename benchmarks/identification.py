@@ -1,0 +1,34 @@
+"""How sure the language identifier is: the share of real questions whose language it names, whole and cut to short pieces.
+
+XREASON_DATA=../shared/data python benchmarks/identification.py
+"""
+
+import time
+
+from tasks.identification import identifier, in_language
+from tasks.suites import SUITES
+
+PIECES = (None, 100, 50, 25)
+
+
+def main() -> None:
+    """Prints one line a suite and language."""
+    print(f"{identifier()}: share identified right, whole questions and their first 100, 50, 25 characters")  # noqa: T201
+    right, asked, began = dict.fromkeys(PIECES, 0), dict.fromkeys(PIECES, 0), time.perf_counter()
+    for suite in (SUITES["mgsm"], SUITES["msvamp"]):
+        for code in suite.languages:
+            questions = [row["question"] for row in suite.rows(code)]
+            shares = []
+            for length in PIECES:
+                flags = in_language([question[:length] for question in questions], code) or ""
+                right[length] += flags.count("1")
+                asked[length] += flags.count("1") + flags.count("0")
+                shares.append(flags.count("1") / (flags.count("1") + flags.count("0")))
+            print(f"{suite.task(code)}: {len(questions)} questions, " + ", ".join(f"{share:.1%}" for share in shares))  # noqa: T201
+    seconds = time.perf_counter() - began
+    overall = ", ".join(f"{right[length] / asked[length]:.2%}" for length in PIECES)
+    print(f"all: {asked[None]:,} questions, {overall}; {sum(asked.values()) / seconds:,.0f} texts/s with loading")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
