@@ -4,18 +4,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from leaderboards.records import Record
+from leaderboards.styles import style_of
 
 
 class BoardError(ValueError):
     """Records that cannot be compared; the text is one sentence that names the difference and says what to do next."""
 
 
-def check_comparable(records: Sequence[Record], suite: str) -> None:
+_SAME_WAY = "score both the same way, or put them on two boards"
+
+
+def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bool) -> None:
     """Refuses records that were not asked the same questions in the same way, starting from the same model.
 
     Args:
         records: the records of one board.
         suite: the suite they are compared on.
+        across_styles: whether they may differ in prompt, shots and decoding.
 
     Raises:
         BoardError: see `leaderboards.board.build_board`.
@@ -27,14 +32,16 @@ def check_comparable(records: Sequence[Record], suite: str) -> None:
     _check_one_base(records)
     asked: list[tuple[str, Callable[[Record], object]]] = [
         ("the hash of the base model", lambda record: record.provenance.model_hash),
-        ("the hash of the prompt", lambda record: record.provenance.prompt_hash),
         ("the limit on questions", lambda record: record.provenance.limit),
+        (f"the version of {suite}", lambda record: record.provenance.suite_versions.get(suite)),
         (f"max_new_tokens of {suite}", lambda record: record.provenance.max_new_tokens.get(suite)),
         (f"the languages of {suite}", lambda record: ", ".join(sorted(record.scores[suite]))),
         (f"the number of questions of {suite}", lambda record: _questions(record, suite)),
     ]
     for name, read in asked:
-        _check_same(records, name, read)
+        _check_same(records, name, read, _SAME_WAY)
+    if not across_styles:
+        _check_one_style(records)
 
 
 def _label(record: Record) -> str:
@@ -45,8 +52,20 @@ def _questions(record: Record, suite: str) -> str:
     return ", ".join(f"{code} {score.questions}" for code, score in sorted(record.scores[suite].items()))
 
 
+def _check_one_style(records: Sequence[Record]) -> None:
+    styled: list[tuple[str, Callable[[Record], object]]] = [
+        ("the prompt style", lambda record: record.provenance.prompt),
+        ("the hash of the prompt", lambda record: record.provenance.prompt_hash),
+        ("the number of shots", lambda record: record.provenance.shots),
+        ("the number of samples", lambda record: record.provenance.samples),
+        ("the temperature", lambda record: record.provenance.temperature),
+    ]
+    for name, read in styled:
+        _check_same(records, name, read, f"{_SAME_WAY}, or rank across styles with --across-styles")
+
+
 def _check_each_once(records: Sequence[Record]) -> None:
-    label, count = Counter(_label(record) for record in records).most_common(1)[0]
+    (label, _), count = Counter((_label(record), style_of(record.provenance)) for record in records).most_common(1)[0]
     if count > 1:
         raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
 
@@ -66,11 +85,10 @@ def _check_one_base(records: Sequence[Record]) -> None:
         raise BoardError(f"{mixed.pop()} has records with and without a training: give the base model a name of its own.")
 
 
-def _check_same(records: Sequence[Record], name: str, read: Callable[[Record], object]) -> None:
+def _check_same(records: Sequence[Record], name: str, read: Callable[[Record], object], remedy: str) -> None:
     first = records[0]
     for record in records[1:]:
         if read(record) != read(first):
             raise BoardError(
-                f"{_label(first)} and {_label(record)} differ in {name} ({read(first)} against {read(record)}): "
-                "score both the same way, or put them on two boards."
+                f"{_label(first)} and {_label(record)} differ in {name} ({read(first)} against {read(record)}): {remedy}."
             )

@@ -1,9 +1,29 @@
 """How numbers are written, so that the terminal table and the page say the same digits."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from leaderboards.records import Reading
+from leaderboards.rows import Note, ResponseShares
 from leaderboards.statistics import Difference, Interval
 
 #: What stands where there is no number.
 NOTHING = "–"
+
+#: What the readings are called where people read.
+READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading"}
+
+#: What is said of responses beside their accuracy: name of a line, and how to read its share.
+RESPONSE_SHARES: Sequence[tuple[str, Callable[[ResponseShares], float | None]]] = (
+    ("answered", lambda shares: shares.answered),
+    ("cut off", lambda shares: shares.cut_off),
+    ("in language", lambda shares: shares.in_language),
+)
+
+#: When the readings are said to disagree, see `leaderboards.board.build_board`.
+NOTES_LEGEND = (
+    "A line on strict against paper stands where their difference over the same responses excludes 0 and is larger than half the "
+    "accuracy's own interval."
+)
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -38,6 +58,42 @@ def compact_interval(estimate: Interval) -> str:
 def share(fraction: float | None) -> str:
     """A share with its sign: 0.06 is "6.0 %"."""
     return NOTHING if fraction is None else f"{percent(fraction)} %"
+
+
+def whole_percent(fraction: float | None) -> str:
+    """A share in whole percent for narrow columns; "0" and "100" are exact, what rounds to them is "<1" and ">99"."""
+    if fraction is None:
+        return NOTHING
+    rounded = round(100 * fraction)
+    if rounded == 0 and fraction > 0:
+        return "<1"
+    return ">99" if rounded == 100 and fraction < 1 else str(rounded)
+
+
+def responses_legend(identifiers: Iterable[str]) -> str:
+    """What the shares of responses mean, given the language identifiers that told them, "" for none."""
+    named = ", ".join(dict.fromkeys(one_line(identifier) for identifier in identifiers if identifier))
+    language = (
+        f"in the question's language, of those that {named} could identify" if named else "not told, as nothing identified it"
+    )
+    return f"Answered: the strict reading found an answer; cut off: ended at the token limit; in language: {language}."
+
+
+def note_lines(notes: Sequence[Note]) -> list[str]:
+    """One line a row of what its notes say: "slam: strict counts 4.1 points more than paper in th, 2.0 less in sw: look ..."."""
+    by_name: dict[str, list[Note]] = {}
+    for note in notes:
+        by_name.setdefault(note.name, []).append(note)
+    return [_note_line(name, together) for name, together in by_name.items()]
+
+
+def _note_line(name: str, notes: Sequence[Note]) -> str:
+    parts: list[str] = []
+    for note in notes:
+        points, side = percent(abs(note.difference.value)), "more" if note.difference.value > 0 else "less"
+        unit, against = (" points", " than paper") if not parts else ("", "")
+        parts.append(f"{points}{unit} {side}{against} in {note.language or 'the mean'}")
+    return one_line(f"{name}: strict counts {', '.join(parts)}: look at its responses before citing either.")
 
 
 def count(number: int | None) -> str:

@@ -4,92 +4,27 @@ Records enter, already read; rows leave in the order they are printed, each with
 and what its training cost. How a row looks is for the terminal table and the page to say.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from leaderboards._comparable import BoardError, check_comparable
-from leaderboards.records import Provenance, Record, Training
-from leaderboards.statistics import Difference, Interval, Verdicts, difference_interval, mean_interval
+from leaderboards.records import LanguageScore, Provenance, Reading, Record
+from leaderboards.rows import Note, ResponseShares, Row, Sampling
+from leaderboards.statistics import (
+    Difference,
+    Interval,
+    Verdicts,
+    difference_interval,
+    mean_interval,
+    pass_at_k,
+    reading_difference_interval,
+)
+from leaderboards.styles import Style, distinguishing, style_of
 
-__all__ = ["Board", "BoardError", "Row", "build_board"]
+__all__ = ["Board", "BoardError", "Note", "ResponseShares", "Row", "Sampling", "build_board"]
 
 ENGLISH = "en"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model on one suite.
-
-    Attributes:
-        rank: place among the methods, shared by those that cannot be told apart; None for the base model.
-        method: name of the method.
-        seeds: seeds it was trained with, ascending.
-        languages: language code to accuracy, in the board's column order.
-        mean: mean accuracy over the board's average languages.
-        others: mean accuracy over the same without English; None where only English was averaged.
-        gain: `others` minus that of the base model; None for the base, and where either is missing.
-        english: English accuracy minus that of the base model; None for the base, and where either is missing.
-        trainings: what each seed's training took, in the order of `seeds`; empty for the base model.
-        checkpoint_bytes: size of each seed's checkpoint, in the order of `seeds`.
-    """
-
-    rank: int | None
-    method: str
-    seeds: tuple[int, ...]
-    languages: Mapping[str, Interval]
-    mean: Interval
-    others: Interval | None
-    gain: Difference | None
-    english: Difference | None
-    trainings: tuple[Training, ...]
-    checkpoint_bytes: tuple[int | None, ...]
-
-    @property
-    def tuned_parameters(self) -> int | None:
-        """The most parameters a stage tuned, None for the base model."""
-        return max((training.tuned_parameters for training in self.trainings), default=None)
-
-    @property
-    def tuned_share(self) -> float | None:
-        """The same over all parameters, 0..1, None for the base model."""
-        return max((training.tuned_share for training in self.trainings), default=None)
-
-    @property
-    def seconds(self) -> float | None:
-        """Training time of one seed, the mean over seeds, in seconds; None for the base model."""
-        if not self.trainings:
-            return None
-        return sum(training.seconds for training in self.trainings) / len(self.trainings)
-
-    @property
-    def english_verdict(self) -> str | None:
-        """What became of English: "lost" or "gained" where the interval says so, else "kept"; None where not compared."""
-        if self.english is None:
-            return None
-        if not self.english.significant:
-            return "kept"
-        return "gained" if self.english.value > 0 else "lost"
-
-    def as_dict(self) -> dict[str, Any]:
-        """The row with everything derived, ready for JSON, at full precision."""
-        return {
-            "rank": self.rank,
-            "method": self.method,
-            "seeds": list(self.seeds),
-            "languages": {code: asdict(interval) for code, interval in self.languages.items()},
-            "mean": asdict(self.mean),
-            "others": asdict(self.others) if self.others else None,
-            "gain": _difference_as_dict(self.gain),
-            "english": _difference_as_dict(self.english),
-            "english_verdict": self.english_verdict,
-            "tuned_parameters": self.tuned_parameters,
-            "tuned_share": self.tuned_share,
-            "training_seconds": self.seconds,
-            "trainings": [json.loads(training.model_dump_json()) for training in self.trainings],
-            "checkpoint_bytes": list(self.checkpoint_bytes),
-        }
 
 
 @dataclass(frozen=True)
@@ -98,101 +33,154 @@ class Board:
 
     Attributes:
         suite: name of the suite.
+        reading: how answers were read for ranks, gains and everything else in a row that does not say otherwise.
         languages: codes of the languages scored, in column order: English, the averaged ones, then the rest by code.
         average_languages: those of them that means run over.
         questions: language code to number of questions.
         rows: the base model first, then the methods by mean.
+        notes: where the two readings differ too much to cite either as it stands, see `build_board`.
         provenance: where the records come from, each distinct one once.
     """
 
     suite: str
+    reading: Reading
     languages: tuple[str, ...]
     average_languages: tuple[str, ...]
     questions: Mapping[str, int]
     rows: tuple[Row, ...]
+    notes: tuple[Note, ...]
     provenance: tuple[Provenance, ...]
+
+    @property
+    def other_reading(self) -> Reading:
+        """The reading that stands beside the one that ranks."""
+        return _other(self.reading)
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """The ways in which models were asked, each once, in the order of the rows."""
+        return tuple(dict.fromkeys(row.style for row in self.rows))
 
     def as_dict(self) -> dict[str, Any]:
         """Everything the board holds, ready for JSON, at full precision."""
         return {
-            "format": 1,
+            "format": 2,
             "suite": self.suite,
+            "reading": self.reading,
+            "other_reading": self.other_reading,
+            "styles": [asdict(style) for style in self.styles],
             "languages": list(self.languages),
             "average_languages": list(self.average_languages),
             "questions": dict(self.questions),
             "rows": [row.as_dict() for row in self.rows],
+            "notes": [note.as_dict() for note in self.notes],
             "provenance": [provenance.model_dump(mode="json") for provenance in self.provenance],
         }
 
 
 @dataclass(frozen=True)
 class _Contender:
-    """All records of one method, by seed."""
+    """All records of one method asked in one style, by seed."""
 
     method: str
+    style: Style
+    name: str
+    suite: str
     records: tuple[Record, ...]
-    verdicts: tuple[Verdicts, ...]
+
+    @property
+    def key(self) -> tuple[str, Style]:
+        return self.method, self.style
 
     @property
     def is_base(self) -> bool:
         return self.records[0].training is None
 
+    def verdicts(self, reading: Reading) -> tuple[Verdicts, ...]:
+        return tuple(record.verdicts(self.suite, reading) for record in self.records)
+
+    def scores(self, language: str) -> tuple[LanguageScore, ...]:
+        return tuple(record.scores[self.suite][language] for record in self.records)
+
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which languages are shown and which are averaged."""
+    """Which languages are shown, which are averaged, and how their answers are read."""
 
     shown: tuple[str, ...]
     averaged: tuple[str, ...]
+    reading: Reading
 
     @property
     def others(self) -> tuple[str, ...]:
         return tuple(code for code in self.averaged if code != ENGLISH)
 
 
-def build_board(records: Sequence[Record], suite: str, *, average_languages: tuple[str, ...]) -> Board:
+def build_board(
+    records: Sequence[Record],
+    suite: str,
+    *,
+    average_languages: tuple[str, ...],
+    reading: Reading = "paper",
+    across_styles: bool = False,
+) -> Board:
     """Puts the records of one suite side by side.
 
     The base model, the one record without a training, comes first. The methods follow by mean accuracy, equal means by name. A
     method takes its place in this order as its rank, unless the paired interval of its mean against the method just above includes
     0: then it shares that method's rank. So neighbours share a rank through a chain, and the ends of a long chain may still differ.
 
+    Both readings of the answers stand on the board. It notes where they disagree, in the mean or in a language: where the paired
+    interval of strict minus paper, over the same responses, excludes 0 and this difference is larger than half the width of the
+    accuracy's own interval by `reading`. Then the reading, not only the questions drawn, decides what the number says.
+
+    Across styles, a method asked in two styles is two rows, ranked together, and its gain is over the base asked in the same style.
+
     Args:
-        records: in any order; each (method, seed) once.
+        records: in any order; each (method, seed, style) once.
         suite: the suite to compare on.
         average_languages: codes that means run over, as far as they were scored; their order is the column order after English.
+        reading: how answers are read for ranks and gains.
+        across_styles: whether records may differ in prompt, shots, samples and temperature.
 
     Returns:
         The same board for the same records, whatever their order.
 
     Raises:
         BoardError: there is nothing to compare, a (method, seed) is there twice, a method mixes trained and untrained records,
-            there are two base models, or the records differ in base model, prompt, limit, response length, languages or number of
-            questions.
+            there are two base models, or the records differ in base model, limit, response length, version of the suite, languages
+            or number of questions, or, unless `across_styles`, in prompt, shots, samples or temperature.
     """
-    ordered = sorted(records, key=lambda record: (record.method, record.seed))
-    check_comparable(ordered, suite)
-    columns = _columns(tuple(ordered[0].scores[suite]), average_languages, suite)
+    ordered = sorted(records, key=lambda record: (record.method, style_of(record.provenance), record.seed))
+    check_comparable(ordered, suite, across_styles=across_styles)
+    columns = _columns(tuple(ordered[0].scores[suite]), average_languages, suite, reading)
     contenders = _contenders(ordered, suite)
-    base = next((contender for contender in contenders if contender.is_base), None)
-    means = {contender.method: mean_interval(contender.verdicts, columns.averaged) for contender in contenders}
-    methods = [contender for contender in contenders if contender is not base]
-    methods.sort(key=lambda contender: (-means[contender.method].value, contender.method))
-    ranks = _ranks(methods, columns)
-    rows = [_row(method, rank, means[method.method], base, columns) for method, rank in zip(methods, ranks, strict=True)]
-    if base is not None:
-        rows.insert(0, _row(base, None, means[base.method], None, columns))
+    means = {contender.key: mean_interval(contender.verdicts(reading), columns.averaged) for contender in contenders}
+    contenders.sort(key=lambda contender: (not contender.is_base, -means[contender.key].value, contender.key))
+    bases = {contender.style: contender for contender in contenders if contender.is_base}
+    ranks: list[int | None] = [None] * len(bases)
+    ranks += _ranks(contenders[len(bases) :], columns)
+    rows = [
+        _row(contender, rank, means[contender.key], None if contender.is_base else bases.get(contender.style), columns)
+        for contender, rank in zip(contenders, ranks, strict=True)
+    ]
     return Board(
         suite=suite,
+        reading=reading,
         languages=columns.shown,
         average_languages=columns.averaged,
         questions={code: ordered[0].scores[suite][code].questions for code in columns.shown},
         rows=tuple(rows),
+        notes=tuple(note for contender, row in zip(contenders, rows, strict=True) for note in _notes(contender, row, columns)),
         provenance=_distinct([record.provenance for record in ordered]),
     )
 
 
-def _columns(scored: tuple[str, ...], average_languages: tuple[str, ...], suite: str) -> _Columns:
+def _other(reading: Reading) -> Reading:
+    return "strict" if reading == "paper" else "paper"
+
+
+def _columns(scored: tuple[str, ...], average_languages: tuple[str, ...], suite: str, reading: Reading) -> _Columns:
     averaged = sorted((code for code in average_languages if code in scored), key=lambda code: code != ENGLISH)
     if not averaged:
         raise BoardError(
@@ -201,41 +189,108 @@ def _columns(scored: tuple[str, ...], average_languages: tuple[str, ...], suite:
         )
     english = [ENGLISH] if ENGLISH in scored else []
     first = list(dict.fromkeys(english + averaged))
-    return _Columns(tuple(first + sorted(set(scored) - set(first))), tuple(averaged))
+    return _Columns(tuple(first + sorted(set(scored) - set(first))), tuple(averaged), reading)
 
 
 def _contenders(ordered: Sequence[Record], suite: str) -> list[_Contender]:
-    names = list(dict.fromkeys(record.method for record in ordered))
-    grouped = [tuple(record for record in ordered if record.method == name) for name in names]
-    return [_Contender(group[0].method, group, tuple(record.verdicts(suite) for record in group)) for group in grouped]
+    grouped: dict[tuple[str, Style], list[Record]] = {}
+    for record in ordered:
+        grouped.setdefault((record.method, style_of(record.provenance)), []).append(record)
+    styles = [style for _, style in grouped]
+    contenders = []
+    for (method, style), group in grouped.items():
+        apart = distinguishing(style, styles)
+        contenders.append(_Contender(method, style, f"{method} ({apart})" if apart else method, suite, tuple(group)))
+    return contenders
 
 
 def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
+    verdicts = [method.verdicts(columns.reading) for method in methods]
     ranks: list[int] = []
-    for place, method in enumerate(methods, start=1):
-        tied = place > 1 and not difference_interval(methods[place - 2].verdicts, method.verdicts, columns.averaged).significant
+    for place, method in enumerate(verdicts, start=1):
+        tied = place > 1 and not difference_interval(verdicts[place - 2], method, columns.averaged).significant
         ranks.append(ranks[-1] if tied else place)
     return ranks
 
 
 def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contender | None, columns: _Columns) -> Row:
+    verdicts, others = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
+    responses = {code: _responses(contender.scores(code)) for code in columns.shown}
+
     def against_base(languages: Sequence[str]) -> Difference | None:
         if base is None or not languages:
             return None
-        return difference_interval(contender.verdicts, base.verdicts, languages)
+        return difference_interval(verdicts, base.verdicts(columns.reading), languages)
 
     return Row(
         rank=rank,
         method=contender.method,
+        style=contender.style,
+        name=contender.name,
         seeds=tuple(record.seed for record in contender.records),
-        languages={code: mean_interval(contender.verdicts, [code]) for code in columns.shown},
+        languages={code: mean_interval(verdicts, [code]) for code in columns.shown},
         mean=mean,
-        others=mean_interval(contender.verdicts, columns.others) if columns.others else None,
+        others=mean_interval(verdicts, columns.others) if columns.others else None,
+        other_languages={code: mean_interval(others, [code]) for code in columns.shown},
+        other_mean=mean_interval(others, columns.averaged),
         gain=against_base(columns.others),
         english=against_base([ENGLISH] if ENGLISH in columns.shown else []),
+        responses=responses,
+        mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
+        sampling=_sampling(contender, columns) if contender.style.samples > 1 else None,
         trainings=tuple(record.training for record in contender.records if record.training is not None),
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),
     )
+
+
+def _responses(scores: Sequence[LanguageScore]) -> ResponseShares:
+    """One language's shares, the mean over seeds."""
+    return _mean_responses([ResponseShares(score.share_answered, score.share_cut_off, score.share_in_language) for score in scores])
+
+
+def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
+    return ResponseShares(
+        answered=sum(share.answered for share in shares) / len(shares),
+        cut_off=_mean_of_known([share.cut_off for share in shares]),
+        in_language=_mean_of_known([share.in_language for share in shares]),
+    )
+
+
+def _mean_of_known(shares: Sequence[float | None]) -> float | None:
+    known = [share for share in shares if share is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _sampling(contender: _Contender, columns: _Columns) -> Sampling:
+    samples, reading = contender.style.samples, columns.reading
+
+    def mean_of(outcomes: Callable[[LanguageScore], str | tuple[float, ...]]) -> Interval:
+        read = {code: [outcomes(score) for score in contender.scores(code)] for code in columns.averaged}
+        runs = [{code: read[code][place] for code in columns.averaged} for place in range(len(contender.records))]
+        return mean_interval(runs, columns.averaged)
+
+    def mean_pass_at(k: int) -> Interval:
+        # how many samples are right says it all, so one estimate for each number serves all questions
+        chances = [pass_at_k(samples, right, k) for right in range(samples + 1)]
+        return mean_of(lambda score: tuple(chances[right] for right in score.rights(reading)))
+
+    powers = [2**power for power in range(samples.bit_length())]
+    return Sampling(
+        pass_at={k: mean_pass_at(k) for k in powers},
+        majority=mean_of(lambda score: score.majority(reading)),
+    )
+
+
+def _notes(contender: _Contender, row: Row, columns: _Columns) -> list[Note]:
+    strict, paper = contender.verdicts("strict"), contender.verdicts("paper")
+    places: list[tuple[str | None, Sequence[str], Interval]] = [(None, columns.averaged, row.mean)]
+    places += [(code, [code], row.languages[code]) for code in columns.shown]
+    notes = []
+    for language, codes, accuracy in places:
+        difference = reading_difference_interval(strict, paper, codes)
+        if difference.significant and abs(difference.value) > (accuracy.high - accuracy.low) / 2:
+            notes.append(Note(contender.name, language, difference))
+    return notes
 
 
 def _distinct(provenances: Sequence[Provenance]) -> tuple[Provenance, ...]:
@@ -244,7 +299,3 @@ def _distinct(provenances: Sequence[Provenance]) -> tuple[Provenance, ...]:
         if provenance not in distinct:
             distinct.append(provenance)
     return tuple(distinct)
-
-
-def _difference_as_dict(difference: Difference | None) -> dict[str, Any] | None:
-    return None if difference is None else asdict(difference) | {"significant": difference.significant}

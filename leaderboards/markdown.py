@@ -33,7 +33,9 @@ _LEGEND = (
     "Accuracy in percent with 95 % intervals, from a bootstrap over questions (the same in every language and for every model) and "
     "seeds; ± in a language's column is the wider side. A method shares the rank of the one above where their difference may be "
     "chance. The gain is that of the mean without English. Bold differences exclude 0. English is lost "
-    "or gained where its difference from the base excludes 0, else kept."
+    "or gained where its difference from the base excludes 0, else kept. The papers' reading takes the last number of a response, "
+    "without its sign, and 0 where there is none; the strict reading takes the answer that the response states, as its language writes "
+    f"numbers, and no number is no answer. {_format.NOTES_LEGEND}"
 )
 
 
@@ -44,16 +46,34 @@ def board_markdown(boards: Sequence[Board]) -> str:
         boards: one a suite, in the order to print them.
 
     Returns:
-        The page: a table and its provenance for each suite, then what each stage trained on. Text from records is escaped.
+        The page: for each suite its tables, where its readings disagree, and its provenance; then what each stage trained on. Text
+        from records is escaped.
     """
     models = _joined(provenance.model for board in boards for provenance in board.provenance)
     parts = [f"# Leaderboard: {models}", _LEGEND]
     for board in boards:
-        parts += [f"## {_escape(board.suite)}", _score_table(board), _provenance_line(board)]
+        parts += _suite_parts(board)
     stages = _stage_lines(boards)
     if stages:
         parts += ["## What each stage trained on", _table(_STAGE_HEADINGS, "lrllrllrrrrr", stages)]
     return "\n\n".join(parts) + "\n"
+
+
+def _suite_parts(board: Board) -> list[str]:
+    notes = "\n".join(f"- {_escape(line)}" for line in _format.note_lines(board.notes))
+    legend = _format.responses_legend(source.identifier for source in board.provenance)
+    return [
+        f"## {_escape(board.suite)}",
+        _score_table(board),
+        *([notes] if notes else []),
+        _provenance_line(board),
+        f"### By {_format.READINGS[board.other_reading]}",
+        _other_table(board),
+        *_sampling_parts(board),
+        "### How the responses look",
+        f"Shares in percent. {_escape(legend)}",
+        _response_table(board),
+    ]
 
 
 def write_board(boards: Sequence[Board], directory: Path) -> tuple[Path, Path]:
@@ -64,13 +84,13 @@ def write_board(boards: Sequence[Board], directory: Path) -> tuple[Path, Path]:
         directory: where to; made where it is missing.
 
     Returns:
-        The paths of the page and of the JSON file. The latter is `{"format": 1, "boards": [Board.as_dict(), ...]}`.
+        The paths of the page and of the JSON file. The latter is `{"format": 2, "boards": [Board.as_dict(), ...]}`.
 
     Raises:
         OSError: the directory cannot be made or written.
     """
     page, data = directory / "leaderboard.md", directory / "leaderboard.json"
-    content = {"format": 1, "boards": [board.as_dict() for board in boards]}
+    content = {"format": 2, "boards": [board.as_dict() for board in boards]}
     write_whole(page, board_markdown(boards))
     write_whole(data, json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     return page, data
@@ -112,7 +132,8 @@ def _score_table(board: Board) -> str:
         "rank",
         "model",
         *(_escape(code) for code in board.languages),
-        f"mean of {len(board.average_languages)}",
+        _mean_heading(board),
+        f"{board.other_reading}: {_mean_heading(board)}",
         "mean without English",
         "gain over base",
         "English against base",
@@ -124,18 +145,62 @@ def _score_table(board: Board) -> str:
 
 
 def _score_line(row: Row, board: Board) -> list[str]:
-    seeds = f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else ""
     return [
         str(row.rank or ""),
-        _escape(row.method) + seeds,
+        _name(row),
         *(_format.compact_interval(row.languages[code]) for code in board.languages),
         _format.interval(row.mean),
+        _format.interval(row.other_mean),
         _format.interval(row.others),
         _gain(row),
         _english(row),
         f"{_format.share(row.tuned_share)} ({_format.count(row.tuned_parameters)})" if row.trainings else "",
         _format.duration(row.seconds) if row.trainings else "",
     ]
+
+
+def _mean_heading(board: Board) -> str:
+    return f"mean of {len(board.average_languages)}"
+
+
+def _name(row: Row) -> str:
+    return _escape(row.name) + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
+
+
+def _other_table(board: Board) -> str:
+    headings = ["model", *(_escape(code) for code in board.languages), _mean_heading(board)]
+    lines = [
+        [
+            _name(row),
+            *(_format.compact_interval(row.other_languages[code]) for code in board.languages),
+            _format.interval(row.other_mean),
+        ]
+        for row in board.rows
+    ]
+    return _table(headings, "l" + "r" * (len(headings) - 1), lines)
+
+
+def _sampling_parts(board: Board) -> list[str]:
+    """A heading and a table for each way of sampling on the board."""
+    parts = []
+    for title in dict.fromkeys(row.style.sampling for row in board.rows if row.sampling):
+        sampled = [(row, row.sampling.columns()) for row in board.rows if row.sampling and row.style.sampling == title]
+        headings = ["model", *sampled[0][1]]
+        lines = [[_name(row), *map(_format.interval, columns.values())] for row, columns in sampled]
+        parts += [f"### {title.capitalize()}", _table(headings, "l" + "r" * (len(headings) - 1), lines)]
+    return parts
+
+
+def _response_table(board: Board) -> str:
+    headings = ["model", "responses", *(_escape(code) for code in board.languages), _mean_heading(board)]
+    lines = []
+    for row in board.rows:
+        shares = [*(row.responses[code] for code in board.languages), row.mean_responses]
+        lines += [
+            [_name(row), label, *(_escape(_format.whole_percent(read(each))) for each in shares)]
+            for label, read in _format.RESPONSE_SHARES
+        ]
+    return _table(headings, "ll" + "r" * (len(headings) - 2), lines)
 
 
 def _gain(row: Row) -> str:
@@ -184,15 +249,19 @@ def _provenance_line(board: Board) -> str:
     sources = board.provenance
     limits = _joined("all questions" if source.limit is None else f"first {source.limit} questions" for source in sources)
     tokens = _joined(str(source.max_new_tokens.get(board.suite, "?")) for source in sources)
-    prompts = _joined(f"{source.prompt} ({source.prompt_hash})" for source in sources)
+    prompts = _joined(f"{style.prompt} ({style.prompt_hash}), {style.written_shots}" for style in board.styles)
+    decodings = _joined(style.decoding for style in board.styles)
+    suite_versions = _joined(source.suite_versions.get(board.suite, "?") for source in sources)
     versions = _joined(f"{package} {version}" for source in sources for package, version in sorted(source.versions.items()))
     dates = sorted(source.date for source in sources)
     facts = {
         "Model": _joined(f"{source.model} ({source.model_hash[:12]})" for source in sources),
-        "data": f"{_joined(source.data.get(board.suite, '?') for source in sources)}, {limits}",
+        "data": f"{_joined(source.data.get(board.suite, '?') for source in sources)}, {limits}, version {suite_versions}",
         "mean over": _escape(", ".join(board.average_languages)),
         "prompt": prompts,
-        "decoding": f"greedy, at most {tokens} new tokens",
+        "decoding": f"{decodings}, at most {tokens} new tokens",
+        "ranked by": _format.READINGS[board.reading],
+        "language identifier": _joined(source.identifier or "none" for source in sources),
         "commit": _joined(source.commit for source in sources),
         "machine": _joined(source.machine for source in sources),
         "date": _escape(" to ".join(dict.fromkeys((dates[0], dates[-1])))),

@@ -3,8 +3,8 @@
 A record is `runs/EXPERIMENT/METHOD/SEED/record.json`, written by the harness when a model has been scored, and the only thing
 that leaderboards read. A file looks like this:
 
-    {"format": 1, "method": "slam", "seed": 0,
-     "scores": {"mgsm": {"en": {"paper": "110..."}, "sw": {"paper": "010..."}}},
+    {"format": 2, "method": "slam", "seed": 0,
+     "scores": {"mgsm": {"en": {"paper": ["110..."], "strict": ["100..."], "answered": ["111..."], ...}, ...}},
      "training": {"stages": [{"name": "align", "corpus": "question translation", "rows": 73559, ...}]},
      "provenance": {"model": "meta-math/MetaMath-7B-V1.0", "prompt": "alpaca", ...},
      "checkpoint_bytes": 1082130432}
@@ -12,12 +12,19 @@ that leaderboards read. A file looks like this:
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from leaderboards.files import write_whole
 
+#: How an answer is read off a response: as the papers' scripts do, or strictly.
+Reading = Literal["paper", "strict"]
+
+Bits = Annotated[str, Field(pattern=r"\A[01]+\z")]
+Verdict = Annotated[tuple[Bits, ...], Field(min_length=1)]
+Identified = Annotated[tuple[Annotated[str, Field(pattern=r"\A[01-]+\z")], ...], Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -34,22 +41,113 @@ class _Frozen(BaseModel):
 class LanguageScore(_Frozen):
     """Every verdict on one suite in one language.
 
+    A question is answered once (greedy decoding) or by several samples. Each tuple holds one string a sample, each string one
+    character a question, in question order; all have the same shape.
+
     Attributes:
-        paper: one "0" or "1" a question, in question order, by the papers' reading: the last number in the response is within
-            1e-3 of the gold.
+        paper: "1" where the answer is right by the papers' reading, else "0": the last number in the response is within 1e-3 of the
+            gold.
+        strict: the same by the strict reading: the answer that the response states, as its language writes numbers.
+        answered: "1" where the strict reading found an answer at all.
+        cut_off: "1" where the response ended at the token limit; None where the server does not tell.
+        in_language: "1" where the response is in the question's language, "0" in another, "-" with too little text to say; None
+            where nothing identified it.
+        majority_paper: "0" or "1" a question for the answer that most samples give, by the papers' reading; None with one sample.
+        majority_strict: the same by the strict reading.
     """
 
-    paper: Annotated[str, Field(pattern=r"\A[01]+\z")]
+    paper: Verdict
+    strict: Verdict
+    answered: Verdict
+    cut_off: Verdict | None
+    in_language: Identified | None
+    majority_paper: Bits | None
+    majority_strict: Bits | None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        for name in ("strict", "answered", "cut_off", "in_language"):
+            self._check_samples(name, getattr(self, name))
+        self._check_samples("paper", self.paper)
+        for name in ("majority_paper", "majority_strict"):
+            self._check_majority(name, getattr(self, name))
+        return self
+
+    def _check_samples(self, name: str, samples: tuple[str, ...] | None) -> None:
+        if samples is None:
+            return
+        if len(samples) != self.samples:
+            raise PydanticCustomError("samples", f"{name} has {len(samples)} samples where paper has {self.samples}")
+        lengths = {len(sample) for sample in samples} - {self.questions}
+        if lengths:
+            raise PydanticCustomError(
+                "questions", f"{name} has a sample of {lengths.pop()} questions where paper's first has {self.questions}"
+            )
+
+    def _check_majority(self, name: str, majority: str | None) -> None:
+        if (majority is None) != (self.samples == 1):
+            expected = "needs a majority vote" if majority is None else "has no majority vote"
+            raise PydanticCustomError("majority", f"{name} is wrong: a score of {self.samples} sample(s) a question {expected}")
+        if majority is not None and len(majority) != self.questions:
+            raise PydanticCustomError("questions", f"{name} has {len(majority)} questions where paper has {self.questions}")
 
     @property
     def questions(self) -> int:
         """How many questions were asked."""
+        return len(self.paper[0])
+
+    @property
+    def samples(self) -> int:
+        """How many responses each question got."""
         return len(self.paper)
 
     @property
-    def accuracy(self) -> float:
-        """Share of the questions answered right, 0..1."""
-        return self.paper.count("1") / len(self.paper)
+    def share_answered(self) -> float:
+        """Share of the responses in which the strict reading found an answer, 0..1."""
+        return _share("".join(self.answered))
+
+    @property
+    def share_cut_off(self) -> float | None:
+        """Share of the responses that ended at the token limit, 0..1; None where the server does not tell."""
+        return None if self.cut_off is None else _share("".join(self.cut_off))
+
+    @property
+    def share_in_language(self) -> float | None:
+        """Share in the question's language, 0..1, of the responses whose language is known; None where that is none of them."""
+        identified = "".join(self.in_language or ()).replace("-", "")
+        return _share(identified) if identified else None
+
+    def rights(self, reading: Reading) -> tuple[int, ...]:
+        """How many of its samples answer each question right, in question order."""
+        return tuple(question.count("1") for question in zip(*self._verdicts(reading), strict=True))
+
+    def outcomes(self, reading: Reading) -> str | tuple[float, ...]:
+        """One outcome a question: "0" or "1" for one sample, the share of its samples that are right, 0..1, for several."""
+        if self.samples == 1:
+            return self._verdicts(reading)[0]
+        return tuple(right / self.samples for right in self.rights(reading))
+
+    def accuracy(self, reading: Reading) -> float:
+        """Share of the responses that are right, 0..1."""
+        return _share("".join(self._verdicts(reading)))
+
+    def majority(self, reading: Reading) -> str:
+        """The majority vote's "0" or "1" a question, in question order.
+
+        Raises:
+            ValueError: a question has one sample, which needs no vote.
+        """
+        majority = self.majority_paper if reading == "paper" else self.majority_strict
+        if majority is None:
+            raise ValueError("one sample a question has no majority vote")
+        return majority
+
+    def _verdicts(self, reading: Reading) -> tuple[str, ...]:
+        return self.paper if reading == "paper" else self.strict
+
+
+def _share(bits: str) -> float:
+    return bits.count("1") / len(bits)
 
 
 class StageCost(_Frozen):
@@ -127,12 +225,17 @@ class Provenance(_Frozen):
         data: suite to where its questions came from.
         prompt: name of the prompt style, for example "alpaca".
         prompt_hash: hash of the prompt's text.
+        shots: worked examples before each question, 0 for zero-shot.
+        samples: responses a question.
+        temperature: of sampling, 0 for greedy decoding.
         max_new_tokens: suite to the most tokens a response may have.
         limit: questions asked a language where that was cut, None for all of them.
         commit: commit of this project.
         machine: what it ran on, in words for people.
         date: when it was scored, ISO 8601 date and time.
         versions: package to version.
+        suite_versions: suite to the version of its tasks.
+        identifier: what told the responses' language, with its version, for example "lingua 2.1.1"; "" for nothing.
     """
 
     model: str
@@ -140,12 +243,17 @@ class Provenance(_Frozen):
     data: dict[str, str]
     prompt: str
     prompt_hash: str
+    shots: Count
+    samples: Annotated[int, Field(gt=0)]
+    temperature: Quantity
     max_new_tokens: dict[str, int]
     limit: int | None
     commit: str
     machine: str
     date: str
     versions: dict[str, str]
+    suite_versions: dict[str, str]
+    identifier: str
 
 
 class Record(_Frozen):
@@ -161,7 +269,7 @@ class Record(_Frozen):
         checkpoint_bytes: size of the checkpoint on disk, None where none was written.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     method: Annotated[str, Field(min_length=1)]
     seed: int
     scores: dict[str, dict[str, LanguageScore]]
@@ -169,13 +277,22 @@ class Record(_Frozen):
     provenance: Provenance
     checkpoint_bytes: Count | None
 
-    def verdicts(self, suite: str) -> Mapping[str, str]:
-        """Language code to the "0"/"1" string of that language.
+    @model_validator(mode="after")
+    def _samples_as_the_provenance_says(self) -> Self:
+        for suite, languages in self.scores.items():
+            for language, score in languages.items():
+                if score.samples != self.provenance.samples:
+                    found = f"{suite} in {language} has {score.samples} samples a question"
+                    raise PydanticCustomError("samples", f"{found} where provenance says {self.provenance.samples}")
+        return self
+
+    def verdicts(self, suite: str, reading: Reading) -> Mapping[str, str | tuple[float, ...]]:
+        """Language code to one outcome a question in that language, see `LanguageScore.outcomes`.
 
         Raises:
             KeyError: the record has no scores of this suite.
         """
-        return {language: score.paper for language, score in self.scores[suite].items()}
+        return {language: score.outcomes(reading) for language, score in self.scores[suite].items()}
 
 
 def read_record(path: Path) -> Record:
@@ -188,7 +305,7 @@ def read_record(path: Path) -> Record:
         The record.
 
     Raises:
-        RecordError: the file is missing, unreadable, not JSON, or not a record of a format this version knows.
+        RecordError: the file is missing, unreadable, not JSON, or not a record of the format this version writes.
     """
     try:
         content = path.read_bytes()
@@ -200,16 +317,22 @@ def read_record(path: Path) -> Record:
     try:
         return Record.model_validate_json(content)
     except ValidationError as error:
-        raise RecordError(f"{path} {_what_is_wrong(error)}: delete it and run its comparison again to write it anew.") from error
+        problems = error.errors(include_url=False)
+        if any(problem["loc"] == ("format",) and problem["input"] == 1 for problem in problems):
+            raise RecordError(
+                f"{path} is a record of format 1, from before answers were read strictly too: "
+                f"run `xreason rescore {path.parent}` to bring it up to date."
+            ) from error
+        raise RecordError(f"{path} {_what_is_wrong(problems)}: delete it and run its comparison again to write it anew.") from error
 
 
-def _what_is_wrong(error: ValidationError) -> str:
-    problem, *more = error.errors(include_url=False, include_input=False)
+def _what_is_wrong(problems: list[ErrorDetails]) -> str:
+    problem, *more = problems
     if problem["type"] == "json_invalid":
         return f"is not JSON ({problem['msg'].removeprefix('Invalid JSON: ')})"
     place = ".".join(str(part) for part in problem["loc"]) or "its top level"
     others = f", and {len(more)} more" if more else ""
-    return f"is not a record of format 1 (at {place}: {problem['msg'].lower()}{others})"
+    return f"is not a record of format 2 (at {place}: {problem['msg'].lower()}{others})"
 
 
 def read_records(directory: Path) -> tuple[Record, ...]:

@@ -9,18 +9,25 @@ Significance Tests for Machine Translation Evaluation", EMNLP 2004).
 Several seeds of a method are a second source of chance: the value is the mean over seeds, and every resample draws seeds with
 replacement too (a hierarchical bootstrap). With two or three seeds that still understates the spread between trainings.
 
-Verdicts enter as strings of "0" and "1", one a question; intervals leave as fractions in 0..1, differences in -1..1.
+A question answered by several samples enters as one number, the mean over them. Drawing questions then draws their samples' luck
+too, so these intervals need no second bootstrap over samples.
+
+Verdicts enter as strings of "0" and "1", or as numbers in 0..1, one a question; intervals leave as fractions in 0..1, differences
+in -1..1.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-#: One training's verdicts: language code to a string of "0" and "1", one a question, in question order.
-Verdicts = Mapping[str, str]
+#: One outcome a question, in question order: a string of "0" and "1", or numbers in 0..1 where a question has several samples.
+Outcomes = str | tuple[float, ...]
+#: One training's verdicts: language code to outcomes.
+Verdicts = Mapping[str, Outcomes]
 Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 10_000
@@ -28,6 +35,8 @@ CONFIDENCE = 0.95
 
 #: Below this a spread is rounding, not chance.
 _NO_SPREAD = 1e-12
+# Numbers are summed as whole multiples of 2 ** -40, about 1e-12. Up to 8,192 drawn questions such a sum is exact in float64.
+_FIXED_POINT = 2.0**40
 _QUESTION_STREAM, _FIRST_SEED_STREAM, _SECOND_SEED_STREAM = 0, 1, 2
 
 
@@ -60,7 +69,8 @@ def mean_interval(runs: Sequence[Verdicts], languages: Sequence[str]) -> Interva
 
     Where no resample differs from another (all right, all wrong, a single question) a bootstrap would claim certainty. The interval
     is then the mean over languages of the Clopper-Pearson bounds of each (Biometrika 1934), whose number of trials is the number of
-    distinct questions, not of questions times languages.
+    distinct questions, not of questions times languages. Numbers between 0 and 1 vary no more than "0" and "1" of the same mean, so
+    their sum takes the place of the number of right answers there, rounded down for the low bound and up for the high one.
 
     Args:
         runs: the verdicts of one method, one entry a seed.
@@ -103,16 +113,72 @@ def difference_interval(first: Sequence[Verdicts], second: Sequence[Verdicts], l
         ValueError: there are no runs or no languages, a run lacks one of them, or a language was asked different numbers of
             questions.
     """
+    pairs = [(ours, theirs) for ours in first for theirs in second]
+    return _difference(first, second, languages, _SECOND_SEED_STREAM, pairs)
+
+
+def reading_difference_interval(first: Sequence[Verdicts], second: Sequence[Verdicts], languages: Sequence[str]) -> Difference:
+    """How much more one reading counts than another in the same responses, and how sure that is.
+
+    As `difference_interval`, but entry i of both is the same training's responses, read twice: seeds are drawn together, so a lucky
+    seed is lucky in both readings and cancels out.
+
+    Args:
+        first: the verdicts of one reading, one entry a seed.
+        second: those of the other, in the same order.
+        languages: codes to average over.
+
+    Returns:
+        Mean accuracy by the first reading minus that by the second, in -1..1, with its interval.
+
+    Raises:
+        ValueError: as `difference_interval`, or the readings have different numbers of seeds.
+    """
+    return _difference(first, second, languages, _FIRST_SEED_STREAM, list(zip(first, second, strict=True)))
+
+
+def pass_at_k(samples: int, right: int, k: int) -> float:
+    """The chance that at least one of k samples is right, estimated without bias from more samples of the same question.
+
+    This is 1 - C(samples - right, k) / C(samples, k), as the product that Chen et al. ("Evaluating Large Language Models Trained on
+    Code", arXiv 2107.03374) give for it: its factors lie in 0..1, so nothing overflows or cancels.
+
+    Args:
+        samples: how many there are.
+        right: how many of them are right.
+        k: how many are drawn, at most `samples`.
+
+    Returns:
+        The estimate, in 0..1.
+
+    Raises:
+        ValueError: k is not in 1..samples, or `right` not in 0..samples.
+    """
+    if not 1 <= k <= samples or not 0 <= right <= samples:
+        raise ValueError(f"pass@{k} cannot be estimated from {right} right of {samples} samples")
+    if samples - right < k:
+        return 1.0
+    return 1 - math.prod(1 - k / place for place in range(samples - right + 1, samples + 1))
+
+
+def _difference(
+    first: Sequence[Verdicts],
+    second: Sequence[Verdicts],
+    languages: Sequence[str],
+    second_stream: int,
+    pairs: Sequence[tuple[Verdicts, Verdicts]],
+) -> Difference:
     longest = _longest([*first, *second], languages)
     for code in languages:
         if len({len(run[code]) for run in (*first, *second)}) > 1:
             raise ValueError(f"runs were asked different numbers of questions in {code}: they cannot be paired")
     first_means = _resampled_means(first, languages, longest, _FIRST_SEED_STREAM)
-    second_means = _resampled_means(second, languages, longest, _SECOND_SEED_STREAM)
+    second_means = _resampled_means(second, languages, longest, second_stream)
     low, high = _percentiles(first_means - second_means, longest)
     if high - low < _NO_SPREAD:
-        pairs = [(ours[code], theirs[code]) for ours in first for theirs in second for code in languages]
-        low, high = _mean_of_bounds([_exact_difference_bounds(*pair) for pair in pairs])
+        low, high = _mean_of_bounds(
+            [_exact_difference_bounds(ours[code], theirs[code]) for ours, theirs in pairs for code in languages]
+        )
     value = _mean(first, languages) - _mean(second, languages)
     return Difference(value, min(low, value), max(high, value))
 
@@ -131,8 +197,8 @@ def _mean(runs: Sequence[Verdicts], languages: Sequence[str]) -> float:
     return sum(accuracies) / len(accuracies)
 
 
-def _rights(verdicts: str) -> int:
-    return verdicts.count("1")
+def _rights(outcomes: Outcomes) -> float:
+    return outcomes.count("1") if isinstance(outcomes, str) else math.fsum(outcomes)
 
 
 def _resampled_means(runs: Sequence[Verdicts], languages: Sequence[str], longest: int, stream: int) -> Floats:
@@ -146,16 +212,20 @@ def _resampled_means(runs: Sequence[Verdicts], languages: Sequence[str], longest
 
 
 @lru_cache(maxsize=1024)
-def _resampled_accuracy(verdicts: str, longest: int) -> Floats:
+def _resampled_accuracy(outcomes: Outcomes, longest: int) -> Floats:
     """One language's accuracy in every resample, `[resamples]`.
 
-    Sums of small integers are exact in float32, so the result does not depend on the order in which a machine adds them. A resample
-    that drew none of a short language's questions says nothing about it and keeps the accuracy that was measured.
+    Sums of whole numbers are exact, small ones in float32, so the result does not depend on the order in which a machine adds them.
+    A resample that drew none of a short language's questions says nothing about it and keeps the accuracy that was measured.
     """
-    drawn = _draws(longest)[:, : len(verdicts)]
-    right = drawn @ np.array([float(verdict) for verdict in verdicts], dtype=np.float32)
+    drawn = _draws(longest)[:, : len(outcomes)]
+    right: npt.NDArray[np.floating]
+    if isinstance(outcomes, str):
+        right = drawn @ np.array([float(verdict) for verdict in outcomes], dtype=np.float32)
+    else:
+        right = drawn @ np.round(np.array(outcomes) * _FIXED_POINT) / _FIXED_POINT
     asked = drawn.sum(axis=1)
-    measured = np.full(RESAMPLES, _rights(verdicts) / len(verdicts))
+    measured = np.full(RESAMPLES, _rights(outcomes) / len(outcomes))
     np.divide(right, asked, out=measured, where=asked > 0, dtype=np.float64)
     return measured
 
@@ -188,15 +258,20 @@ def _mean_of_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[float, float
     return sum(low for low, _ in bounds) / len(bounds), sum(high for _, high in bounds) / len(bounds)
 
 
-def _exact_bounds(rights: int, questions: int) -> tuple[float, float]:
+def _exact_bounds(rights: float, questions: int) -> tuple[float, float]:
     from scipy.stats import binomtest  # type: ignore[import-untyped]  # slow to import, and rarely needed
 
-    interval = binomtest(rights, questions).proportion_ci(CONFIDENCE, method="exact")
-    return float(interval.low), float(interval.high)
+    # rounded first: three thirds may add up to a little less than 1
+    whole = round(rights, 9)
+    low, high = (
+        binomtest(count, questions).proportion_ci(CONFIDENCE, method="exact") for count in (math.floor(whole), math.ceil(whole))
+    )
+    return float(low.low), float(high.high)
 
 
-def _exact_difference_bounds(first: str, second: str) -> tuple[float, float]:
-    pairs = list(zip(first, second, strict=True))
-    only_first = _exact_bounds(pairs.count(("1", "0")), len(pairs))
-    only_second = _exact_bounds(pairs.count(("0", "1")), len(pairs))
+def _exact_difference_bounds(first: Outcomes, second: Outcomes) -> tuple[float, float]:
+    pairs: Iterable[tuple[str | float, str | float]] = zip(first, second, strict=True)
+    differences = [float(ours) - float(theirs) for ours, theirs in pairs]
+    only_first = _exact_bounds(math.fsum(max(difference, 0.0) for difference in differences), len(differences))
+    only_second = _exact_bounds(math.fsum(max(-difference, 0.0) for difference in differences), len(differences))
     return max(-1.0, only_first[0] - only_second[1]), min(1.0, only_first[1] - only_second[0])

@@ -1,8 +1,11 @@
 """The board as a table in the terminal: what a comparison prints when it is done.
 
-A board enters, a `rich` renderable leaves. It keeps to 100 columns with eleven languages by using two tables: the ranking, and the
-accuracy in each language; an interval stands under its value.
+A board enters, a `rich` renderable leaves. It keeps to 100 columns with eleven languages by using several tables: the ranking, the
+accuracy in each language by both readings, what several samples tell, and how the responses look. An interval stands under its
+value.
 """
+
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Group
@@ -25,9 +28,12 @@ def board_table(board: Board) -> Group:
         board: what to draw.
 
     Returns:
-        The ranking, the accuracies by language and a line on how to read them, to be printed by a rich console.
+        The ranking, the accuracies by language, samples and responses, notes, and lines on how to read them, to be printed by a
+        rich console.
     """
-    return Group(_ranking(board), _languages(board), Text(_legend(board), style="dim"))
+    notes = [Text(line, style="yellow") for line in _format.note_lines(board.notes)]
+    tables = [_ranking(board), _languages(board), *_samplings(board), _responses(board)]
+    return Group(*tables, *notes, Text(_legend(board), style="dim"))
 
 
 def _table(title: str) -> Table:
@@ -55,18 +61,55 @@ def _ranking(board: Board) -> Table:
 
 
 def _languages(board: Board) -> Table:
-    table = _table("accuracy by language")
-    table.add_column("model", min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
-    for code in board.languages:
-        table.add_column(Text(_format.one_line(code)), justify="right", no_wrap=True)
+    table = _language_table(
+        board, f"accuracy by {_format.READINGS[board.reading]}, below it by {_format.READINGS[board.other_reading]}"
+    )
     for row in board.rows:
-        table.add_row(_name(row), *(_accuracy(row.languages[code]) for code in board.languages))
+        table.add_row(_name(row), *_accuracies(board, row.mean, row.languages))
+        table.add_row(Text(f"  {board.other_reading}", style="dim"), *_accuracies(board, row.other_mean, row.other_languages))
+    return table
+
+
+def _responses(board: Board) -> Table:
+    table = _language_table(board, "how the responses look: shares in percent", "responses")
+    labels = Text("\n".join(label for label, _ in _format.RESPONSE_SHARES), style="dim")
+    for row in board.rows:
+        shares = [row.mean_responses, *(row.responses[code] for code in board.languages)]
+        written = ["\n".join(_format.whole_percent(read(each)) for _, read in _format.RESPONSE_SHARES) for each in shares]
+        table.add_row(_name(row), labels, *written)
+    return table
+
+
+def _language_table(board: Board, title: str, *labels: str) -> Table:
+    table = _table(title)
+    table.add_column("model", min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
+    for label in labels:
+        table.add_column(label, no_wrap=True)
+    for heading in ("mean", *board.languages):
+        table.add_column(Text(_format.one_line(heading)), justify="right", no_wrap=True)
+    return table
+
+
+def _samplings(board: Board) -> list[Table]:
+    """One table for each way of sampling on the board."""
+    sampled = dict.fromkeys(row.style.sampling for row in board.rows if row.sampling)
+    return [_sampling(sampling, [row for row in board.rows if row.style.sampling == sampling]) for sampling in sampled]
+
+
+def _sampling(title: str, rows: Sequence[Row]) -> Table:
+    table = _table(title)
+    table.add_column("model", min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
+    columns = {row.name: row.sampling.columns() for row in rows if row.sampling}
+    for heading in next(iter(columns.values())):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(_name(row), *(_stacked(_format.interval(estimate)) for estimate in columns[row.name].values()))
     return table
 
 
 def _name(row: Row) -> Text:
     # A Text, not a string: a method's name is anybody's, and strings are read as markup.
-    name = Text(_format.one_line(row.method), style="" if row.trainings else "italic")
+    name = Text(_format.one_line(row.name), style="" if row.trainings else "italic")
     return name.append(f"\n{len(row.seeds)} seeds", style="dim") if len(row.seeds) > 1 else name
 
 
@@ -75,8 +118,8 @@ def _stacked(written: str, style: str = "") -> Text:
     return Text(value, style=style).append(f"\n{spread}" if spread else "", style="not bold dim")
 
 
-def _accuracy(accuracy: Interval) -> Text:
-    return _stacked(_format.compact_interval(accuracy))
+def _accuracies(board: Board, mean: Interval, languages: Mapping[str, Interval]) -> list[Text]:
+    return [_stacked(_format.compact_interval(accuracy)) for accuracy in (mean, *(languages[code] for code in board.languages))]
 
 
 def _difference(difference: Difference | None) -> Text:
@@ -103,8 +146,13 @@ def _tuned(row: Row) -> Text:
 
 def _legend(board: Board) -> str:
     averaged = ", ".join(_format.one_line(code) for code in board.average_languages)
+    asked = ", ".join(
+        dict.fromkeys(_format.one_line(f"{style.prompt}, {style.written_shots}, {style.decoding}") for style in board.styles)
+    )
     return (
-        f"Accuracy in percent. Mean over {averaged}; other languages and the gain are without English. Intervals are 95 %, over "
-        "questions and seeds; ± by language is the wider side. A method shares the rank of the one above where their difference "
-        "may be chance. English is lost or gained where its difference from the base excludes 0, else kept."
+        f"Accuracy in percent, asked: {asked}. Ranks, gain and English go by {_format.READINGS[board.reading]}. Mean over "
+        f"{averaged}; other languages and the gain are without English. Intervals are 95 %, over questions and seeds; ± by language "
+        "is the wider side. A method shares the rank of the one above where their difference may be chance. English is lost or gained "
+        "where its difference from the base excludes 0, else kept. "
+        f"{_format.responses_legend(source.identifier for source in board.provenance)} {_format.NOTES_LEGEND}"
     )

@@ -8,6 +8,7 @@ import pytest
 from leaderboards.records import LanguageScore, Provenance, Record, StageCost, Training
 
 RecordMaker = Callable[..., Record]
+ScoreMaker = Callable[..., LanguageScore]
 
 AVERAGE = ("en", "sw", "zh", "bn", "de", "es", "fr", "ja", "ru", "th")
 
@@ -20,12 +21,17 @@ def provenance(**changes: object) -> Provenance:
             "data": {"mgsm": "juletxara/mgsm", "msvamp": "Mathoctopus/MSVAMP"},
             "prompt": "alpaca",
             "prompt_hash": "4b1de0c2",
+            "shots": 0,
+            "samples": 1,
+            "temperature": 0.0,
             "max_new_tokens": {"mgsm": 600, "msvamp": 600},
             "limit": None,
             "commit": "0123abc",
             "machine": "Xeon, 2 cores",
             "date": "2025-11-20T20:00:00+00:00",
             "versions": {"vllm": "0.32.0", "torch": "2.13.0"},
+            "suite_versions": {"mgsm": "1.0", "msvamp": "1.0"},
+            "identifier": "lingua 2.1.1",
         }
         | changes
     )
@@ -61,6 +67,25 @@ def verdicts(accuracy: float, questions: int, language: str, method: str, seed: 
     return "".join("1" if place in set(right) else "0" for place in range(questions))
 
 
+def score(paper: str, *more: str, **changes: object) -> LanguageScore:
+    """A score whose readings agree, whose responses all answer in full and in the question's language; `more` are more samples."""
+    samples = (paper, *more)
+    right = [
+        "1" if 2 * sum(bits.count("1") for bits in question) > len(samples) else "0" for question in zip(*samples, strict=True)
+    ]
+    majority = "".join(right) if more else None
+    fields = {
+        "paper": samples,
+        "strict": samples,
+        "answered": tuple("1" * len(bits) for bits in samples),
+        "cut_off": tuple("0" * len(bits) for bits in samples),
+        "in_language": tuple("1" * len(bits) for bits in samples),
+        "majority_paper": majority,
+        "majority_strict": majority,
+    }
+    return LanguageScore.model_validate(fields | changes)
+
+
 def make_record(
     method: str,
     accuracies: dict[str, float],
@@ -69,21 +94,23 @@ def make_record(
     questions: int = 250,
     stages: tuple[StageCost, ...] | None = None,
     suites: tuple[str, ...] = ("mgsm",),
+    samples: int = 1,
+    scores: dict[str, LanguageScore] | None = None,
     **changes: object,
 ) -> Record:
-    """A record; "base" has no training."""
+    """A record; "base" has no training. Samples differ by luck alone; `scores` are given instead of made from accuracies."""
     trained = None if method == "base" else Training(stages=stages or (stage(),))
-    scores = {
-        language: LanguageScore(paper=verdicts(accuracy, questions, language, method, seed))
+    made = {
+        language: score(*(verdicts(accuracy, questions, language, method, seed + 1000 * sample) for sample in range(samples)))
         for language, accuracy in accuracies.items()
     }
     return Record(
-        format=1,
+        format=2,
         method=method,
         seed=seed,
-        scores=dict.fromkeys(suites, scores),
+        scores=dict.fromkeys(suites, scores or made),
         training=trained,
-        provenance=provenance(**changes),
+        provenance=provenance(samples=samples, **changes),
         checkpoint_bytes=None if trained is None else 313_344,
     )
 
@@ -91,6 +118,11 @@ def make_record(
 @pytest.fixture
 def make() -> RecordMaker:
     return make_record
+
+
+@pytest.fixture(name="score")
+def score_maker() -> ScoreMaker:
+    return score
 
 
 @pytest.fixture

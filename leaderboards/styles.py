@@ -1,0 +1,67 @@
+"""How a model was asked: the prompt, the worked examples and the decoding, which ranks may not mix unawares."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leaderboards.records import Provenance
+
+
+@dataclass(frozen=True, order=True)
+class Style:
+    """How a model was asked.
+
+    Attributes:
+        prompt: name of the prompt style, for example "alpaca".
+        prompt_hash: hash of the prompt's text.
+        shots: worked examples before each question.
+        samples: responses a question.
+        temperature: of sampling, 0 for greedy decoding.
+    """
+
+    prompt: str
+    prompt_hash: str
+    shots: int
+    samples: int
+    temperature: float
+
+    @property
+    def written_shots(self) -> str:
+        """The shots in words: "zero-shot", "8-shot"."""
+        return f"{self.shots}-shot" if self.shots else "zero-shot"
+
+    @property
+    def decoding(self) -> str:
+        """How tokens are chosen: "greedy", "8 samples at temperature 0.7"."""
+        if self.samples == 1 and self.temperature == 0:
+            return "greedy"
+        return f"{self.samples} sample{'s' if self.samples > 1 else ''} at temperature {self.temperature:g}"
+
+    @property
+    def sampling(self) -> str:
+        """The title of what the samples tell: "sampling: n = 8, temperature 0.7"."""
+        return f"sampling: n = {self.samples}, temperature {self.temperature:g}"
+
+
+def style_of(provenance: Provenance) -> Style:
+    """The style that a record's provenance tells."""
+    return Style(
+        prompt=provenance.prompt,
+        prompt_hash=provenance.prompt_hash,
+        shots=provenance.shots,
+        samples=provenance.samples,
+        temperature=provenance.temperature,
+    )
+
+
+def distinguishing(style: Style, among: Sequence[Style]) -> str:
+    """What tells a style from the others on a board, for its rows' names: "octopus", "alpaca, 8-shot"; "" where nothing varies."""
+    parts = []
+    if len({other.prompt for other in among}) > 1:
+        parts.append(style.prompt)
+    if len({other.prompt_hash for other in among if other.prompt == style.prompt}) > 1:
+        parts.append(style.prompt_hash[:6])
+    if len({other.shots for other in among}) > 1:
+        parts.append(style.written_shots)
+    if len({(other.samples, other.temperature) for other in among}) > 1:
+        parts.append(style.decoding)
+    return ", ".join(parts)
