@@ -146,14 +146,14 @@ class Engine(VLLM):  # type: ignore[misc]
         del self.model
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-        """Answers lm-eval's requests; tells `self.progress` how many are done, and keeps in `self.cut_off` how each response ended."""
+        """Answers lm-eval's requests; tells `self.progress` how many are done, and notes in `self.cut_off` how each ended."""
         self._ends.clear()
         responses = list(super().generate_until(requests, disable_tqdm=True))
         self._note_ends(requests)
         return responses
 
     def _model_generate(self, requests: list[list[int]], generate: bool = False, sampling_params: Any = None) -> Any:
-        """Answers prompts; the samples of one prompt, which lm-eval asks for one by one, are one request of vLLM's parallel sampling."""
+        """Answers prompts; the samples of a prompt, which lm-eval asks for one by one, are one request for parallel sampling."""
         if not generate:
             return super()._model_generate(requests, generate, sampling_params)
         positions: dict[tuple[int, ...], list[int]] = defaultdict(list)

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import progress, provenance
 from harness.models import Model
-from harness.scoring import Asking, Scoring, identifier_of, read_scores, score
+from harness.scoring import PAPERS, Asking, Scoring, identifier_of, read_scores, score
 from harness.serving import LONGEST, LONGEST_WITH_EXAMPLES, Serving
 from harness.store import is_done, key_of, step
 from leaderboards.board import Board, build_board
@@ -63,7 +63,7 @@ class Questions:
     languages: tuple[str, ...] | None = None
     limit: int | None = None
     max_new_tokens: int | None = None
-    asking: Asking = Asking()
+    asking: Asking = PAPERS
 
     def scorings(self) -> list[Scoring]:
         """Returns one scoring a suite; reads all questions, so that what is missing is known before hours of work.

@@ -49,10 +49,11 @@ def score_endpoint(
         names: of the models there; all that it lists for none.
         questions: what is asked.
         out: the run store.
+        reading: what the boards rank by.
 
     Raises:
-        UserError: the server does not answer, does not list a model of that name, or is to sample or to use a chat template; or some
-            questions cannot be had.
+        UserError: the server does not answer, does not list a model of that name, or is to sample or use a chat template; or
+            some questions cannot be had.
     """
     from lm_eval.api.registry import get_model
 

@@ -75,6 +75,10 @@ class Asking:
         return "".join(parts)
 
 
+#: As MetaMath, QAlign and SLAM ask.
+PAPERS = Asking()
+
+
 @dataclass(frozen=True)
 class Scoring:
     """What is asked, and how.
@@ -91,7 +95,7 @@ class Scoring:
     languages: tuple[str, ...]
     limit: int | None
     max_new_tokens: int
-    asking: Asking = Asking()
+    asking: Asking = PAPERS
 
     @property
     def name(self) -> str:
@@ -232,7 +236,7 @@ def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...
 
 
 def read_scores(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
-    """Returns the scores of `directory`: its verdicts, or, where the readings have changed since, what they now make of its samples."""
+    """Returns the scores of `directory`: its verdicts; where the readings have changed since, what they now make of its samples."""
     stored = _stored_verdicts(directory)
     if stored.get("version") != suite.version:
         return read_again(directory, suite)

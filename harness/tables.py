@@ -6,7 +6,7 @@ from rich.table import Table
 
 from leaderboards.records import Training
 from tasks.languages import LANGUAGES
-from tasks.prompts import PROMPT_STYLE
+from tasks.prompts import DEFAULT_STYLE
 from tasks.suites import SUITES
 
 
@@ -16,7 +16,7 @@ def suites_as_dicts() -> list[dict[str, Any]]:
         {
             "suite": suite.name,
             "source": suite.source,
-            "prompt": PROMPT_STYLE,
+            "prompt": DEFAULT_STYLE,
             "reading": "paper",
             "max_new_tokens": suite.max_new_tokens,
             "version": suite.version,

@@ -89,8 +89,8 @@ def rows_hash(questions: list[Row]) -> str:
 def exemplars(suite: str, language: str) -> list[Row]:
     """Returns the worked examples of one language, in their published order.
 
-    Each has `question` (with its word for "question" before it, as published), `rationale` in the language, `english_rationale`, `answer`
-    and `language`.
+    Each has `question` (with its word for "question" before it, as published), `rationale` in the language, `english_rationale`,
+    `answer` and `language`.
 
     Raises:
         UserError: they are neither in the data folder nor to be had from the hub, or have none in the language.

@@ -1,4 +1,4 @@
-"""Whether a response is in its question's language: lingua (https://github.com/pemistahl/lingua-py), offline, all of its 75 languages.
+"""Whether a response is in its question's language, by lingua (https://github.com/pemistahl/lingua-py): offline, 75 languages.
 
 Only letters are shown to it, for numbers and formulas belong to no language. How sure it is, is measured by
 `python benchmarks/identification.py` on all questions of MGSM and MSVAMP.
@@ -29,7 +29,7 @@ def identifier() -> str:
 
 
 def in_language(texts: Sequence[str], language: str) -> str | None:
-    """Returns for each text "1" where it is in `language` (a code), "0" where it is in another, "-" where it has too few letters to say.
+    """Returns for each text "1" where it is in `language` (a code), "0" where it is in another, "-" where it has too few letters.
 
     None where lingua does not know the language.
     """

@@ -3,18 +3,17 @@ r"""The prompts that models are trained and scored with: named styles, each with
     >>> prompt({"style": "native-cot", "language": "de", "language_name": "German", "question": "Was ist 3 + 4?"})
     'Frage: Was ist 3 + 4?\nSchritt-für-Schritt-Antwort:'
 
-Training always uses `alpaca`, and so does scoring unless another style is asked for. lm-eval loads this file by its path (`doc_to_text:
-!function prompts.prompt`), so it imports nothing of ours.
+Training always uses `alpaca`, and so does scoring unless another style is asked for.
 
-The few-shot styles are those of lm-eval's MGSM (0.4.13), byte for byte, its Russian "Пошаговоерешение:" and the space after the full-width
-colon included, because published scores rest on them. Only what a worked example answers differs, where lm-eval's own is damaged
-(tests/tasks/test_prompts.py holds every prompt against the installed lm-eval):
+The few-shot styles are those of lm-eval's MGSM (0.4.13), byte for byte, its Russian "Пошаговоерешение:" and the space after the
+full-width colon included, because published scores rest on them. Only what a worked example answers differs, and only where
+lm-eval's own is damaged (tests/tasks/test_prompts.py holds every prompt against the installed lm-eval):
 
-- native-cot, Chinese and Japanese: lm-eval cuts off the first character of every worked answer ("杰一开始有 5 个球", 罗 is lost), having counted
-  a space after the colon that is not there. Here the answer is whole.
-- native-cot, Russian: lm-eval leaves two spaces before every worked answer. Here there is one.
-- en-cot, all languages but English: lm-eval's worked answers are in the question's language, so they are no English chains of thought.
-  Here they are English, as in Shi et al. (arXiv 2210.03057).
+- native-cot in Chinese and Japanese: lm-eval cuts off the first character of every worked answer ("杰一开始有 5 个球": 罗 is lost),
+  having counted a space after the colon that is not there. Here the answer is whole.
+- native-cot in Russian: lm-eval leaves a second space, or a second colon, before every worked answer. Here it does not.
+- en-cot in all languages but English: lm-eval's worked answers are in the question's language, so they are no English chains of
+  thought. Here they are the English ones of the same questions, as in Shi et al. (arXiv 2210.03057).
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """What lm-eval's YAML tasks call: where questions come from, how they are asked, what counts as right.
 
-lm-eval loads this file by its path (`custom_dataset: !function protocol.questions`), with our packages installed or not. The style of
-asking comes with lm-eval's `--metadata`:
+lm-eval loads this file by its path (`custom_dataset: !function protocol.questions`), with our packages installed or not. The style
+of asking comes with lm-eval's `--metadata`:
 
     lm_eval --include_path tasks --tasks mgsm_sw --metadata '{"style": "native-cot"}' --num_fewshot 8 ...
 """
@@ -61,8 +61,8 @@ def _worked(suite: Suite, language: str, shots: int | None) -> list[dict[str, st
 def answer_part(response: str, document: Mapping[str, str]) -> str:
     """Returns the part of a response that is read for an answer.
 
-    In a few-shot style that is what stands before the next question that the model invents; under a chat template what stands after the
-    last thinking section, and nothing where it was still thinking when it ended.
+    In a few-shot style that is what stands before the next question that the model invents; under a chat template what stands after
+    the last thinking section, and nothing where it was still thinking when it ended.
     """
     style = STYLES[document["style"]]
     if style.chat:

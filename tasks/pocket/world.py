@@ -20,10 +20,6 @@ import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import datasets
 
 #: Codes of the languages that every problem is written in, from the most to the least of each in the pocket model's own training.
 LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "zh", "sw")
