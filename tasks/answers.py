@@ -107,7 +107,9 @@ _SCALES = {
     **dict.fromkeys(("হাজার", "వేల", "వేలు", "พัน", "千"), 3),
     **dict.fromkeys(("หมื่น", "万", "萬"), 4),
     **dict.fromkeys(("lakh", "lakhs", "লাখ", "লক্ষ", "లక్ష", "లక్షల", "లక్షలు", "แสน"), 5),
-    **dict.fromkeys(("million", "millions", "millionen", "millón", "millones", "млн", "миллион", "миллиона", "миллионов", "ล้าน"), 6),
+    **dict.fromkeys(
+        ("million", "millions", "millionen", "millón", "millones", "млн", "миллион", "миллиона", "миллионов", "ล้าน"), 6
+    ),
     **dict.fromkeys(("crore", "crores", "কোটি", "కోటి", "కోట్ల", "కోట్లు"), 7),
     **dict.fromkeys(("亿", "億"), 8),
     **dict.fromkeys(("milliarde", "milliarden", "milliard", "milliards", "млрд"), 9),
@@ -171,7 +173,9 @@ def _language(code: str) -> _Language:
         link=_link_pattern(own, english),
         dense=own.dense,
         number=_number_pattern(spaces),
-        denial=re.compile("|".join([rf"(?<!\w)(?:{_any({*own.denials, *english.denials})})(?!\w)", *(own.denials if own.dense else ())])),
+        denial=re.compile(
+            "|".join([rf"(?<!\w)(?:{_any({*own.denials, *english.denials})})(?!\w)", *(own.denials if own.dense else ())])
+        ),
         denial_after=re.compile(rf"\W?.{{0,3}}?(?:{_any(own.denials_after)})") if own.denials_after else None,
     )
 
@@ -443,7 +447,9 @@ def _unsigned(match: re.Match[str], rules: _Language) -> list[Decimal]:
     if kind == "other":
         return []
     if kind == "vulgar":
-        return [_ARITHMETIC.add(Decimal(match["whole"] or 0), _quotient(*unicodedata.normalize("NFKC", match["vulgar"]).split("⁄")))]
+        return [
+            _ARITHMETIC.add(Decimal(match["whole"] or 0), _quotient(*unicodedata.normalize("NFKC", match["vulgar"]).split("⁄")))
+        ]
     if kind == "part":
         whole, part = Decimal(match["integer"]), _quotient(*re.split("[/⁄]", match["part"]))
         return [_ARITHMETIC.add(whole, part)] if part < 1 else [whole, part]
