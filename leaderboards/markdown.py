@@ -34,8 +34,8 @@ _LEGEND = (
     "seeds; ± in a language's column is the wider side. A method shares the rank of the one above where their difference may be "
     "chance. The gain is that of the mean without English. Bold differences exclude 0. English is lost "
     "or gained where its difference from the base excludes 0, else kept. The papers' reading takes the last number of a response, "
-    "without its sign, and 0 where there is none; the strict reading takes the answer that the response states, as its language writes "
-    f"numbers, and no number is no answer. {_format.NOTES_LEGEND}"
+    "without its sign, and 0 where there is none; the strict reading takes the answer that the response states, as its language "
+    f"writes numbers, and no number is no answer. {_format.NOTES_LEGEND}"
 )
 
 

@@ -151,8 +151,8 @@ def _legend(board: Board) -> str:
     )
     return (
         f"Accuracy in percent, asked: {asked}. Ranks, gain and English go by {_format.READINGS[board.reading]}. Mean over "
-        f"{averaged}; other languages and the gain are without English. Intervals are 95 %, over questions and seeds; ± by language "
-        "is the wider side. A method shares the rank of the one above where their difference may be chance. English is lost or gained "
-        "where its difference from the base excludes 0, else kept. "
+        f"{averaged}; other languages and the gain are without English. Intervals are 95 %, over questions and seeds; ± by "
+        "language is the wider side. A method shares the rank of the one above where their difference may be chance. English is "
+        "lost or gained where its difference from the base excludes 0, else kept. "
         f"{_format.responses_legend(source.identifier for source in board.provenance)} {_format.NOTES_LEGEND}"
     )
