@@ -249,7 +249,7 @@ def _provenance_line(board: Board) -> str:
     sources = board.provenance
     limits = _joined("all questions" if source.limit is None else f"first {source.limit} questions" for source in sources)
     tokens = _joined(str(source.max_new_tokens.get(board.suite, "?")) for source in sources)
-    prompts = _joined(f"{style.prompt} ({style.prompt_hash}), {style.written_shots}" for style in board.styles)
+    prompts = _joined(f"{style.written_shots} {style.prompt} ({style.prompt_hash})" for style in board.styles)
     decodings = _joined(style.decoding for style in board.styles)
     suite_versions = _joined(source.suite_versions.get(board.suite, "?") for source in sources)
     versions = _joined(f"{package} {version}" for source in sources for package, version in sorted(source.versions.items()))
