@@ -34,8 +34,8 @@ _LEGEND = (
     "seeds; ± in a language's column is the wider side. A method shares the rank of the one above where their difference may be "
     "chance. The gain is that of the mean without English. Bold differences exclude 0. English is lost "
     "or gained where its difference from the base excludes 0, else kept. The papers' reading takes the last number of a response, "
-    "without its sign, and 0 where there is none; the strict reading takes the answer that the response states, as its language writes "
-    f"numbers, and no number is no answer. {_format.NOTES_LEGEND}"
+    "without its sign, and 0 where there is none; the strict reading takes the answer that the response states, as its language "
+    f"writes numbers, and no number is no answer. {_format.NOTES_LEGEND}"
 )
 
 
@@ -249,7 +249,7 @@ def _provenance_line(board: Board) -> str:
     sources = board.provenance
     limits = _joined("all questions" if source.limit is None else f"first {source.limit} questions" for source in sources)
     tokens = _joined(str(source.max_new_tokens.get(board.suite, "?")) for source in sources)
-    prompts = _joined(f"{style.prompt} ({style.prompt_hash}), {style.written_shots}" for style in board.styles)
+    prompts = _joined(f"{style.written_shots} {style.prompt} ({style.prompt_hash})" for style in board.styles)
     decodings = _joined(style.decoding for style in board.styles)
     suite_versions = _joined(source.suite_versions.get(board.suite, "?") for source in sources)
     versions = _joined(f"{package} {version}" for source in sources for package, version in sorted(source.versions.items()))

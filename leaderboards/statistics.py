@@ -258,6 +258,7 @@ def _mean_of_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[float, float
     return sum(low for low, _ in bounds) / len(bounds), sum(high for _, high in bounds) / len(bounds)
 
 
+@lru_cache(maxsize=4096)
 def _exact_bounds(rights: float, questions: int) -> tuple[float, float]:
     from scipy.stats import binomtest  # type: ignore[import-untyped]  # slow to import, and rarely needed
 

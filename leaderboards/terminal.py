@@ -103,7 +103,7 @@ def _sampling(title: str, rows: Sequence[Row]) -> Table:
     for heading in next(iter(columns.values())):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(_name(row), *(_stacked(_format.interval(estimate)) for estimate in columns[row.name].values()))
+        table.add_row(_name(row), *(_stacked(_format.compact_interval(estimate)) for estimate in columns[row.name].values()))
     return table
 
 
@@ -146,13 +146,13 @@ def _tuned(row: Row) -> Text:
 
 def _legend(board: Board) -> str:
     averaged = ", ".join(_format.one_line(code) for code in board.average_languages)
-    asked = ", ".join(
-        dict.fromkeys(_format.one_line(f"{style.prompt}, {style.written_shots}, {style.decoding}") for style in board.styles)
+    asked = "; ".join(
+        dict.fromkeys(_format.one_line(f"{style.written_shots} {style.prompt}, {style.decoding}") for style in board.styles)
     )
     return (
         f"Accuracy in percent, asked: {asked}. Ranks, gain and English go by {_format.READINGS[board.reading]}. Mean over "
-        f"{averaged}; other languages and the gain are without English. Intervals are 95 %, over questions and seeds; ± by language "
-        "is the wider side. A method shares the rank of the one above where their difference may be chance. English is lost or gained "
-        "where its difference from the base excludes 0, else kept. "
+        f"{averaged}; other languages and the gain are without English. Intervals are 95 %, over questions and seeds; ± by "
+        "language or sample is the wider side. A method shares the rank of the one above where their difference may be chance. "
+        "English is lost or gained where its difference from the base excludes 0, else kept. "
         f"{_format.responses_legend(source.identifier for source in board.provenance)} {_format.NOTES_LEGEND}"
     )

@@ -5,13 +5,29 @@ import pytest
 
 from leaderboards.board import Board, BoardError, build_board
 from leaderboards.records import Record
+from leaderboards.statistics import mean_interval, reading_difference_interval
 
 Make = Any
 SMALL = ("en", "sw")
 
 
-def small_board(*records: Record) -> Board:
-    return build_board(records, "mgsm", average_languages=SMALL)
+def small_board(*records: Record, **options: Any) -> Board:
+    return build_board(records, "mgsm", average_languages=SMALL, **options)
+
+
+def flipped(bits: str, rights: int) -> str:
+    """Verdicts with so many more right answers, or fewer where negative."""
+    return bits.replace("0", "1", rights) if rights > 0 else bits.replace("1", "0", -rights)
+
+
+def read_twice(make: Make, method: str, more: dict[str, int], **options: Any) -> Record:
+    """A record of 250 questions a language, half of them right as the papers read them, and `more` as strict does."""
+    record: Record = make(method, dict.fromkeys(more, 0.5), **options)
+    scores = {
+        code: score.model_copy(update={"strict": tuple(flipped(bits, more[code]) for bits in score.paper)})
+        for code, score in record.scores["mgsm"].items()
+    }
+    return record.model_copy(update={"scores": {"mgsm": scores}})
 
 
 def test_the_base_comes_first_and_methods_follow_by_mean(comparison: list[Record], average: tuple[str, ...]) -> None:
@@ -117,8 +133,22 @@ def test_the_order_of_records_changes_nothing(comparison: list[Record], average:
 def test_the_dictionary_holds_everything_at_full_precision(comparison: list[Record], average: tuple[str, ...]) -> None:
     board = build_board(comparison, "mgsm", average_languages=average)
     content = json.loads(json.dumps(board.as_dict(), allow_nan=False))
-    assert content["format"] == 1
+    assert content["format"] == 2
+    assert (content["reading"], content["other_reading"]) == ("paper", "strict")
+    assert content["styles"][0] | {"prompt_hash": ""} == {
+        "prompt": "alpaca",
+        "prompt_hash": "",
+        "shots": 0,
+        "samples": 1,
+        "temperature": 0.0,
+    }
     slam = content["rows"][1]
+    assert slam["other_languages"]["te"]["value"] == board.rows[1].other_languages["te"].value
+    assert slam["other_mean"]["high"] == board.rows[1].other_mean.high
+    assert slam["responses"]["te"] == {"answered": 1.0, "cut_off": 0.0, "in_language": 1.0}
+    assert slam["mean_responses"] == slam["responses"]["te"]
+    assert slam["sampling"] is None
+    assert content["notes"] == []
     assert slam["gain"]["low"] == board.rows[1].gain.low  # type: ignore[union-attr]
     assert slam["gain"]["significant"] is True
     assert slam["english_verdict"] == "kept"
@@ -132,7 +162,11 @@ def test_the_dictionary_holds_everything_at_full_precision(comparison: list[Reco
     ("change", "words"),
     [
         ({"model_hash": "other"}, "base model"),
-        ({"prompt_hash": "other"}, "prompt"),
+        ({"prompt": "octopus"}, "prompt style"),
+        ({"prompt_hash": "other"}, "hash of the prompt"),
+        ({"shots": 8}, "number of shots"),
+        ({"temperature": 0.7}, "temperature"),
+        ({"suite_versions": {"mgsm": "2.0"}}, "version of mgsm"),
         ({"limit": 8}, "limit"),
         ({"max_new_tokens": {"mgsm": 128}}, "max_new_tokens of mgsm"),
     ],
@@ -144,12 +178,15 @@ def test_records_asked_differently_are_not_compared(make: Make, change: dict[str
     text = str(caught.value)
     assert words in text
     assert "base (seed 0) and slam (seed 0)" in text
-    assert str(next(iter(change.values()))).strip("{}").split(": ")[-1] in text
+    assert str(next(iter(change.values()))).strip("{}").split(": ")[-1].strip("'") in text
     assert "\n" not in text
 
 
-def test_another_suites_response_length_is_no_difference(make: Make) -> None:
-    records = make("base", {"en": 0.6}), make("slam", {"en": 0.6}, max_new_tokens={"mgsm": 600, "msvamp": 8})
+@pytest.mark.parametrize(
+    "change", [{"max_new_tokens": {"mgsm": 600, "msvamp": 8}}, {"suite_versions": {"mgsm": "1.0", "msvamp": "7"}}]
+)
+def test_what_is_another_suites_is_no_difference(make: Make, change: dict[str, object]) -> None:
+    records = make("base", {"en": 0.6}), make("slam", {"en": 0.6}, **change)
     assert len(small_board(*records).rows) == 2
 
 
@@ -184,3 +221,210 @@ def test_nothing_to_compare_is_refused(make: Make) -> None:
         small_board()
     with pytest.raises(BoardError, match="mgsm was scored in te, none of which is averaged"):
         small_board(make("slam", {"te": 0.5}))
+
+
+def test_a_greedy_board_has_the_figures_that_boards_have_printed_since_the_first(
+    comparison: list[Record], average: tuple[str, ...]
+) -> None:
+    base, slam, two_stage, full = build_board(comparison, "mgsm", average_languages=average).rows
+    estimates = [
+        base.mean,
+        slam.mean,
+        two_stage.mean,
+        slam.gain,
+        full.gain,
+        full.english,
+        slam.languages["sw"],
+        base.languages["te"],
+    ]
+    found = [(each.value, each.low, each.high) for each in estimates if each is not None]
+    # to the last digits that scipy's special functions may move between machines
+    assert found == [
+        pytest.approx(figures, rel=1e-12, abs=1e-12)
+        for figures in (
+            (0.3296, 0.29079999999999995, 0.36879999999999996),
+            (0.4736000000000001, 0.4271999999999999, 0.52),
+            (0.4720000000000001, 0.42519999999999997, 0.5183296612226018),
+            (0.15999999999999998, 0.13999999999999996, 0.180888888888889),
+            (0.03999999999999998, 0.023999999999999976, 0.05688888888888893),
+            (-0.18799999999999994, -0.24399999999999994, -0.136),
+            (0.228, 0.176, 0.28),
+            (0.0, 0.0, 0.014647188635680363),
+        )
+    ]
+
+
+def test_both_readings_stand_in_a_row_and_the_chosen_one_ranks(make: Make) -> None:
+    records = [
+        read_twice(make, "base", {"en": 0, "sw": 0}),
+        read_twice(make, "slam", {"en": 0, "sw": 75}),
+        read_twice(make, "full", {"en": 0, "sw": -75}),
+    ]
+    paper, strict = small_board(*records), small_board(*records, reading="strict")
+    assert (paper.reading, paper.other_reading) == ("paper", "strict")
+    assert (strict.reading, strict.other_reading) == ("strict", "paper")
+    assert [(row.method, row.rank) for row in paper.rows[1:]] == [("full", 1), ("slam", 1)]
+    assert [(row.method, row.rank) for row in strict.rows[1:]] == [("slam", 1), ("full", 2)]
+    slam_by_paper, slam_by_strict = paper.rows[2], strict.rows[1]
+    assert slam_by_strict.languages["sw"].value == pytest.approx(0.8)
+    assert slam_by_strict.other_languages["sw"].value == pytest.approx(0.5)
+    assert (slam_by_strict.mean, slam_by_strict.languages) == (slam_by_paper.other_mean, slam_by_paper.other_languages)
+    assert (slam_by_strict.other_mean, slam_by_strict.other_languages) == (slam_by_paper.mean, slam_by_paper.languages)
+    assert slam_by_strict.gain is not None
+    assert slam_by_strict.gain.value == pytest.approx(0.3)
+    assert slam_by_paper.gain is not None
+    assert slam_by_paper.gain.value == pytest.approx(0.0)
+
+
+def test_readings_that_disagree_by_more_than_the_interval_are_noted(make: Make) -> None:
+    record = read_twice(make, "slam", {"en": -50, "sw": 25, "te": 0, "th": 10})
+    notes = small_board(record).notes
+    assert [(note.name, note.language) for note in notes] == [("slam", "en"), ("slam", "sw")]
+    assert [note.difference.value for note in notes] == pytest.approx([-0.2, 0.1])
+    # th differs by 4 points for sure, and en and sw together by 5: less than half the accuracies' intervals, about 6 and 5.
+    runs = [record.verdicts("mgsm", reading) for reading in ("strict", "paper")]
+    assert reading_difference_interval(runs[:1], runs[1:], ["th"]).significant
+
+
+def test_a_mean_whose_readings_disagree_is_noted_first(make: Make) -> None:
+    notes = small_board(read_twice(make, "slam", {"en": 40, "sw": 40})).notes
+    assert [note.language for note in notes] == [None, "en", "sw"]
+    assert notes[0].difference.value == pytest.approx(0.16)
+    assert notes[0].as_dict()["strict_minus_paper"]["significant"] is True
+
+
+def test_a_large_difference_that_may_be_chance_is_not_noted(make: Make, score: Any) -> None:
+    scores = {"en": score("1100", strict=("0110",)), "sw": score("1000", strict=("1110",))}
+    assert small_board(make("slam", {}, scores=scores)).notes == ()
+
+
+def test_shares_of_responses_are_means_over_seeds_and_languages(make: Make, score: Any) -> None:
+    first = {
+        "en": score("1100", answered=("1110",), cut_off=("0001",), in_language=("11--",)),
+        "sw": score("1100", answered=("1100",), cut_off=None, in_language=("----",)),
+        "te": score("1100", answered=("0000",)),
+    }
+    second = {
+        "en": score("1100", answered=("1111",), cut_off=("0111",), in_language=("1000",)),
+        "sw": score("1100", answered=("1100",), cut_off=None, in_language=("0001",)),
+        "te": score("1100", answered=("0000",)),
+    }
+    (row,) = small_board(*(make("slam", {}, scores=scores, seed=seed) for seed, scores in enumerate((first, second)))).rows
+    english, swahili = row.responses["en"], row.responses["sw"]
+    assert (english.answered, english.cut_off, english.in_language) == (0.875, 0.5, 0.625)
+    assert (swahili.answered, swahili.cut_off, swahili.in_language) == (0.5, None, 0.25)
+    mean = row.mean_responses
+    assert (mean.answered, mean.cut_off, mean.in_language) == (0.6875, 0.5, 0.4375)
+
+
+def sampled(make: Make, score: Any, **options: Any) -> Record:
+    """Four samples a question: 4, 2, 1, 0 of them right by the papers' reading, all of them by the strict one."""
+    samples = ("1110", "1100", "1000", "1000")
+    one = score(*samples, strict=("1111",) * 4, majority_paper="1000", majority_strict="1111")
+    record: Record = make("slam", {}, scores={"en": one, "sw": one}, samples=4, temperature=0.7, **options)
+    return record
+
+
+def test_samples_are_averaged_by_question(make: Make, score: Any) -> None:
+    record = sampled(make, score)
+    (row,) = small_board(record).rows
+    expected = mean_interval([dict.fromkeys(SMALL, (1.0, 0.5, 0.25, 0.0))], SMALL)
+    assert row.mean == expected
+    assert row.mean.value == pytest.approx(7 / 16)
+    assert row.other_mean.value == 1
+
+
+def test_several_samples_show_pass_at_k_and_the_majority_vote_by_the_boards_reading(make: Make, score: Any) -> None:
+    record = sampled(make, score)
+    (row,) = small_board(record).rows
+    assert row.sampling is not None
+    assert list(row.sampling.pass_at) == [1, 2, 4]
+    # of 4 samples with c right, 1 - C(4 - c, k) / C(4, k)
+    assert [chance.value for chance in row.sampling.pass_at.values()] == pytest.approx(
+        [(1 + 1 / 2 + 1 / 4) / 4, (1 + 5 / 6 + 1 / 2) / 4, 3 / 4]
+    )
+    assert row.sampling.pass_at[1] == row.mean
+    assert row.sampling.majority == mean_interval([dict.fromkeys(SMALL, "1000")], SMALL)
+    (strict,) = small_board(record, reading="strict").rows
+    assert strict.sampling is not None
+    assert strict.sampling.majority.value == strict.sampling.pass_at[4].value == 1
+    assert json.loads(json.dumps(row.as_dict()))["sampling"]["pass_at"]["2"]["value"] == row.sampling.pass_at[2].value
+
+
+@pytest.mark.parametrize(("samples", "ks"), [(2, [1, 2]), (3, [1, 2]), (7, [1, 2, 4]), (8, [1, 2, 4, 8])])
+def test_pass_at_k_doubles_k_up_to_the_samples(make: Make, samples: int, ks: list[int]) -> None:
+    (row,) = small_board(make("slam", {"en": 0.5}, samples=samples, questions=8)).rows
+    assert row.sampling is not None
+    assert list(row.sampling.pass_at) == ks
+
+
+def test_seeds_of_samples_are_one_row(make: Make) -> None:
+    (row,) = small_board(*(make("slam", {"en": 0.5, "sw": 0.25}, samples=2, questions=40, seed=seed) for seed in (0, 1))).rows
+    assert row.seeds == (0, 1)
+    assert row.sampling is not None
+    assert row.sampling.pass_at[1].value == pytest.approx(0.375)
+
+
+STYLES: list[dict[str, Any]] = [
+    {"prompt": "octopus"},
+    {"prompt_hash": "other"},
+    {"shots": 8},
+    {"temperature": 0.7},
+    {"samples": 2},
+]
+
+
+@pytest.mark.parametrize("change", STYLES)
+def test_ranks_run_across_styles_only_where_they_are_told_to(make: Make, change: dict[str, Any]) -> None:
+    records = make("slam", {"en": 0.6}), make("full", {"en": 0.2}, **change)
+    with pytest.raises(BoardError, match=r", or rank across styles with --across-styles\.$"):
+        small_board(*records)
+    assert [row.rank for row in small_board(*records, across_styles=True).rows] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"prompt": "octopus"}, ("slam (alpaca)", "slam (octopus)")),
+        ({"prompt_hash": "other"}, ("slam (4b1de0)", "slam (other)")),
+        ({"shots": 8}, ("slam (zero-shot)", "slam (8-shot)")),
+        ({"samples": 2, "temperature": 0.7}, ("slam (greedy)", "slam (2 samples at temperature 0.7)")),
+        ({"prompt": "octopus", "shots": 8}, ("slam (alpaca, zero-shot)", "slam (octopus, 8-shot)")),
+    ],
+)
+def test_a_method_asked_in_two_styles_is_two_rows_named_for_them(
+    make: Make, change: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    board = small_board(make("slam", {"en": 0.6}), make("slam", {"en": 0.2}, **change), across_styles=True)
+    assert tuple(row.name for row in board.rows) == names
+    assert {row.method for row in board.rows} == {"slam"}
+    assert board.styles == tuple(row.style for row in board.rows)
+
+
+def test_a_gain_across_styles_is_over_the_base_asked_in_the_same_style(make: Make) -> None:
+    records = [
+        make("base", {"en": 0.6, "sw": 0.1}),
+        make("base", {"en": 0.6, "sw": 0.3}, prompt="octopus"),
+        make("slam", {"en": 0.6, "sw": 0.5}),
+        make("slam", {"en": 0.6, "sw": 0.4}, prompt="octopus"),
+        make("slam", {"en": 0.6, "sw": 0.2}, prompt="direct"),
+    ]
+    rows = small_board(*records, across_styles=True).rows
+    assert [(row.name, row.rank is None) for row in rows[:2]] == [("base (octopus)", True), ("base (alpaca)", True)]
+    gains = {row.style.prompt: row.gain for row in rows[2:]}
+    assert gains["direct"] is None
+    assert gains["alpaca"] is not None
+    assert gains["alpaca"].value == pytest.approx(0.4)
+    assert gains["octopus"] is not None
+    assert gains["octopus"].value == pytest.approx(0.1)
+
+
+def test_styles_never_excuse_another_version_of_the_suite(make: Make) -> None:
+    records = make("base", {"en": 0.6}), make("slam", {"en": 0.6}, suite_versions={"mgsm": "2.0"})
+    with pytest.raises(BoardError, match=r"version of mgsm \(1\.0 against 2\.0\)"):
+        small_board(*records, across_styles=True)
+
+
+def test_the_same_method_seed_and_style_twice_is_refused_across_styles(make: Make) -> None:
+    with pytest.raises(BoardError, match=r"2 records of slam \(seed 0\)"):
+        small_board(make("slam", {"en": 0.6}), make("slam", {"en": 0.5}), across_styles=True)

@@ -1,6 +1,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -40,12 +41,31 @@ def stage(tuned: int = 60, seconds: float = 5.0, losses: tuple[tuple[int, float]
     )
 
 
+#: Two samples of a language's four questions.
+SAMPLED: dict[str, Any] = {
+    "paper": ("1101", "1000"),
+    "strict": ("1100", "1000"),
+    "answered": ("1110", "1011"),
+    "cut_off": ("0001", "0100"),
+    "in_language": ("11-0", "--11"),
+    "majority_paper": "1001",
+    "majority_strict": "1000",
+}
+
+
+def greedy(paper: str = "1101") -> LanguageScore:
+    same = (paper,)
+    return LanguageScore(
+        paper=same, strict=same, answered=same, cut_off=None, in_language=None, majority_paper=None, majority_strict=None
+    )
+
+
 def record(method: str = "slam", seed: int = 0, stages: tuple[StageCost, ...] = (stage(),)) -> Record:
     return Record(
-        format=1,
+        format=2,
         method=method,
         seed=seed,
-        scores={"mgsm": {"en": LanguageScore(paper="1101"), "sw": LanguageScore(paper="0100")}},
+        scores={"mgsm": {"en": greedy("1101"), "sw": greedy("0100")}},
         training=Training(stages=stages),
         provenance=Provenance(
             model="pocket",
@@ -53,12 +73,17 @@ def record(method: str = "slam", seed: int = 0, stages: tuple[StageCost, ...] = 
             data={"mgsm": "juletxara/mgsm"},
             prompt="alpaca",
             prompt_hash="def",
+            shots=0,
+            samples=1,
+            temperature=0.0,
             max_new_tokens={"mgsm": 600},
             limit=None,
             commit="0123abc",
             machine="2 cores",
             date="2025-11-20T20:00:00+00:00",
             versions={"vllm": "0.32.0"},
+            suite_versions={"mgsm": "1.0"},
+            identifier="",
         ),
         checkpoint_bytes=240,
     )
@@ -109,15 +134,78 @@ def test_a_diverged_loss_survives_the_file(tmp_path: Path) -> None:
     assert second == math.inf
 
 
-def test_accuracy_is_the_share_of_right_verdicts() -> None:
-    score = LanguageScore(paper="1101")
-    assert (score.questions, score.accuracy) == (4, 0.75)
+def test_a_greedy_score_keeps_its_verdicts_as_they_are() -> None:
+    score = greedy("1101")
+    assert (score.questions, score.samples, score.accuracy("paper")) == (4, 1, 0.75)
+    assert score.outcomes("paper") == "1101"
+    with pytest.raises(ValueError, match="no majority"):
+        score.majority("paper")
 
 
-@pytest.mark.parametrize("verdicts", ["", "12", "1 0", "yes", "1\n"])
-def test_verdicts_are_zeros_and_ones_and_at_least_one(verdicts: str) -> None:
+def test_samples_are_counted_for_each_question() -> None:
+    score = LanguageScore(**SAMPLED)
+    assert (score.questions, score.samples) == (4, 2)
+    assert score.rights("paper") == (2, 1, 0, 1)
+    assert score.outcomes("paper") == (1.0, 0.5, 0.0, 0.5)
+    assert score.outcomes("strict") == (1.0, 0.5, 0.0, 0.0)
+    assert (score.accuracy("paper"), score.accuracy("strict")) == (0.5, 0.375)
+    assert (score.majority("paper"), score.majority("strict")) == ("1001", "1000")
+
+
+def test_shares_are_over_all_responses_and_language_over_the_identified_ones() -> None:
+    score = LanguageScore(**SAMPLED)
+    assert (score.share_answered, score.share_cut_off, score.share_in_language) == (0.75, 0.25, 0.8)
+
+
+def test_shares_that_nobody_knows_are_none() -> None:
+    assert (greedy().share_cut_off, greedy().share_in_language) == (None, None)
+    assert LanguageScore(**SAMPLED | {"in_language": ("----", "----")}).share_in_language is None
+
+
+@pytest.mark.parametrize("field", ["paper", "strict", "answered", "cut_off"])
+@pytest.mark.parametrize("verdicts", ["", "12", "1 0", "yes", "1\n", "1-"])
+def test_verdicts_are_zeros_and_ones_and_at_least_one(field: str, verdicts: str) -> None:
     with pytest.raises(ValidationError):
-        LanguageScore(paper=verdicts)
+        LanguageScore.model_validate(SAMPLED | {field: (verdicts, verdicts)})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("paper", (), "at least 1"),
+        ("strict", ("1100",), "strict has 1 samples where paper has 2"),
+        ("answered", ("1110", "101"), "answered has a sample of 3 questions where paper's first has 4"),
+        ("paper", ("1110", "101"), "paper has a sample of 3 questions where paper's first has 4"),
+        ("cut_off", ("0001", "0001", "0001"), "cut_off has 3 samples where paper has 2"),
+        ("in_language", ("1111", "11x1"), "pattern"),
+        ("in_language", ("11111", "11111"), "in_language has a sample of 5 questions"),
+        ("majority_strict", None, "majority_strict is wrong: a score of 2 .* needs a majority vote"),
+        ("majority_paper", "10011", "majority_paper has 5 questions where paper has 4"),
+    ],
+)
+def test_all_of_a_score_has_one_shape(field: str, value: object, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        LanguageScore.model_validate(SAMPLED | {field: value})
+
+
+def test_one_sample_has_no_majority_vote() -> None:
+    with pytest.raises(ValidationError, match=r"majority_paper is wrong: a score of 1 .* has no majority vote"):
+        LanguageScore.model_validate(greedy().model_dump() | {"majority_paper": "1101"})
+
+
+def test_a_record_has_as_many_samples_as_its_provenance_says() -> None:
+    content = record().model_dump()
+    content["provenance"]["samples"] = 2
+    with pytest.raises(ValidationError, match="mgsm in en has 1 samples a question where provenance says 2"):
+        Record.model_validate(content)
+
+
+def test_verdicts_are_read_as_asked() -> None:
+    content = record().model_dump()
+    content["scores"]["mgsm"]["sw"]["strict"] = ("0110",)
+    read = Record.model_validate(content)
+    assert read.verdicts("mgsm", "paper") == {"en": "1101", "sw": "0100"}
+    assert read.verdicts("mgsm", "strict") == {"en": "1101", "sw": "0110"}
 
 
 def test_a_training_adds_up_times_and_takes_the_largest_stage() -> None:
@@ -171,20 +259,35 @@ def test_a_record_that_is_not_json_says_so(tmp_path: Path, content: bytes) -> No
 def test_a_record_of_the_wrong_shape_names_the_place(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     content = record().model_dump(mode="json")
-    content["scores"]["mgsm"]["sw"]["paper"] = "01x0"
+    content["scores"]["mgsm"]["sw"]["paper"] = ["01x0"]
     path.write_text(json.dumps(content))
     with pytest.raises(RecordError) as caught:
         read_record(path)
     assert_one_useful_sentence(caught.value, path, "scores.mgsm.sw.paper", "again")
+    content["scores"]["mgsm"]["sw"] = greedy().model_dump(mode="json") | {"strict": ["110"]}
+    path.write_text(json.dumps(content))
+    with pytest.raises(RecordError) as caught:
+        read_record(path)
+    assert_one_useful_sentence(caught.value, path, "scores.mgsm.sw: strict has a sample of 3 questions", "again")
 
 
-@pytest.mark.parametrize("content", ["[]", "null", "{}", '{"format": 2}'])
+def test_a_record_of_format_1_says_how_to_bring_it_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    content = record().model_dump(mode="json") | {"format": 1, "scores": {"mgsm": {"en": {"paper": "1101"}}}}
+    path.write_text(json.dumps(content))
+    with pytest.raises(RecordError) as caught:
+        read_record(path)
+    assert_one_useful_sentence(caught.value, path, "format 1")
+    assert str(caught.value).endswith(f": run `xreason rescore {tmp_path}` to bring it up to date.")
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{}", '{"format": 3}'])
 def test_other_json_is_no_record(tmp_path: Path, content: str) -> None:
     path = tmp_path / "record.json"
     path.write_text(content)
     with pytest.raises(RecordError) as caught:
         read_record(path)
-    assert_one_useful_sentence(caught.value, path, "is not a record of format 1")
+    assert_one_useful_sentence(caught.value, path, "is not a record of format 2")
 
 
 @pytest.mark.parametrize("key", sorted(Record.model_fields))

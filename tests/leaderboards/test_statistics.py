@@ -1,9 +1,10 @@
 import math
 import random
+from itertools import combinations
 
 import pytest
 
-from leaderboards.statistics import difference_interval, mean_interval
+from leaderboards.statistics import Interval, difference_interval, mean_interval, pass_at_k, reading_difference_interval
 
 LANGUAGES = ("en", "sw", "th", "zh")
 
@@ -174,3 +175,132 @@ def test_what_cannot_be_compared_is_refused() -> None:
         mean_interval([{"en": "1"}], ["en", "sw"])
     with pytest.raises(ValueError, match="different numbers of questions in en"):
         difference_interval([{"en": "10"}], [{"en": "101"}], ["en"])
+
+
+def fixed(value: float, low: float, high: float) -> Interval:
+    """To the last digits that scipy's special functions may move between machines."""
+    return pytest.approx((value, low, high), rel=1e-12, abs=1e-12)  # type: ignore[no-any-return]
+
+
+def test_greedy_intervals_are_the_figures_that_boards_have_printed_since_the_first() -> None:
+    first = {code: verdicts(250, 0.4, seed) for seed, code in enumerate(LANGUAGES)}
+    second = {code: verdicts(250, 0.5, seed + 10) for seed, code in enumerate(LANGUAGES)}
+    unequal = {"en": verdicts(40, 0.75, 1), "te": verdicts(10, 0.2, 2)}
+    computed = [
+        mean_interval([first], LANGUAGES),
+        mean_interval([first, second], LANGUAGES),
+        difference_interval([first], [second], LANGUAGES),
+        difference_interval([first, second], [second], LANGUAGES),
+        mean_interval([unequal], ("en", "te")),
+        mean_interval([{"en": "1" * 20}], ["en"]),
+        difference_interval([{"en": "1110"}], [{"en": "1110"}], ["en"]),
+        difference_interval([{"en": "1111"}], [{"en": "0000"}], ["en"]),
+    ]
+    assert [(each.value, each.low, each.high) for each in computed] == [
+        fixed(0.4, 0.368, 0.433),
+        fixed(0.45, 0.378, 0.521),
+        fixed(-0.09999999999999998, -0.14600000000000002, -0.052999999999999936),
+        fixed(-0.04999999999999999, -0.131, 0.0),
+        fixed(0.475, 0.325, 0.6472222222222221),
+        fixed(1.0, 0.8315665290169145, 1.0),
+        fixed(0.0, -0.6023646356164858, 0.6023646356164858),
+        fixed(1.0, -0.20472927123297158, 1.0),
+    ]
+
+
+def test_numbers_that_are_zeros_and_ones_are_counted_as_their_strings() -> None:
+    first = {code: verdicts(40, 0.4, seed) for seed, code in enumerate(LANGUAGES)}
+    second = {code: verdicts(40, 0.6, seed + 10) for seed, code in enumerate(LANGUAGES)}
+    numbers = {code: tuple(float(bit) for bit in first[code]) for code in LANGUAGES}
+    assert mean_interval([numbers], LANGUAGES) == mean_interval([first], LANGUAGES)
+    assert difference_interval([numbers], [second], LANGUAGES) == difference_interval([first], [second], LANGUAGES)
+    constant = {"en": (1.0,) * 20}
+    assert mean_interval([constant], ["en"]) == mean_interval([{"en": "1" * 20}], ["en"])
+    assert difference_interval([constant], [constant], ["en"]) == difference_interval([{"en": "1" * 20}], [constant], ["en"])
+
+
+def test_samples_of_equal_questions_narrow_the_interval_as_that_many_answers_do() -> None:
+    generator = random.Random(3)
+    samples = [[generator.random() < 0.4 for _ in range(8)] for _ in range(250)]
+    outcomes = tuple(sum(question) / 8 for question in samples)
+    interval = mean_interval([{"en": outcomes}], ["en"])
+    assert interval.value == pytest.approx(sum(outcomes) / 250)
+    assert half_width(interval.low, interval.high) == pytest.approx(1.96 * standard_error(0.4, 2000), rel=0.1)
+
+
+def test_samples_that_always_agree_are_no_more_evidence_than_one() -> None:
+    bits = verdicts(250, 0.4, 1)
+    thirds = tuple(float(bit) / 3 for bit in bits)
+    whole, third = mean_interval([{"en": bits}], ["en"]), mean_interval([{"en": thirds}], ["en"])
+    assert (third.low, third.high) == pytest.approx((whole.low / 3, whole.high / 3))
+
+
+def test_about_95_of_100_intervals_over_samples_hold_the_truth() -> None:
+    generator = random.Random(17)
+    trials, held = 300, 0
+    for _ in range(trials):
+        easy = [generator.choice((0.1, 0.6)) for _ in range(60)]
+        outcomes = tuple(sum(generator.random() < chance for _ in range(3)) / 3 for chance in easy)
+        interval = mean_interval([{"en": outcomes}], ["en"])
+        held += interval.low <= 0.35 <= interval.high
+    assert 0.92 <= held / trials <= 0.99
+
+
+def test_equal_fractions_everywhere_are_at_least_as_unsure_as_whole_answers() -> None:
+    half = mean_interval([{"en": (0.5,) * 20}], ["en"])
+    # Clopper-Pearson of 10 right among 20, which are as many right answers
+    assert (half.value, half.low, half.high) == pytest.approx((0.5, 0.27195, 0.72805), abs=1e-5)
+    # a third of 4 questions is 1.33 right answers: the low bound is that of 1, the high one that of 2
+    third = mean_interval([{"en": (1 / 3,) * 4}], ["en"])
+    assert (third.low, third.high) == pytest.approx((1 - 0.975 ** (1 / 4), 0.93241), abs=1e-4)
+    # three thirds add up to one right answer, not to a little less
+    three = mean_interval([{"en": (1 / 3,) * 3}], ["en"])
+    assert three.low == pytest.approx(1 - 0.975 ** (1 / 3))
+
+
+def test_equal_fractional_differences_are_no_certainty() -> None:
+    difference = difference_interval([{"en": (0.75,) * 4}], [{"en": (0.5,) * 4}], ["en"])
+    assert difference.value == pytest.approx(0.25)
+    assert not difference.significant
+
+
+def test_seeds_read_twice_are_drawn_together() -> None:
+    lucky, unlucky = verdicts(250, 0.6, 9), verdicts(250, 0.3, 9)
+    strict = [{"en": lucky}, {"en": unlucky}]
+    paper = [{"en": "0" * 25 + run["en"][25:]} for run in strict]
+    together, apart = reading_difference_interval(strict, paper, ["en"]), difference_interval(strict, paper, ["en"])
+    assert together.value == apart.value > 0
+    assert together.significant
+    assert not apart.significant
+    with pytest.raises(ValueError, match="shorter"):
+        reading_difference_interval(strict, paper[:1], ["en"])
+
+
+def test_readings_that_always_agree_differ_by_nothing_with_a_width() -> None:
+    runs = [{"en": verdicts(20, accuracy, 3)} for accuracy in (0.3, 0.6)]
+    difference = reading_difference_interval(runs, runs, ["en"])
+    assert difference.value == 0
+    assert difference.high == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert difference.low == -difference.high
+
+
+@pytest.mark.parametrize("samples", range(1, 8))
+def test_pass_at_k_is_the_share_of_all_subsets_that_hold_a_right_sample(samples: int) -> None:
+    for right in range(samples + 1):
+        verdict = [place < right for place in range(samples)]
+        for k in range(1, samples + 1):
+            subsets = [any(subset) for subset in combinations(verdict, k)]
+            assert pass_at_k(samples, right, k) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
+
+
+def test_pass_at_k_of_many_samples_neither_overflows_nor_cancels() -> None:
+    exact = 1 - math.comb(9_990, 64) / math.comb(10_000, 64)
+    assert pass_at_k(10_000, 10, 64) == pytest.approx(exact, rel=1e-9)
+    assert pass_at_k(10_000, 0, 64) == 0
+    assert pass_at_k(10_000, 10_000, 1) == 1
+
+
+@pytest.mark.parametrize(("samples", "right", "k"), [(4, 1, 0), (4, 1, 5), (4, 5, 1), (4, -1, 1)])
+def test_pass_at_k_needs_as_many_samples_as_it_draws(samples: int, right: int, k: int) -> None:
+    with pytest.raises(ValueError, match=f"pass@{k}"):
+        pass_at_k(samples, right, k)
