@@ -390,7 +390,7 @@ def _use_data(data: Path | None) -> None:
 
 def _print_boards(boards: "list[Board]", as_json: bool) -> None:
     if as_json:
-        _print_json({"format": 1, "boards": [board.as_dict() for board in boards]})
+        _print_json({"format": 2, "boards": [board.as_dict() for board in boards]})
         return
     from leaderboards.terminal import board_table
 

@@ -66,6 +66,9 @@ from tqdm import tqdm  # noqa: E402
 from vllm import TokensPrompt  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 
+#: Tokens of prompts that are read at once on a CPU, where the longest prompt does not need more.
+LEAST_BATCHED_TOKENS = 4096
+
 #: What vLLM fuses into one parameter lies side by side in one sub-layer (q, k, v; gate, up): such a sub-layer is moved whole.
 _SUB_LAYER = re.compile(r"^(.*\.\d+\.[^.]+\.)")
 
@@ -101,7 +104,9 @@ class Engine(VLLM):  # type: ignore[misc]
         self._ends: dict[tuple[int, ...], deque[bool]] = defaultdict(deque)
         if current_platform.is_cpu():
             # compiling costs more than it gains on a CPU, for models that one can wait for there
-            arguments = {"enforce_eager": True, **arguments}
+            arguments = {"enforce_eager": True, "enable_chunked_prefill": False, **arguments}
+            # vLLM rewinds the chance of a prompt that it read in part, and cannot do that on CPUs: prompts are read whole there
+            arguments.setdefault("max_num_batched_tokens", max(LEAST_BATCHED_TOKENS, max_length or model.positions()))
         super().__init__(
             pretrained=str(model.folder),
             dtype=_stored_dtype(model.folder) if dtype == "auto" else dtype,
