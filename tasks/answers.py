@@ -28,7 +28,8 @@ TOLERANCE = 1e-3
 # --- the papers' reading ---------------------------------------------------------------------------------------------------------
 
 # A pair of digits around a comma is taken first, which is the published left-to-right removal of commas in one pattern.
-_PAPER_NUMBER = re.compile(r"(?>\d,\d|\d)++(?:\.(?>\d,\d|\d)++)?")
+_PAPER_NUMBER = r"(?>(?>\d,\d|\d)++(?:\.(?>\d,\d|\d)++)?)"
+_LAST_OF_RUN = re.compile(rf"[.,]*+(?>{_PAPER_NUMBER}[.,]++(?=\d))*+({_PAPER_NUMBER})")
 _LAST_RUN_BACKWARDS = re.compile(r"\d[\d,.]*")
 
 
@@ -40,14 +41,10 @@ def paper_reading(text: str) -> float:
     no sign is read ("-5" reads as 5), "1,2,3" reads as 3, "1.234,5" as 1.2345, "1e5" as 5, and no number at all as 0.0.
     A number too large for a float reads as infinity.
     """
-    run = _LAST_RUN_BACKWARDS.search(text[::-1])
-    if run is None:
-        return 0.0
     # outside a run of digits, commas and dots the pass changes nothing, so the last run alone decides
-    number = ""
-    for match in _PAPER_NUMBER.finditer(run[0][::-1]):
-        number = match[0]
-    return float(number.replace(",", ""))
+    run = _LAST_RUN_BACKWARDS.search(text[::-1])
+    number = _LAST_OF_RUN.match(run[0][::-1]) if run else None
+    return float(number[1].replace(",", "")) if number else 0.0
 
 
 def paper_correct(text: str, gold: str) -> bool:
@@ -190,21 +187,22 @@ def _link_pattern(own: Phrases, english: Phrases) -> re.Pattern[str]:
 
 
 def _number_pattern(spaces: str) -> re.Pattern[str]:
-    plain = rf"(?:\d{{1,3}}(?:[{spaces}]\d{{3}})+(?!\d)|\d+)(?:[.,٫٬]\d+)*"
+    plain = rf"\d+(?:(?<!\d\d\d\d)[{spaces}]\d\d\d(?!\d))*(?:[.,٫٬]\d+)*"
     power = rf"(?:\^\s?\(?[{_MINUS}]?\d{{1,3}}(?!\d)|⁻?[⁰¹²³⁴-⁹]{{1,3}})"
     # 千克, 千米 and the like are units: kilogram, kilometre
     scale = rf"\s?(?:千(?![克米瓦卡帕赫焦])|(?!千)(?:{_any(_SCALES)})(?![a-zа-я]))"
     return re.compile(
         rf"""
-          (?P<other>\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?!\d) | \d+/\d+/\d+ | \d{{4}}-\d{{1,2}}-\d{{1,2}}(?!\d))
-        | (?:(?P<whole>\d+)\s?)? (?P<vulgar>[{_VULGAR}])
-        | (?P<integer>\d+)[ ](?P<part>\d+[/⁄]\d+)
-        | (?P<number>{plain})
-          (?: \s?[/⁄]\s?(?P<under>{plain})
-            | \s?[×x*·⋅]\s?10(?P<times>{power})
-            | e(?P<e>[+{_MINUS}]?\d{{1,3}})(?!\w)
-            | (?P<power>{power})
-            | (?P<scaled>(?:{scale})+(?:\s?{plain}(?:{scale})+)*(?:{plain})?) )?
+        (?P<number>{plain})
+        (?: (?P<other>:\d\d(?::\d\d)?(?!\d) | /\d+/\d+ | -\d{{1,2}}-\d{{1,2}}(?!\d))
+          | \s?[/⁄]\s?(?P<under>{plain})
+          | \x20(?P<part>\d+[/⁄]\d+)
+          | \s?(?P<vulgar>[{_VULGAR}])
+          | \s?[×x*·⋅]\s?10(?P<times>{power})
+          | e(?P<e>[+{_MINUS}]?\d{{1,3}})(?!\w)
+          | (?P<power>{power})
+          | (?P<scaled>(?:{scale})+(?:\s?{plain}(?:{scale})+)*(?:{plain})?) )?
+        | (?P<alone>[{_VULGAR}])
         """,
         re.VERBOSE,
     )
@@ -212,9 +210,11 @@ def _number_pattern(spaces: str) -> re.Pattern[str]:
 
 # --- the strict reading ----------------------------------------------------------------------------------------------------------
 
-# Characters that are looked at behind a marker, or before the last numeral: no answer is longer.
+# Characters behind a marker in which its number must be.
 _WINDOW = 240
-# Markers that are tried, from the last backwards, until one has a number.
+# Characters of the longest number that is read.
+_LONGEST = 72
+# Markers of a kind, or last numbers, that are tried, from the last backwards.
 _TRIES = 8
 
 _NUMERAL = re.compile(rf"[\d{_VULGAR}]")
@@ -398,25 +398,24 @@ def _denied(statement: str, previous_end: int, match: re.Match[str], rules: _Lan
 def _last_number(text: str, mirrored: str, end: int, rules: _Language) -> Decimal | None:
     """Returns the last number before `end` that counts something, else the last ordinal ("3rd", "Step 3"), else None."""
     ordinal = None
-    while True:
-        start = max(0, end - _WINDOW)
+    for _ in range(_TRIES):
+        start = max(0, end - _LONGEST)
         tail = _NO_NUMERAL.match(text, end, end + 24)
         window = _clean(text[start:end] + (tail[0] if tail else ""))
         for match in reversed(list(rules.number.finditer(window))):
             if match.start() == 0 and start > 0:
                 break  # it may have begun before the window
             values = _values(match, window, rules)
-            if not values:
-                continue
-            if not _is_ordinal(window, match):
+            if values and not _is_ordinal(window, match):
                 return values[-1]
-            ordinal = values[-1] if ordinal is None else ordinal
+            ordinal = values[-1] if values and ordinal is None else ordinal
         run = _RUN_BACKWARDS.match(mirrored, len(text) - start)
         end = start - (len(run[0]) if run else 0)
         last = _NUMERAL.search(mirrored, len(text) - end)
         if last is None:
-            return ordinal
+            break
         end = len(text) - last.start()
+    return ordinal
 
 
 def _is_ordinal(window: str, match: re.Match[str]) -> bool:
@@ -442,14 +441,16 @@ def _unsigned(match: re.Match[str], rules: _Language) -> list[Decimal]:
     kind = match.lastgroup
     if kind == "other":
         return []
-    if kind == "vulgar":
-        return [_ARITHMETIC.add(Decimal(match["whole"] or 0), _quotient(*unicodedata.normalize("NFKC", match["vulgar"]).split("⁄")))]
-    if kind == "part":
-        whole, part = Decimal(match["integer"]), _quotient(*re.split("[/⁄]", match["part"]))
-        return [_ARITHMETIC.add(whole, part)] if part < 1 else [whole, part]
+    if kind == "alone":
+        return [_vulgar(match["alone"])]
     numbers = _plain(match["number"], rules)
     if kind == "number" or len(numbers) != 1:
         return numbers
+    if kind == "vulgar":
+        return [_ARITHMETIC.add(numbers[0], _vulgar(match["vulgar"]))]
+    if kind == "part":
+        part = _quotient(*re.split("[/⁄]", match["part"]))
+        return [_ARITHMETIC.add(numbers[0], part)] if part < 1 else [numbers[0], part]
     if kind == "under":
         return [_quotient(numbers[0], under) for under in _plain(match["under"], rules)[:1]]
     if kind == "scaled":
@@ -461,6 +462,10 @@ def _unsigned(match: re.Match[str], rules: _Language) -> list[Decimal]:
 
 def _quotient(top: Decimal | str, bottom: Decimal | str) -> Decimal:
     return _ARITHMETIC.divide(Decimal(top), Decimal(bottom))
+
+
+def _vulgar(fraction: str) -> Decimal:
+    return _quotient(*unicodedata.normalize("NFKC", fraction).split("⁄"))
 
 
 def _exponent(power: str) -> int:
