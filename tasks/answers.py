@@ -104,7 +104,9 @@ _SCALES = {
     **dict.fromkeys(("হাজার", "వేల", "వేలు", "พัน", "千"), 3),
     **dict.fromkeys(("หมื่น", "万", "萬"), 4),
     **dict.fromkeys(("lakh", "lakhs", "লাখ", "লক্ষ", "లక్ష", "లక్షల", "లక్షలు", "แสน"), 5),
-    **dict.fromkeys(("million", "millions", "millionen", "millón", "millones", "млн", "миллион", "миллиона", "миллионов", "ล้าน"), 6),
+    **dict.fromkeys(
+        ("million", "millions", "millionen", "millón", "millones", "млн", "миллион", "миллиона", "миллионов", "ล้าน"), 6
+    ),
     **dict.fromkeys(("crore", "crores", "কোটি", "కోటి", "కోట్ల", "కోట్లు"), 7),
     **dict.fromkeys(("亿", "億"), 8),
     **dict.fromkeys(("milliarde", "milliarden", "milliard", "milliards", "млрд"), 9),
@@ -168,7 +170,9 @@ def _language(code: str) -> _Language:
         link=_link_pattern(own, english),
         dense=own.dense,
         number=_number_pattern(spaces),
-        denial=re.compile("|".join([rf"(?<!\w)(?:{_any({*own.denials, *english.denials})})(?!\w)", *(own.denials if own.dense else ())])),
+        denial=re.compile(
+            "|".join([rf"(?<!\w)(?:{_any({*own.denials, *english.denials})})(?!\w)", *(own.denials if own.dense else ())])
+        ),
         denial_after=re.compile(rf"\W?.{{0,3}}?(?:{_any(own.denials_after)})") if own.denials_after else None,
     )
 
@@ -182,7 +186,7 @@ def _link_pattern(own: Phrases, english: Phrases) -> re.Pattern[str]:
     between = r"[^.!?。।\n:：=\d]"
     dense = rf"|{between}{{0,10}}?(?:{_any(own.verbs)})" if own.dense else ""
     verb = rf"(?P<verb>{between}{{0,40}}?(?:{word}|[=≈]){dense})[\s:：]*"
-    heading = r"""\S?(?:\s?\([^()\d]{0,30}\))?[*_"”}]*(?P<heading>\s?[:：ঃ][*_]*(?:-(?=\s))?|\s[-—–]|\s*\n)\s*"""
+    heading = r"""[^\s\d:：ঃ]{0,3}(?:\s?\([^()\d]{0,30}\))?[*_"”}]*(?P<heading>\s?[:：ঃ][*_]*(?:-(?=\s))?|\s[-—–]|\s*\n)\s*"""
     return re.compile(f"{verb}|{heading}" + ("|" if own.bare else ""))
 
 
@@ -223,7 +227,7 @@ _CUT_NUMBER = re.compile(r"[\d.,]+\Z")
 _NO_NUMERAL = re.compile(rf"[^\d{_VULGAR}]*")
 _SENTENCE_END = re.compile(r"(?<!\brs)(?<!\btk)(?<!\bca)(?<!\bsh)(?<!approx)[.!?](?=\s|\Z|[*\"'”»)])|[。！？।॥]|\n")
 _SIGN = re.compile(
-    rf"(?<![\w)\]%°])(?<!\d\s)[{_MINUS}][{_CURRENCY}]?\Z|[=≈]\s?[{_MINUS}]\s\Z|(?<!\d)(?<!\d\s)(?:minus|минус|マイナス|负|負)\s?\Z"
+    rf"(?<![a-zß-ÿа-я\d)\]%°])(?<!\d\s)[{_MINUS}][{_CURRENCY}]?\Z|[=≈]\s?[{_MINUS}]\s\Z|(?<!\d)(?<!\d\s)(?:minus|минус|マイナス|负|負)\s?\Z"
 )
 _WORD = re.compile(r"[^\W\d_]\S*")
 # what may stand between two numbers of one calculation: "3 eggs × $2 = 6"
@@ -250,6 +254,41 @@ _COMMA_STYLE = re.compile(r"(?<![\d.,])\d+,(?:\d{1,2}|\d{4,})(?![\d.,]*\d)|\d\.\
 
 
 def strict_reading(text: str, language: str) -> Decimal | None:
+    r"""Returns the number that a careful reader takes for the answer of `text`, or None where there is none.
+
+    Where it stands. The last `\boxed{}` with a number in it decides; without one, the last line "#### 18"; without one, the last
+    phrase such as "The answer is 18", "Answer: 18" or "Jibu ni 18" (`PHRASES`; English ones count in every language); without one,
+    the last number that is no ordinal ("3rd", "第3"), date or time. A phrase without a number behind it is passed over ("I hope this
+    answer is helpful"), and so is a heading with a sentence behind it ("Step-by-step answer: Roger had 5 balls. ... 11 balls.").
+
+    What it is. The number at the head of the phrase, at most one word before it, whatever follows: "The answer is 5 apples, since
+    10 - 5 = 5" is 5; a list or a range is its first number; but a calculation is its result, "3 + 4 = 7" is 7, and is not worked
+    out where the response does not. Behind more words, the last number of the sentence. A denied number is none: "not 12 but 15".
+
+    How it is written. Digits of any script, with the marks that CLDR gives the language. The cases that could be read otherwise:
+
+    - "2.125" is 2125 in German, 2.125 in English and in French; "2,125" is 2.125 in German and French, 2125 in English;
+    - unless the response elsewhere writes numbers as only English does, and none as only its language does: "2.5 * 850 = 2,125" is
+      2125 in German too;
+    - a mark that cannot group is the decimal mark: "3.5" and "0.125" are decimals in German, "3,5" is one in English;
+    - of both marks, the last is the decimal one: "1,234.5" and "1.234,5" are the same in every language;
+    - a plain space groups only where the comma is the decimal mark: "23 786" is one number in Spanish, two in English; no-break and
+      thin spaces and apostrophes always group; "1,23,456" is one number in Bengali, Telugu and Hindi, three in English;
+    - "1,2,3" is a list, "1.2.3", "24/12/2020" and "10:30" are no numbers;
+    - "60 %" is 60, "$5" and "5 kg" are 5: what stands around a number is left out;
+    - "3/4", "½", "1 1/2", "2\frac{1}{3}", "1.5 × 10^3", "1e5" and "10³" are what they say, and so are "3万", "1億2000万", "2 million";
+    - a "-" right before the digits or their currency is a sign, but not behind a digit, a letter or a bracket: "10 -5 = 5";
+    - words are no numbers ("eighteen", "三百二十"), and neither are digits that go on for more than 72 characters.
+
+    At most 240 characters behind a phrase and 8 phrases of a kind are looked at, so time grows with the length of `text` alone.
+
+    Args:
+        text: the response, any string.
+        language: code of its language, ISO 639-1 or any other that CLDR knows ("sw", "pt-BR").
+
+    Raises:
+        ValueError: CLDR knows no language of that code.
+    """
     rules = _language(language)
     text = text.lower()
     mirrored = text[::-1]
@@ -373,7 +412,7 @@ def _near_number(statement: str, rules: _Language, words: int) -> Decimal | None
     if first is None or _denied(statement, 0, first, rules) or statement.startswith((":", "："), first.end()):
         return None
     gap = statement[: first.start()]
-    if len(_WORD.findall(gap)) > words or (rules.dense and len(gap) > 6 * words + 2 and not gap.isascii()):
+    if len(_WORD.findall(gap)) > words or (rules.dense and len(gap) > 6 and not gap.isascii()):
         return None
     values = _values(first, statement, rules)
     if not values:
