@@ -28,7 +28,8 @@ TOLERANCE = 1e-3
 # --- the papers' reading ---------------------------------------------------------------------------------------------------------
 
 # A pair of digits around a comma is taken first, which is the published left-to-right removal of commas in one pattern.
-_PAPER_NUMBER = re.compile(r"(?>\d,\d|\d)++(?:\.(?>\d,\d|\d)++)?")
+_PAPER_NUMBER = r"(?>(?>\d,\d|\d)++(?:\.(?>\d,\d|\d)++)?)"
+_LAST_OF_RUN = re.compile(rf"[.,]*+(?>{_PAPER_NUMBER}[.,]++(?=\d))*+({_PAPER_NUMBER})")
 _LAST_RUN_BACKWARDS = re.compile(r"\d[\d,.]*")
 
 
@@ -40,14 +41,10 @@ def paper_reading(text: str) -> float:
     no sign is read ("-5" reads as 5), "1,2,3" reads as 3, "1.234,5" as 1.2345, "1e5" as 5, and no number at all as 0.0.
     A number too large for a float reads as infinity.
     """
-    run = _LAST_RUN_BACKWARDS.search(text[::-1])
-    if run is None:
-        return 0.0
     # outside a run of digits, commas and dots the pass changes nothing, so the last run alone decides
-    number = ""
-    for match in _PAPER_NUMBER.finditer(run[0][::-1]):
-        number = match[0]
-    return float(number.replace(",", ""))
+    run = _LAST_RUN_BACKWARDS.search(text[::-1])
+    number = _LAST_OF_RUN.match(run[0][::-1]) if run else None
+    return float(number[1].replace(",", "")) if number else 0.0
 
 
 def paper_correct(text: str, gold: str) -> bool:
@@ -189,26 +186,27 @@ def _link_pattern(own: Phrases, english: Phrases) -> re.Pattern[str]:
     between = r"[^.!?。।\n:：=\d]"
     dense = rf"|{between}{{0,10}}?(?:{_any(own.verbs)})" if own.dense else ""
     verb = rf"(?P<verb>{between}{{0,40}}?(?:{word}|[=≈]){dense})[\s:：]*"
-    heading = r"""\S?(?:\s?\([^()\d]{0,30}\))?[*_"”}]*(?P<heading>\s?[:：ঃ][*_]*(?:-(?=\s))?|\s[-—–]|\s*\n)\s*"""
+    heading = r"""[^\s\d:：ঃ]{0,3}(?:\s?\([^()\d]{0,30}\))?[*_"”}]*(?P<heading>\s?[:：ঃ][*_]*(?:-(?=\s))?|\s[-—–]|\s*\n)\s*"""
     return re.compile(f"{verb}|{heading}" + ("|" if own.bare else ""))
 
 
 def _number_pattern(spaces: str) -> re.Pattern[str]:
-    plain = rf"(?:\d{{1,3}}(?:[{spaces}]\d{{3}})+(?!\d)|\d+)(?:[.,٫٬]\d+)*"
+    plain = rf"\d+(?:(?<!\d\d\d\d)[{spaces}]\d\d\d(?!\d))*(?:[.,٫٬]\d+)*"
     power = rf"(?:\^\s?\(?[{_MINUS}]?\d{{1,3}}(?!\d)|⁻?[⁰¹²³⁴-⁹]{{1,3}})"
     # 千克, 千米 and the like are units: kilogram, kilometre
     scale = rf"\s?(?:千(?![克米瓦卡帕赫焦])|(?!千)(?:{_any(_SCALES)})(?![a-zа-я]))"
     return re.compile(
         rf"""
-          (?P<other>\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?!\d) | \d+/\d+/\d+ | \d{{4}}-\d{{1,2}}-\d{{1,2}}(?!\d))
-        | (?:(?P<whole>\d+)\s?)? (?P<vulgar>[{_VULGAR}])
-        | (?P<integer>\d+)[ ](?P<part>\d+[/⁄]\d+)
-        | (?P<number>{plain})
-          (?: \s?[/⁄]\s?(?P<under>{plain})
-            | \s?[×x*·⋅]\s?10(?P<times>{power})
-            | e(?P<e>[+{_MINUS}]?\d{{1,3}})(?!\w)
-            | (?P<power>{power})
-            | (?P<scaled>(?:{scale})+(?:\s?{plain}(?:{scale})+)*(?:{plain})?) )?
+        (?P<number>{plain})
+        (?: (?P<other>:\d\d(?::\d\d)?(?!\d) | /\d+/\d+ | -\d{{1,2}}-\d{{1,2}}(?!\d))
+          | \s?[/⁄]\s?(?P<under>{plain})
+          | \x20(?P<part>\d+[/⁄]\d+)
+          | \s?(?P<vulgar>[{_VULGAR}])
+          | \s?[×x*·⋅]\s?10(?P<times>{power})
+          | e(?P<e>[+{_MINUS}]?\d{{1,3}})(?!\w)
+          | (?P<power>{power})
+          | (?P<scaled>(?:{scale})+(?:\s?{plain}(?:{scale})+)*(?:{plain})?) )?
+        | (?P<alone>[{_VULGAR}])
         """,
         re.VERBOSE,
     )
@@ -216,9 +214,11 @@ def _number_pattern(spaces: str) -> re.Pattern[str]:
 
 # --- the strict reading ----------------------------------------------------------------------------------------------------------
 
-# Characters that are looked at behind a marker, or before the last numeral: no answer is longer.
+# Characters behind a marker in which its number must be.
 _WINDOW = 240
-# Markers that are tried, from the last backwards, until one has a number.
+# Characters of the longest number that is read.
+_LONGEST = 72
+# Markers of a kind, or last numbers, that are tried, from the last backwards.
 _TRIES = 8
 
 _NUMERAL = re.compile(rf"[\d{_VULGAR}]")
@@ -227,7 +227,7 @@ _CUT_NUMBER = re.compile(r"[\d.,]+\Z")
 _NO_NUMERAL = re.compile(rf"[^\d{_VULGAR}]*")
 _SENTENCE_END = re.compile(r"(?<!\brs)(?<!\btk)(?<!\bca)(?<!\bsh)(?<!approx)[.!?](?=\s|\Z|[*\"'”»)])|[。！？।॥]|\n")
 _SIGN = re.compile(
-    rf"(?<![\w)\]%°])(?<!\d\s)[{_MINUS}][{_CURRENCY}]?\Z|[=≈]\s?[{_MINUS}]\s\Z|(?<!\d)(?<!\d\s)(?:minus|минус|マイナス|负|負)\s?\Z"
+    rf"(?<![a-zß-ÿа-я\d)\]%°])(?<!\d\s)[{_MINUS}][{_CURRENCY}]?\Z|[=≈]\s?[{_MINUS}]\s\Z|(?<!\d)(?<!\d\s)(?:minus|минус|マイナス|负|負)\s?\Z"
 )
 _WORD = re.compile(r"[^\W\d_]\S*")
 # what may stand between two numbers of one calculation: "3 eggs × $2 = 6"
@@ -254,6 +254,41 @@ _COMMA_STYLE = re.compile(r"(?<![\d.,])\d+,(?:\d{1,2}|\d{4,})(?![\d.,]*\d)|\d\.\
 
 
 def strict_reading(text: str, language: str) -> Decimal | None:
+    r"""Returns the number that a careful reader takes for the answer of `text`, or None where there is none.
+
+    Where it stands. The last `\boxed{}` with a number in it decides; without one, the last line "#### 18"; without one, the last
+    phrase such as "The answer is 18", "Answer: 18" or "Jibu ni 18" (`PHRASES`; English ones count in every language); without one,
+    the last number that is no ordinal ("3rd", "第3"), date or time. A phrase without a number behind it is passed over ("I hope this
+    answer is helpful"), and so is a heading with a sentence behind it ("Step-by-step answer: Roger had 5 balls. ... 11 balls.").
+
+    What it is. The number at the head of the phrase, at most one word before it, whatever follows: "The answer is 5 apples, since
+    10 - 5 = 5" is 5; a list or a range is its first number; but a calculation is its result, "3 + 4 = 7" is 7, and is not worked
+    out where the response does not. Behind more words, the last number of the sentence. A denied number is none: "not 12 but 15".
+
+    How it is written. Digits of any script, with the marks that CLDR gives the language. The cases that could be read otherwise:
+
+    - "2.125" is 2125 in German, 2.125 in English and in French; "2,125" is 2.125 in German and French, 2125 in English;
+    - unless the response elsewhere writes numbers as only English does, and none as only its language does: "2.5 * 850 = 2,125" is
+      2125 in German too;
+    - a mark that cannot group is the decimal mark: "3.5" and "0.125" are decimals in German, "3,5" is one in English;
+    - of both marks, the last is the decimal one: "1,234.5" and "1.234,5" are the same in every language;
+    - a plain space groups only where the comma is the decimal mark: "23 786" is one number in Spanish, two in English; no-break and
+      thin spaces and apostrophes always group; "1,23,456" is one number in Bengali, Telugu and Hindi, three in English;
+    - "1,2,3" is a list, "1.2.3", "24/12/2020" and "10:30" are no numbers;
+    - "60 %" is 60, "$5" and "5 kg" are 5: what stands around a number is left out;
+    - "3/4", "½", "1 1/2", "2\frac{1}{3}", "1.5 × 10^3", "1e5" and "10³" are what they say, and so are "3万", "1億2000万", "2 million";
+    - a "-" right before the digits or their currency is a sign, but not behind a digit, a letter or a bracket: "10 -5 = 5";
+    - words are no numbers ("eighteen", "三百二十"), and neither are digits that go on for more than 72 characters.
+
+    At most 240 characters behind a phrase and 8 phrases of a kind are looked at, so time grows with the length of `text` alone.
+
+    Args:
+        text: the response, any string.
+        language: code of its language, ISO 639-1 or any other that CLDR knows ("sw", "pt-BR").
+
+    Raises:
+        ValueError: CLDR knows no language of that code.
+    """
     rules = _language(language)
     text = text.lower()
     mirrored = text[::-1]
@@ -377,7 +412,7 @@ def _near_number(statement: str, rules: _Language, words: int) -> Decimal | None
     if first is None or _denied(statement, 0, first, rules) or statement.startswith((":", "："), first.end()):
         return None
     gap = statement[: first.start()]
-    if len(_WORD.findall(gap)) > words or (rules.dense and len(gap) > 6 * words + 2 and not gap.isascii()):
+    if len(_WORD.findall(gap)) > words or (rules.dense and len(gap) > 6 and not gap.isascii()):
         return None
     values = _values(first, statement, rules)
     if not values:
@@ -402,25 +437,24 @@ def _denied(statement: str, previous_end: int, match: re.Match[str], rules: _Lan
 def _last_number(text: str, mirrored: str, end: int, rules: _Language) -> Decimal | None:
     """Returns the last number before `end` that counts something, else the last ordinal ("3rd", "Step 3"), else None."""
     ordinal = None
-    while True:
-        start = max(0, end - _WINDOW)
+    for _ in range(_TRIES):
+        start = max(0, end - _LONGEST)
         tail = _NO_NUMERAL.match(text, end, end + 24)
         window = _clean(text[start:end] + (tail[0] if tail else ""))
         for match in reversed(list(rules.number.finditer(window))):
             if match.start() == 0 and start > 0:
                 break  # it may have begun before the window
             values = _values(match, window, rules)
-            if not values:
-                continue
-            if not _is_ordinal(window, match):
+            if values and not _is_ordinal(window, match):
                 return values[-1]
-            ordinal = values[-1] if ordinal is None else ordinal
+            ordinal = values[-1] if values and ordinal is None else ordinal
         run = _RUN_BACKWARDS.match(mirrored, len(text) - start)
         end = start - (len(run[0]) if run else 0)
         last = _NUMERAL.search(mirrored, len(text) - end)
         if last is None:
-            return ordinal
+            break
         end = len(text) - last.start()
+    return ordinal
 
 
 def _is_ordinal(window: str, match: re.Match[str]) -> bool:
@@ -446,16 +480,16 @@ def _unsigned(match: re.Match[str], rules: _Language) -> list[Decimal]:
     kind = match.lastgroup
     if kind == "other":
         return []
-    if kind == "vulgar":
-        return [
-            _ARITHMETIC.add(Decimal(match["whole"] or 0), _quotient(*unicodedata.normalize("NFKC", match["vulgar"]).split("⁄")))
-        ]
-    if kind == "part":
-        whole, part = Decimal(match["integer"]), _quotient(*re.split("[/⁄]", match["part"]))
-        return [_ARITHMETIC.add(whole, part)] if part < 1 else [whole, part]
+    if kind == "alone":
+        return [_vulgar(match["alone"])]
     numbers = _plain(match["number"], rules)
     if kind == "number" or len(numbers) != 1:
         return numbers
+    if kind == "vulgar":
+        return [_ARITHMETIC.add(numbers[0], _vulgar(match["vulgar"]))]
+    if kind == "part":
+        part = _quotient(*re.split("[/⁄]", match["part"]))
+        return [_ARITHMETIC.add(numbers[0], part)] if part < 1 else [numbers[0], part]
     if kind == "under":
         return [_quotient(numbers[0], under) for under in _plain(match["under"], rules)[:1]]
     if kind == "scaled":
@@ -467,6 +501,10 @@ def _unsigned(match: re.Match[str], rules: _Language) -> list[Decimal]:
 
 def _quotient(top: Decimal | str, bottom: Decimal | str) -> Decimal:
     return _ARITHMETIC.divide(Decimal(top), Decimal(bottom))
+
+
+def _vulgar(fraction: str) -> Decimal:
+    return _quotient(*unicodedata.normalize("NFKC", fraction).split("⁄"))
 
 
 def _exponent(power: str) -> int:
