@@ -56,13 +56,17 @@ def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, 
                 f"{chosen.title} has {language.english} ({language.code}) already, in {chosen.where(language.code)}; take it out "
                 f"first: xreason language remove {language.code} --suite {suite}"
             )
-        questions = _of_suite(suite, language.code) if file is None else read_questions(file, language.code, columns)
-        if file is None and language.code in registry.removed.get(suite, ()):
+        own: dict[str, Questions] = {}
+        if file is not None:
+            own[language.code] = read_questions(file, language.code, columns)
+            counted = AddedQuestions(len(own[language.code]), file=True)
+            added = registry.with_questions(suite, language.code, _names(language), counted)
+        elif language.code in registry.removed.get(suite, ()):
             added = registry.with_restored(suite, language.code)
         else:
-            counted = AddedQuestions(len(questions), file=file is not None)
+            counted = AddedQuestions(len(_of_suite(suite, language.code)))
             added = registry.with_questions(suite, language.code, _names(language), counted)
-        _add(registry, added, suite, (language.code,), {language.code: questions} if file is not None else {}, prove=prove)
+        _add(registry, added, suite, (language.code,), own, prove=prove)
         return _added_text(suite, (language.code,), proven=prove)
 
 

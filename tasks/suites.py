@@ -72,6 +72,11 @@ class Suite:
         return f"{self.name}_{language}"
 
 
+def own_path(name: str, code: str) -> Path:
+    """Returns where the questions of a language stand that were added to a suite from a file."""
+    return TASKS_FOLDER / name / f"{name}_{code}.jsonl"
+
+
 def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
     exemplars = partial(data.exemplars, name) if data.SOURCES[name].exemplars else None
@@ -211,11 +216,6 @@ def settle(name: str, codes: Sequence[str]) -> None:
     template.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
-
-
-def own_path(name: str, code: str) -> Path:
-    """Returns where the questions of a language stand that were added to a suite from a file."""
-    return TASKS_FOLDER / name / f"{name}_{code}.jsonl"
 
 
 def language_yaml(suite: Suite, code: str) -> str:
