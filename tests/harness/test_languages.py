@@ -1,4 +1,4 @@
-"""Languages and suites come and go by a command, in a copy of the program: what is added is scored, what is removed leaves nothing."""
+"""Languages and suites come and go by a command, in a copy of the program: what is added is scored, what is removed is gone."""
 
 import json
 import shutil
