@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
@@ -30,6 +30,10 @@ app = typer.Typer(
 )
 pocket = typer.Typer(help="The pocket model: the default that needs no download.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(pocket, name="pocket")
+language = typer.Typer(help="Languages of a suite: add one, take one out.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(language, name="language")
+suite = typer.Typer(help="Suites: add one, take one out.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(suite, name="suite")
 
 ModelOption = Annotated[str | None, typer.Option("--model", help="Base model: a folder, a hub id, or pocket.")]
 SuitesOption = Annotated[str | None, typer.Option("--suites", help="Suites, by commas: mgsm, msvamp, pocket.")]
@@ -39,6 +43,11 @@ TokensOption = Annotated[int | None, typer.Option("--max-new-tokens", min=1, hel
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder with local copies of the data sets (or XREASON_DATA).")]
 OutOption = Annotated[Path, typer.Option("--out", help="Run store.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+QuestionColumnOption = Annotated[
+    str | None, typer.Option("--question-column", help="Name or number of the column; found by its name by default.")
+]
+AnswerColumnOption = Annotated[str | None, typer.Option("--answer-column", help="The same for the gold answer, a number.")]
+ProofOption = Annotated[bool, typer.Option("--proof/--no-proof", help="Let the pocket model answer two questions a language.")]
 DtypeOption = Annotated[str | None, typer.Option("--dtype", help="Serve in auto (as stored), float32, bfloat16 or float16.")]
 
 PromptOption = Annotated[
@@ -332,6 +341,80 @@ def tasks(data: DataOption = None, as_json: JsonOption = False) -> None:
         _print(suites_table())
 
 
+@language.command("add")
+@_command
+def language_add(
+    code: Annotated[str, typer.Argument(help="ISO 639 code: it, or kab.")],
+    suite: Annotated[str, typer.Option("--suite", help="Suite that gets it: mgsm, msvamp, ...")],
+    file: Annotated[
+        Path | None, typer.Option("--file", help="TSV, CSV, JSONL or Parquet with questions; else --data or the hub.")
+    ] = None,
+    question_column: QuestionColumnOption = None,
+    answer_column: AnswerColumnOption = None,
+    data: DataOption = None,
+    proof: ProofOption = True,
+) -> None:
+    """Adds a language to a suite: from a file of your own, or from where the suite's questions are."""
+    from harness.languages import add_language
+    from harness.question_files import Columns
+
+    _use_data(data)
+    _say(add_language(code, suite, file, Columns(question_column, answer_column), prove=proof))
+
+
+@language.command("remove")
+@_command
+def language_remove(
+    code: Annotated[str, typer.Argument(help="Its code.")],
+    suite: Annotated[str, typer.Option("--suite", help="Suite that loses it.")],
+) -> None:
+    """Takes a language out of a suite, with all that adding it wrote."""
+    from harness.languages import remove_language
+
+    _say(remove_language(code, suite))
+
+
+@suite.command("add")
+@_command
+def suite_add(
+    name: Annotated[str, typer.Argument(help="What it is called on the command line: afrimgsm.")],
+    title: Annotated[str, typer.Option("--title", help="Its name on boards.")],
+    source: Annotated[str, typer.Option("--source", help="Who made it, and its licence: arXiv 2406.03368, Apache-2.0.")],
+    hub: Annotated[str | None, typer.Option("--hub", help="Data set on the hub, split test: OWNER/NAME.")] = None,
+    languages: Annotated[
+        str | None, typer.Option("--languages", help="Codes on the hub, by commas; am=amh where its config is called amh.")
+    ] = None,
+    file_for: Annotated[
+        list[str] | None, typer.Option("--file-for", help="CODE=PATH of a language's questions; once a language.")
+    ] = None,
+    question_column: QuestionColumnOption = None,
+    answer_column: AnswerColumnOption = None,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest response, in tokens.")] = 600,
+    data: DataOption = None,
+    proof: ProofOption = True,
+) -> None:
+    """Adds a suite whose answers are numbers: from the hub, or from a file a language."""
+    from harness import languages as change
+    from harness.question_files import Columns
+    from tasks.added import AddedSuite
+
+    _use_data(data)
+    columns = Columns(question_column, answer_column)
+    said = AddedSuite(title, source, max_new_tokens, change.hub(hub, columns))
+    files = {code: Path(path) for code, path in _assigned("--file-for", file_for or ()).items()}
+    configs = _assigned("--languages", [part if "=" in part else f"{part}={part}" for part in _listed(languages) or ()])
+    _say(change.add_suite(name.replace("-", "_"), said, files, configs, columns, prove=proof))
+
+
+@suite.command("remove")
+@_command
+def suite_remove(name: Annotated[str, typer.Argument(help="A suite that was added.")]) -> None:
+    """Takes an added suite out, with all that adding it wrote."""
+    from harness.languages import remove_suite
+
+    _say(remove_suite(name.replace("-", "_")))
+
+
 @pocket.command("build")
 @_command
 def pocket_build(
@@ -361,6 +444,16 @@ def _reading(name: str | None) -> "Reading":
     if name not in (None, "paper", "strict"):
         raise unknown("reading", name, ("paper", "strict"))
     return "strict" if name == "strict" else "paper"
+
+
+def _assigned(flag: str, texts: Iterable[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for code, _, value in pairs:
+        if not code or not value:
+            raise UserError(f"{flag} {code or value!r} is not CODE=VALUE; give, for instance, {flag} en=questions.tsv.")
+    if len({code for code, _, _ in pairs}) != len(pairs):
+        raise UserError(f"{flag} names a language twice; name each once.")
+    return {code: value for code, _, value in pairs}
 
 
 def _layers(text: str | None) -> int | list[int] | None:
@@ -408,6 +501,10 @@ def _print(renderable: Any) -> None:
 
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 def _say_where(path: Path) -> None:

@@ -21,7 +21,7 @@ from leaderboards.board import Board, build_board
 from leaderboards.markdown import write_board
 from leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, write_record
 from tasks.languages import PAPER_LANGUAGES
-from tasks.suites import languages_of, suite_of
+from tasks.suites import SUITES, languages_of, suite_of
 
 SCORED_FILE = "scored.json"
 
@@ -138,9 +138,10 @@ def boards_of(records: Sequence[Record], *, reading: Reading = "paper", across_s
 
 
 def _averaged(records: Sequence[Record], suite: str) -> tuple[str, ...]:
-    """Returns the papers' languages, as far as they were scored; where none of them was, all that were."""
+    """Returns the suite's languages for means, as far as they were scored; where none of them was, all that were."""
     scored = records[0].scores[suite]
-    return tuple(code for code in PAPER_LANGUAGES if code in scored) or tuple(scored)
+    over = SUITES[suite].average_languages if suite in SUITES else PAPER_LANGUAGES
+    return tuple(code for code in over if code in scored) or tuple(scored)
 
 
 def write_boards(records: Sequence[Record], folder: Path, *, reading: Reading = "paper") -> list[Board]:

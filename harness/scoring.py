@@ -105,8 +105,8 @@ class Scoring:
     @property
     def questions(self) -> int:
         """How many questions are asked in all."""
-        a_language = self.suite.questions if self.limit is None else min(self.limit, self.suite.questions)
-        return a_language * len(self.languages)
+        asked = (self.suite.questions_in(code) for code in self.languages)
+        return sum(asked if self.limit is None else (min(self.limit, each) for each in asked))
 
     def check(self) -> None:
         """Reads everything that will be asked, so that what is missing is known before hours of work.

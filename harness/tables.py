@@ -2,22 +2,26 @@
 
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 
 from leaderboards.records import Training
 from tasks.languages import LANGUAGES
-from tasks.prompts import DEFAULT_STYLE
-from tasks.suites import SUITES
+from tasks.prompts import STYLES
+from tasks.suites import METRICS, SUITES
 
 
 def suites_as_dicts() -> list[dict[str, Any]]:
-    """Returns every suite with its languages, and for each language how many questions are where."""
+    """Returns every suite with its readings and languages; for each of these, how many questions are where, in which prompt styles.
+
+    Where the questions are on the hub, their number is the one published.
+    """
     return [
         {
             "suite": suite.name,
+            "title": suite.title,
             "source": suite.source,
-            "prompt": DEFAULT_STYLE,
-            "reading": "paper",
+            "readings": [metric for metric in METRICS if metric != "answered"],
             "max_new_tokens": suite.max_new_tokens,
             "version": suite.version,
             "languages": [
@@ -26,8 +30,9 @@ def suites_as_dicts() -> list[dict[str, Any]]:
                     "english": LANGUAGES[code].english,
                     "native": LANGUAGES[code].native,
                     "task": suite.task(code),
-                    "questions": suite.questions,
+                    "questions": suite.questions_in(code),
                     "in_average": code in suite.average_languages,
+                    "styles": [style.name for style in STYLES.values() if style.speaks(code)],
                     "where": suite.where(code),
                 }
                 for code in suite.languages
@@ -37,21 +42,27 @@ def suites_as_dicts() -> list[dict[str, Any]]:
     ]
 
 
-def suites_table() -> Table:
-    """Returns the same as a table, one row a suite and language."""
-    table = Table("suite", "language", "", "task", "questions", "in the mean", "where its questions are", title="Suites")
-    for suite in suites_as_dicts():
-        for language in suite["languages"]:
-            table.add_row(
-                suite["suite"],
-                f"{language['english']} ({language['code']})",
-                language["native"],
-                language["task"],
-                f"{language['questions']:,}",
-                "yes" if language["in_average"] else "no",
-                language["where"],
-            )
-        table.add_section()
+def suites_table() -> Group:
+    """Returns the same as tables, one a suite, one row a language."""
+    every = f"All {len(STYLES)} prompt styles: {', '.join(STYLES)}."
+    return Group(*(_suite_table(suite) for suite in suites_as_dicts()), every)
+
+
+def _suite_table(suite: dict[str, Any]) -> Table:
+    about = f"{suite['source']}; read by {', '.join(suite['readings'])}; up to {suite['max_new_tokens']} new tokens"
+    columns = ("task", "language", "", "questions", "in the mean", "prompt styles", "where its questions are")
+    table = Table(*columns, title=f"{suite['title']}: --suites {suite['suite']}", caption=about)
+    for language in suite["languages"]:
+        every = len(language["styles"]) == len(STYLES)
+        table.add_row(
+            language["task"],
+            language["english"],
+            language["native"],
+            f"{language['questions']:,}",
+            "yes" if language["in_average"] else "no",
+            f"all {len(STYLES)}" if every else " ".join(language["styles"]),
+            language["where"],
+        )
     return table
 
 

@@ -1,22 +1,24 @@
-"""The questions of MGSM and MSVAMP: from a data folder where it has them, else from the hub.
+"""The questions of MGSM, MSVAMP and added suites: from a data folder where it has them, else from the hub.
 
 Every row leaves as three texts, the gold answer as its authors wrote it:
 
     {"question": "Joho hutumia komeo 2 za ufumwele wa buluu ...", "answer": "3", "language": "sw"}
 
 XREASON_DATA names the data folder (`mgsm/mgsm_sw.tsv`, `msvamp/sw.jsonl`, ...). A file that is there is used; one that is not
-there is asked of the hub; nothing else ever stands in for it.
+there is asked of the hub; nothing else ever stands in for it. Questions that were added from a person's own file are in one
+beside their YAML task (`tasks/mgsm/mgsm_it.jsonl`), and only there.
 """
 
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tasks.added import Registry, read_registry
 from tasks.errors import UserError
 
 Row = dict[str, str]
@@ -33,6 +35,7 @@ class Source:
         hub_answer: the hub's column with the gold answer.
         file_answer: the file's column with the gold answer.
         exemplars: the file with the worked examples of all languages, or None where the set has none; the hub's split is `train`.
+        configs: language code to the hub's config, where that is not the code.
     """
 
     hub_id: str
@@ -41,12 +44,36 @@ class Source:
     hub_answer: str
     file_answer: str
     exemplars: str | None = None
+    configs: Mapping[str, str] = field(default_factory=dict)
 
 
-SOURCES: dict[str, Source] = {
+_IN_CODE: dict[str, Source] = {
     "mgsm": Source("juletxara/mgsm", "mgsm/mgsm_{language}.tsv", "question", "answer_number", "answer", "mgsm/exemplars.jsonl"),
     "msvamp": Source("Mathoctopus/MSVAMP", "msvamp/{language}.jsonl", "m_query", "response", "response"),
 }
+
+
+def sources_with(registry: Registry) -> dict[str, Source]:
+    """Returns suite to source: those in code, and those of added suites that are on the hub."""
+    return _IN_CODE | {
+        name: Source(
+            suite.hub.id,
+            f"{name}/{{language}}.jsonl",
+            suite.hub.question,
+            suite.hub.answer,
+            suite.hub.answer,
+            configs={code: each.config for code, each in registry.questions.get(name, {}).items() if each.config},
+        )
+        for name, suite in registry.suites.items()
+        if suite.hub is not None
+    }
+
+
+#: `tasks.suites.use` keeps it up with the registry.
+SOURCES: dict[str, Source] = sources_with(read_registry())
+
+#: The columns of files beside YAML tasks.
+_OWN = Source(hub_id="", file="", question="question", hub_answer="answer", file_answer="answer")
 
 
 def local_path(suite: str, language: str) -> Path | None:
@@ -76,6 +103,26 @@ def rows(suite: str, language: str) -> list[Row]:
     if not found:
         raise UserError(f"{path or SOURCES[suite].hub_id} holds no question for {language}; put the published test set there.")
     return found
+
+
+def own_rows(path: Path, language: str) -> list[Row]:
+    """Returns the questions of a file that `write_own_rows` wrote, in its order.
+
+    Raises:
+        UserError: the file is gone, or a row of it is not in its form.
+    """
+    if not path.exists():
+        raise UserError(f"{path} is gone; put it back, or take {language} out with `xreason language remove` and add it again.")
+    found = list(_file_rows(path, _OWN, language))
+    if not found:
+        raise UserError(f"{path} holds no question; put it back as it was.")
+    return found
+
+
+def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Writes questions and gold answers, one JSON object a line."""
+    lines = [json.dumps({"question": row["question"], "answer": row["answer"]}, ensure_ascii=False) for row in rows]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def rows_hash(questions: list[Row]) -> str:
@@ -165,6 +212,12 @@ def _json_object(line: str, source: Source) -> tuple[str, str]:
 def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:
     source = SOURCES[suite]
     table = _hub_split(suite, language, "test", path)
+    missing = [column for column in (source.question, source.hub_answer) if column not in table.column_names]
+    if missing:
+        raise UserError(
+            f"{source.hub_id} has no column {missing[0]!r} in {language}; it has {', '.join(table.column_names)}; "
+            "add the suite with those (--question-column, --answer-column)."
+        )
     return [{"question": row[source.question], "answer": str(row[source.hub_answer]), "language": language} for row in table]
 
 
@@ -173,7 +226,7 @@ def _hub_split(suite: str, language: str, split: str, path: Path | None) -> Any:
 
     source = SOURCES[suite]
     try:
-        return load_dataset(source.hub_id, language, split=split)
+        return load_dataset(source.hub_id, source.configs.get(language, language), split=split)
     except Exception as error:  # whatever the hub client raises, the remedy is the same
         looked = f"{path} does not exist" if path is not None else "no data folder is given (--data DIR or XREASON_DATA)"
         raise UserError(

@@ -1,10 +1,12 @@
 """The one table of languages that all suites share.
 
-A language is known by its ISO 639-1 code. English names go into prompts ("from Swahili to English"), native names into tables
-that people read.
+A language is known by its ISO 639-1 code, or its ISO 639-3 code where it has no shorter one. English names go into prompts
+("from Swahili to English"), native names into tables that people read. `xreason language add` adds to it, with the names of CLDR.
 """
 
 from dataclasses import dataclass
+
+from tasks.added import Registry, read_registry
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,7 @@ class Language:
     """One language.
 
     Attributes:
-        code: ISO 639-1 code, two lower-case letters.
+        code: ISO 639 code, two lower-case letters, or three where there is no code of two.
         english: its name in English, as prompts and papers write it.
         native: its name in itself.
     """
@@ -22,22 +24,29 @@ class Language:
     native: str
 
 
-LANGUAGES: dict[str, Language] = {
-    language.code: language
-    for language in (
-        Language("bn", "Bengali", "বাংলা"),
-        Language("de", "German", "Deutsch"),
-        Language("en", "English", "English"),
-        Language("es", "Spanish", "español"),
-        Language("fr", "French", "français"),
-        Language("ja", "Japanese", "日本語"),
-        Language("ru", "Russian", "русский"),
-        Language("sw", "Swahili", "Kiswahili"),
-        Language("te", "Telugu", "తెలుగు"),
-        Language("th", "Thai", "ไทย"),
-        Language("zh", "Chinese", "中文"),
-    )
-}
+_IN_CODE = (
+    Language("bn", "Bengali", "বাংলা"),
+    Language("de", "German", "Deutsch"),
+    Language("en", "English", "English"),
+    Language("es", "Spanish", "español"),
+    Language("fr", "French", "français"),
+    Language("ja", "Japanese", "日本語"),
+    Language("ru", "Russian", "русский"),
+    Language("sw", "Swahili", "Kiswahili"),
+    Language("te", "Telugu", "తెలుగు"),
+    Language("th", "Thai", "ไทย"),
+    Language("zh", "Chinese", "中文"),
+)
+
+
+def languages_with(registry: Registry) -> dict[str, Language]:
+    """Returns code to language: those in code, and those that the registry adds."""
+    added = (Language(code, *registry.languages[code]) for code in sorted(registry.languages))
+    return {language.code: language for language in (*_IN_CODE, *added)}
+
+
+#: `tasks.suites.use` keeps it up with the registry.
+LANGUAGES: dict[str, Language] = languages_with(read_registry())
 
 #: The ten languages over which MathOctopus, QAlign and SLAM average, in the order of their tables (MGSM has Telugu, they do not).
 PAPER_LANGUAGES: tuple[str, ...] = ("en", "sw", "zh", "bn", "de", "es", "fr", "ja", "ru", "th")

@@ -4,11 +4,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tasks.added import AddedQuestions, AddedSuite, Hub, Registry
+from tasks.data import sources_with
 from tasks.errors import UserError
-from tasks.languages import LANGUAGES, PAPER_LANGUAGES
+from tasks.languages import PAPER_LANGUAGES, languages_with
 from tasks.prompts import alpaca
-from tasks.suites import SUITES, TASKS_FOLDER, group_yaml, language_yaml, languages_of, suite_of, write_suite
+from tasks.suites import (
+    LANGUAGES_IN_CODE,
+    SUITES,
+    TASKS_FOLDER,
+    group_yaml,
+    language_yaml,
+    languages_of,
+    suite_of,
+    suites_with,
+    template_yaml,
+    write_suite,
+)
+
+ITALIAN = {"it": ("Italian", "italiano")}
 
 
 @pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
@@ -21,9 +37,48 @@ def test_the_yaml_files_are_what_the_table_writes(suite: Any, tmp_path: Path) ->
 
 
 def test_the_suites_have_the_languages_of_the_papers() -> None:
-    assert set(SUITES["mgsm"].languages) == set(LANGUAGES) == {*PAPER_LANGUAGES, "te"}
-    assert SUITES["mgsm"].average_languages == SUITES["msvamp"].average_languages == PAPER_LANGUAGES
-    assert "te" not in SUITES["msvamp"].languages
+    suites = suites_with(Registry())
+    assert set(LANGUAGES_IN_CODE["mgsm"]) == set(languages_with(Registry())) == {*PAPER_LANGUAGES, "te"}
+    assert suites["mgsm"].average_languages == suites["msvamp"].average_languages == PAPER_LANGUAGES
+    assert "te" not in suites["msvamp"].languages
+
+
+def test_an_added_language_has_its_own_count_and_place_and_leaves_the_mean_alone() -> None:
+    registry = Registry(languages=ITALIAN, questions={"mgsm": {"it": AddedQuestions(10, file=True)}})
+    mgsm = suites_with(registry)["mgsm"]
+    assert mgsm.languages == (*LANGUAGES_IN_CODE["mgsm"], "it")
+    assert (mgsm.questions_in("it"), mgsm.questions_in("te")) == (10, 250)
+    assert mgsm.average_languages == PAPER_LANGUAGES
+    assert (mgsm.where("it"), mgsm.where("sw")) == ("tasks/mgsm/mgsm_it.jsonl", SUITES["mgsm"].where("sw"))
+    assert languages_with(registry)["it"].native == "italiano"
+    with pytest.raises(UserError, match=r"mgsm_it.jsonl is gone"):
+        mgsm.rows("it")
+
+
+def test_a_removed_language_is_in_neither_the_suite_nor_its_mean_but_stays_a_language() -> None:
+    registry = Registry(removed={"msvamp": ("th",)})
+    msvamp = suites_with(registry)["msvamp"]
+    assert "th" not in msvamp.languages
+    assert "th" not in msvamp.average_languages
+    assert "msvamp_th" not in group_yaml(msvamp)
+    assert "th" in suites_with(registry)["mgsm"].languages
+    assert "th" in languages_with(registry)
+
+
+def test_the_mean_of_an_added_suite_runs_over_all_its_languages() -> None:
+    hub = Hub("masakhane/afrimgsm", "question", "answer_number")
+    questions = {"afrimgsm": {"am": AddedQuestions(250, config="amh"), "en": AddedQuestions(250, config="eng")}}
+    registry = Registry(suites={"afrimgsm": AddedSuite("AfriMGSM", "arXiv 2406.03368", 300, hub)}, questions=questions)
+    suite = suites_with(registry)["afrimgsm"]
+    assert suite.languages == suite.average_languages == ("en", "am")
+    assert "max_gen_toks: 300" in template_yaml(suite)
+    assert sources_with(registry)["afrimgsm"].configs == {"am": "amh", "en": "eng"}
+
+
+def test_yaml_reads_the_code_of_norwegian_as_text() -> None:
+    for code in ("no", "it"):
+        task = yaml.safe_load(language_yaml(SUITES["mgsm"], code))
+        assert task["dataset_kwargs"] == {"suite": "mgsm", "language": code}
 
 
 def test_lm_eval_builds_the_pocket_tasks_with_the_frame_that_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,77 @@
+"""The registry of what was added and removed: read as written, in any order of changes, or refused in one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tasks.added import AddedQuestions, AddedSuite, Hub, Registry, read_registry, write_registry
+from tasks.errors import UserError
+
+ITALIAN = ("Italian", "italiano")
+TEN = AddedQuestions(10, file=True)
+FULL = Registry(
+    languages={"it": ITALIAN},
+    suites={"afrimgsm": AddedSuite("AfriMGSM", "arXiv 2406.03368", 600, Hub("masakhane/afrimgsm", "question", "answer_number"))},
+    questions={"mgsm": {"it": TEN}, "afrimgsm": {"am": AddedQuestions(250, config="amh")}},
+    removed={"msvamp": ("th",)},
+    unfinished={"mgsm": ("pt",)},
+)
+
+
+def test_what_is_written_is_read_again_and_reads_well(tmp_path: Path) -> None:
+    path = tmp_path / "added.json"
+    write_registry(FULL, path)
+    assert read_registry(path) == FULL
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert list(content) == sorted(content)
+    assert content["questions"]["mgsm"] == {"it": {"file": True, "questions": 10}}
+    assert [each.name for each in tmp_path.iterdir()] == ["added.json"]
+
+
+def test_where_nothing_is_changed_there_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "added.json"
+    assert read_registry(path) == Registry()
+    write_registry(FULL, path)
+    write_registry(Registry(), path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_language_keeps_its_names_as_long_as_a_suite_has_it() -> None:
+    once = Registry().with_questions("mgsm", "it", ITALIAN, TEN)
+    twice = once.with_questions("msvamp", "it", ITALIAN, TEN)
+    assert twice.without("msvamp", "it") == once
+    assert once.without("mgsm", "it") == Registry()
+
+
+def test_a_removed_language_comes_back() -> None:
+    without = Registry().with_removed("mgsm", "te").with_removed("mgsm", "th")
+    assert without.removed == {"mgsm": ("te", "th")}
+    assert without.with_restored("mgsm", "te").with_restored("mgsm", "th") == Registry()
+
+
+def test_a_suite_goes_with_its_languages() -> None:
+    suite = AddedSuite("Two", "ours", 600)
+    added = Registry(suites={"two": suite}).with_questions("two", "it", ITALIAN, TEN).with_questions("two", "en", None, TEN)
+    assert added.without_suite("two") == Registry()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"languages": {"it": {"english": "Italian"}}}',
+        '{"languages": {"../it": {"english": "Italian", "native": "italiano"}}}',
+        '{"unfinished": {"../..": ["it"]}}',
+        '{"questions": {"mgsm": {"../it": {"questions": 1}}}}',
+        '{"questions": {"mgsm": {"it": {"rows": 1}}}}',
+        '{"suites": {"x": {"title": "X"}}}',
+        '{"format": 7, "removed": {"MGSM": ["te"]}}',
+    ],
+)
+def test_a_damaged_registry_and_names_that_leave_the_folder_are_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "added.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"added.json is not as xreason wrote it"):
+        read_registry(path)
