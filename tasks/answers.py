@@ -113,11 +113,11 @@ _SCALES = {
 }
 _SCALES_BEFORE = {"mia": 2, "elfu": 3, "laki": 5, "milioni": 6}
 _CURRENCY = "$€£¥₹৳฿₽￥＄"
-_MINUS = "-−－"
+_MINUS = "−－-"  # the plain one last, so that it is no range inside [...]
 # no-break, figure, thin, hair and narrow no-break space, and apostrophes: they only ever group by threes
 _GROUPING = "\u00a0\u2007\u2009\u200a\u202f'’"
 _VULGAR = "¼-¾⅐-⅞↉"
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_EXPONENT_MARKS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−－", "0123456789---")
 
 # enough for every fraction here; a condition that would raise (a division by zero) gives no finite number instead
 _ARITHMETIC = Context(prec=40, traps=[])
@@ -233,14 +233,17 @@ _WORD = re.compile(r"[^\W\d_]\S*")
 # what may stand between two numbers of one calculation: "3 eggs × $2 = 6"
 _CALCULATION = re.compile(r"\s*(?:[^\W\d_]\S*\s*)?[\s)\]%°$€£]*[-+*/×÷·⋅−–x=≈→][^\w.,;]*(?:[^\W\d_]\S*\s)?[^\w.,;]*\Z")
 _ORDINAL_BEFORE = re.compile(
-    r"(?:第|№|n[.ºo°]+|(?<!#)#|\b(?:step|no|schritt|nr|paso|étape|шаг|hatua(?: ya)?|tarehe)[ .]*|(?:ধাপ|దశ|ขั้นตอนที่|ขั้นที่|วันที่|ครั้งที่|ข้อที่|步骤|ステップ)) ?\Z"
+    r"(?:第|№|n[.ºo°]+|(?<!#)#|\b(?:step|no|schritt|nr|paso|étape|шаг|hatua(?: ya)?|tarehe)[ .]*"
+    r"|ধাপ|దశ|ขั้นตอนที่|ขั้นที่|วันที่|ครั้งที่|ข้อที่|步骤|ステップ) ?\Z"
 )
-_ORDINAL_AFTER = re.compile(
-    r"(?:st|nd|rd|th|er|ère|e|ème)\b|\.?[ºª]|-(?:й|я|е|го|му|м|ю|ей|ой|ую)\b|তম|ম\b|వ\b|[.)]\s+[^\W\d_]|\.?\s*(?:januar|februar|märz|april|mai)\b"
-)
+_ORDINAL_AFTER = re.compile(r"(?:st|nd|rd|th|er|ère|e|ème)\b|\.?[ºª]|-(?:й|я|е|го|му|м|ю|ей|ой|ую)\b|তম|ম\b|వ\b")
+_LIST_POINT = re.compile(r"[.)]\s+[^\W\d_]")
+_OPERATORS = frozenset("=≈+*/×÷(,$€")
 _GAPS = re.compile(rf"[{_GROUPING} ]")
 _SCALE = re.compile(_any(_SCALES))
 _PIECE = re.compile(rf"([\d.,٫٬{_GROUPING} ]+)((?:\s?(?:{_any(_SCALES)}))*)")
+# besides letters, what tells something about the number behind it
+_TELLING = frozenset(_MINUS + _CURRENCY + "^_")
 _SCALE_BEFORE = re.compile(rf"(?<!\w)({_any(_SCALES_BEFORE)})\s\Z")
 _TOLERANCE = Decimal(str(TOLERANCE))
 # the 2 of "cm^2", "m2", "x_2" belongs to what it is attached to
@@ -258,8 +261,8 @@ def strict_reading(text: str, language: str) -> Decimal | None:
 
     Where it stands. The last `\boxed{}` with a number in it decides; without one, the last line "#### 18"; without one, the last
     phrase such as "The answer is 18", "Answer: 18" or "Jibu ni 18" (`PHRASES`; English ones count in every language); without one,
-    the last number that is no ordinal ("3rd", "第3"), date or time. A phrase without a number behind it is passed over ("I hope this
-    answer is helpful"), and so is a heading with a sentence behind it ("Step-by-step answer: Roger had 5 balls. ... 11 balls.").
+    the last number that is no ordinal ("3rd", "第3"), date or time. A phrase without a number behind it is passed over ("I hope the
+    answer is clear"), and so is a heading with a sentence behind it ("Step-by-step answer: Roger had 5 balls. ... 11 balls.").
 
     What it is. The number at the head of the phrase, at most one word before it, whatever follows: "The answer is 5 apples, since
     10 - 5 = 5" is 5; a list or a range is its first number; but a calculation is its result, "3 + 4 = 7" is 7, and is not worked
@@ -276,7 +279,7 @@ def strict_reading(text: str, language: str) -> Decimal | None:
       thin spaces and apostrophes always group; "1,23,456" is one number in Bengali, Telugu and Hindi, three in English;
     - "1,2,3" is a list, "1.2.3", "24/12/2020" and "10:30" are no numbers;
     - "60 %" is 60, "$5" and "5 kg" are 5: what stands around a number is left out;
-    - "3/4", "½", "1 1/2", "2\frac{1}{3}", "1.5 × 10^3", "1e5" and "10³" are what they say, and so are "3万", "1億2000万", "2 million";
+    - "3/4", "½", "1 1/2", "2\frac{1}{3}", "1.5 × 10^3", "1e5" and "10³" are what they say; so are "3万", "1億2000万", "2 million";
     - a "-" right before the digits or their currency is a sign, but not behind a digit, a letter or a bracket: "10 -5 = 5";
     - words are no numbers ("eighteen", "三百二十"), and neither are digits that go on for more than 72 characters.
 
@@ -345,7 +348,7 @@ def _braced(window: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Returns `text` without LaTeX and Markdown: "**\\$1{,}000**" is "$1,000", "2\\frac{1}{3}" is "2 1/3"."""
+    r"""Returns `text` without LaTeX and Markdown: "**\$1{,}000**" is "$1,000", "2\frac{1}{3}" is "2 1/3"."""
     if "\\" in text:
         text = _FRACTION.sub(_plain_fraction, text)
     return _MARKUP.sub(_plain_markup, text)
@@ -366,7 +369,7 @@ def _line_number(window: str, rules: _Language) -> Decimal | None:
     """Returns the number a line of "#### 18" holds; a heading "#### Step 2" or "#### 2. Add" holds none."""
     line = _clean(window).partition("\n")[0]
     match = rules.number.search(line)
-    if match is None or _WORD.search(line[: match.start()]) or _ORDINAL_AFTER.match(line, match.end()):
+    if match is None or _WORD.search(line[: match.start()]) or _LIST_POINT.match(line, match.end()):
         return None
     return _statement_number(line, rules)
 
@@ -459,19 +462,27 @@ def _last_number(text: str, mirrored: str, end: int, rules: _Language) -> Decima
 
 def _is_ordinal(window: str, match: re.Match[str]) -> bool:
     before = window[max(0, match.start() - 16) : match.start()]
-    return _ORDINAL_BEFORE.search(before) is not None or _ORDINAL_AFTER.match(window, match.end()) is not None
+    if before.rstrip()[-1:] not in _OPERATORS and _ORDINAL_BEFORE.search(before):
+        return True
+    if _ORDINAL_AFTER.match(window, match.end()):
+        return True
+    begins_a_line = not before.rpartition("\n")[2].strip() and ("\n" in before or match.start() < 16)
+    return begins_a_line and _LIST_POINT.match(window, match.end()) is not None
 
 
 def _values(match: re.Match[str], text: str, rules: _Language) -> list[Decimal]:
     """Returns the numbers that `rules.number` matched: one, several where it is a list ("1,2,3"), none for a date or a time."""
     values = [value for value in _unsigned(match, rules) if value.is_finite()]
     before = text[max(0, match.start() - 10) : match.start()]
+    nearest = before.rstrip()[-1:]
+    if not values or not (nearest.isalpha() or nearest in _TELLING):
+        return values
     if _ATTACHED.search(before):
         return []
-    if values and _SIGN.search(before):
+    if _SIGN.search(before):
         values[0] = -values[0]
     scale = _SCALE_BEFORE.search(before)
-    if values and scale:
+    if scale:
         values[0] = values[0].scaleb(_SCALES_BEFORE[scale[1]])
     return values
 
@@ -508,7 +519,7 @@ def _vulgar(fraction: str) -> Decimal:
 
 
 def _exponent(power: str) -> int:
-    return int(power.translate(_SUPERSCRIPTS).lstrip("^( \u00a0"))
+    return int(power.translate(_EXPONENT_MARKS).lstrip("^( \u00a0"))
 
 
 def _scaled(text: str, rules: _Language) -> Decimal:

@@ -96,9 +96,25 @@ def literal_reading(text: str) -> float:
     return float(last) if last else 0.0
 
 
-def test_the_reading_equals_the_rule_written_literally_on_generated_strings() -> None:
-    alphabet = "0123456789,,,...--+ e٣৪๗３²½\n\t\u202f\u200bπ😀$%#"
+ALPHABET = "0123456789012345,,,,....--+ e%$#\n\t\x00\u00a0\u202f\u200b\ud800\udfff٣৪๗３౮²½⑦π😀答"
+GOLDS = {"0": 0.0, "3": 3.0, "12": 12.0, "8.0": 8.0, "2,125": 2125.0}
+
+
+@pytest.mark.timeout(180)
+def test_reading_and_verdict_equal_the_rule_written_literally_on_a_million_strings() -> None:
     generator = random.Random(0)
-    for _ in range(30_000):
-        text = "".join(generator.choice(alphabet) for _ in range(generator.randrange(24)))
-        assert paper_reading(text) == literal_reading(text), repr(text)
+    golds = list(GOLDS.items())
+    for number in range(1_000_000):
+        length = 20_000 if number % 100_000 == 0 else number % 12
+        text = "".join(generator.choices(ALPHABET, k=length))
+        expected = literal_reading(text)
+        assert paper_reading(text) == expected, repr(text)
+        gold, value = golds[number % len(golds)]
+        assert paper_correct(text, gold) == (abs(expected - value) < 1e-3), (text, gold)
+
+
+@pytest.mark.parametrize("unit", ["1", "1,", "1,2,", "1.", "1.2,", "12,3", "1,234,", "0.", ",", ".", "1,,", "1. ", "٣,"])
+def test_long_repetitions_are_read_by_the_rule(unit: str) -> None:
+    for length in (0, 1, 2, 3, 4, 5, 20_000, 20_001):
+        for text in (unit * length, "7," + unit * length, unit * length + ".5"):
+            assert paper_reading(text) == literal_reading(text), repr(text[:40])
