@@ -69,7 +69,7 @@ def main() -> None:
 
 def _unkind(unit: str) -> dict[str, float]:
     # the number at the end keeps the strict reading from stopping at once, where the unit has none
-    one, two = (unit * (megabytes * MEGABYTE // len(unit)) + "x18" for megabytes in (1, 2))
+    one, two = (unit * (megabytes * MEGABYTE // len(unit)) + " 18" for megabytes in (1, 2))
     paper, strict = (_seconds(lambda read=read: read(one)) for read in (paper_reading, _strict_in_german))
     strict_two = _seconds(lambda: _strict_in_german(two))
     paper_two = _seconds(lambda: paper_reading(two))

@@ -192,12 +192,12 @@ def _link_pattern(own: Phrases, english: Phrases) -> re.Pattern[str]:
 
 def _number_pattern(spaces: str) -> re.Pattern[str]:
     plain = rf"\d+(?:(?<!\d\d\d\d)[{spaces}]\d\d\d(?!\d))*(?:[.,٫٬]\d+)*"
-    power = rf"(?:\^\s?\(?[{_MINUS}]?\d{{1,3}}(?!\d)|⁻?[⁰¹²³⁴-⁹]{{1,3}})"
+    power = rf"(?:\^\x20?\(?[{_MINUS}]?\d{{1,3}}(?!\d)|⁻?[⁰¹²³⁴-⁹]{{1,3}})"
     # 千克, 千米 and the like are units: kilogram, kilometre
     scale = rf"\s?(?:千(?![克米瓦卡帕赫焦])|(?!千)(?:{_any(_SCALES)})(?![a-zа-я]))"
     return re.compile(
         rf"""
-        (?P<number>{plain})
+        (?P<number>(?:(?<![\w.,٫٬])\.)?{plain})
         (?: (?P<other>:\d\d(?::\d\d)?(?!\d) | /\d+/\d+ | -\d{{1,2}}-\d{{1,2}}(?!\d))
           | \s?[/⁄]\s?(?P<under>{plain})
           | \x20(?P<part>\d+[/⁄]\d+)
@@ -218,6 +218,8 @@ def _number_pattern(spaces: str) -> re.Pattern[str]:
 _WINDOW = 240
 # Characters of the longest number that is read.
 _LONGEST = 72
+# Characters between two numbers of one calculation.
+_LONGEST_UNITS = 40
 # Markers of a kind, or last numbers, that are tried, from the last backwards.
 _TRIES = 8
 
@@ -231,7 +233,9 @@ _SIGN = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]\S*")
 # what may stand between two numbers of one calculation: "3 eggs × $2 = 6"
-_CALCULATION = re.compile(r"\s*(?:[^\W\d_]\S*\s*)?[\s)\]%°$€£]*[-+*/×÷·⋅−–x=≈→][^\w.,;]*(?:[^\W\d_]\S*\s)?[^\w.,;]*\Z")
+_CALCULATION = re.compile(
+    r"\s*(?:[^\W\d_]\S*\s+){0,2}(?:[^\W\d_]\S*\s*)?[\s)\]%°$€£]*[-+*/×÷·⋅−–x=≈→][^\w.,;]*(?:[^\W\d_]\S*\s)?[^\w.,;]*\Z"
+)
 _ORDINAL_BEFORE = re.compile(
     r"(?:第|№|n[.ºo°]+|(?<!#)#|\b(?:step|no|schritt|nr|paso|étape|шаг|hatua(?: ya)?|tarehe)[ .]*"
     r"|ধাপ|దశ|ขั้นตอนที่|ขั้นที่|วันที่|ครั้งที่|ข้อที่|步骤|ステップ) ?\Z"
@@ -423,7 +427,7 @@ def _near_number(statement: str, rules: _Language, words: int) -> Decimal | None
     reading, end = values[0], first.end()
     for match in matches:
         gap = statement[end : match.start()]
-        if not _CALCULATION.match(gap):
+        if len(gap) > _LONGEST_UNITS or not _CALCULATION.match(gap):
             break
         values, end = _values(match, statement, rules), match.end()
         if values and ("=" in gap or "≈" in gap):
@@ -519,7 +523,7 @@ def _vulgar(fraction: str) -> Decimal:
 
 
 def _exponent(power: str) -> int:
-    return int(power.translate(_EXPONENT_MARKS).lstrip("^( \u00a0"))
+    return int(power.translate(_EXPONENT_MARKS).lstrip("^( "))
 
 
 def _scaled(text: str, rules: _Language) -> Decimal:

@@ -125,6 +125,15 @@ def test_every_rationale_that_mgsm_publishes_is_read_as_its_published_answer() -
         ("en", "1.2.3", None),
         ("en", "24/12/2020", None),
         ("en", "10:30", None),
+        ("en", "The answer is .5", "0.5"),
+        ("en", "The answer is 12 eggs per day * 7 days = 84 eggs", "84"),
+        ("en", "The answer is 5 hours and 30 minutes", "5"),
+        ("en", "She must answer 5 questions of 6 points, 30 points", "30"),
+        ("en", "The answer is that in 3 days she earns 54.", "54"),
+        ("en", "The answer is that she earns 54 dollars in 3 days.", "3"),  # the last number: a limit of the rule
+        ("ru", "Ответ: в 2 раза больше, то есть 36", "2"),  # the number at the head: a limit of the rule
+        ("zh", "总共是 12 个（3 × 4）", "4"),  # the last number: a limit of the rule
+        ("en", "\\boxed{5} eggs. In the end the answer is 18.", "5"),  # a box counts before any phrase
         ("en", "60 %", "60"),
         ("en", "-$5", "-5"),
         ("en", "$-5", "-5"),
