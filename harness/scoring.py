@@ -227,7 +227,7 @@ def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...
     return LanguageScore(
         paper=_flags([answers.paper_correct(text, gold) for text in each] for each, gold in asked),
         strict=_flags([answers.strict_correct(text, gold, language) for text in each] for each, gold in asked),
-        answered=_flags([answers.strict_reading(text, language) is not None for text in each] for each in texts),
+        answered=_flags([answers.answered(text, language) for text in each] for each in texts),
         cut_off=cut_off,
         in_language=None if identified[0] is None else tuple(flags for flags in identified if flags is not None),
         majority_paper=_flag(answers.majority_paper_correct(each, gold) for each, gold in asked) if several else None,

@@ -9,8 +9,6 @@ written as its language writes numbers.
     1.25
     >>> strict_reading(text, "de")
     Decimal('2125')
-
-lm-eval loads this file by its path (`process_results: !function answers.score`), so it imports nothing of ours.
 """
 
 import re
@@ -20,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cache
-from statistics import fmean
 
 #: The largest difference to the gold, itself excluded, at which a reading is right (MathOctopus).
 TOLERANCE = 1e-3
@@ -620,23 +617,3 @@ def majority_paper_correct(texts: Sequence[str], gold: str) -> bool:
 def majority_strict_correct(texts: Sequence[str], gold: str, language: str) -> bool:
     """Returns whether a careful reader counts the majority's answer of `texts` as right."""
     return _close(majority_strict(texts, language), strict_reading(gold, "en"))
-
-
-def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]]) -> dict[str, float]:
-    """Returns lm-eval's metrics of one question, each in 0..1.
-
-    Args:
-        document: the question's row: `answer`, its gold answer, and `language`, the code of its language.
-        responses: one response, or one sequence of sampled responses (at least one), over which each metric is the mean.
-
-    Returns:
-        `paper` and `strict`, the share of right responses by each reading, and `answered`, the share with a strict reading.
-    """
-    texts = [responses[0]] if isinstance(responses[0], str) else responses[0]
-    gold, language = document["answer"], document["language"]
-    readings, strict_gold = [strict_reading(text, language) for text in texts], strict_reading(gold, "en")
-    return {
-        "paper": fmean(paper_correct(text, gold) for text in texts),
-        "strict": fmean(_close(reading, strict_gold) for reading in readings),
-        "answered": fmean(reading is not None for reading in readings),
-    }

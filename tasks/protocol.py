@@ -85,6 +85,6 @@ def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]])
     verdicts = {
         "paper": [answers.paper_correct(text, gold) for text in texts],
         "strict": [answers.strict_correct(text, gold, language) for text in texts],
-        "answered": [answers.strict_reading(text, language) is not None for text in texts],
+        "answered": [answers.answered(text, language) for text in texts],
     }
     return {metric: sum(each) / len(each) for metric, each in verdicts.items()}

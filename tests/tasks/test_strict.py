@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import random
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -256,16 +254,3 @@ def test_a_megabyte_of_anything_is_read(unit: str) -> None:
         assert answers.paper_reading(text + " 18") == 18.0
         strict_reading(text, language)
     answers.paper_reading(text)
-
-
-def test_stock_lm_eval_can_load_the_file_by_its_path_alone(tmp_path: Path) -> None:
-    program = (
-        "import importlib.util, sys\n"
-        f"spec = importlib.util.spec_from_file_location('answers', {answers.__file__!r})\n"
-        "module = importlib.util.module_from_spec(spec)\n"
-        "spec.loader.exec_module(module)\n"
-        "assert 'tasks' not in sys.modules\n"
-        "print(module.score({'answer': '2,125', 'language': 'de'}, ['Die Antwort lautet 2.125.']))\n"
-    )
-    result = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "{'paper': 0.0, 'strict': 1.0, 'answered': 1.0}"

@@ -1,5 +1,7 @@
 """Suites as lm-eval sees them."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +110,19 @@ def test_languages_that_the_suite_lacks_are_said_when_none_is_left() -> None:
     assert languages_of(SUITES["msvamp"], ["te", "en"]) == ("en",)
     with pytest.raises(UserError, match="MSVAMP has none of te"):
         languages_of(SUITES["msvamp"], ["te"])
+
+
+def test_what_the_yaml_calls_loads_by_its_path_where_the_package_is_not_installed(tmp_path: Path) -> None:
+    program = (
+        "import importlib.util, sys\n"
+        "sys.meta_path = [each for each in sys.meta_path if 'editable' not in repr(each)]\n"
+        "assert importlib.util.find_spec('tasks') is None\n"
+        f"spec = importlib.util.spec_from_file_location('protocol', {str(TASKS_FOLDER / 'protocol.py')!r})\n"
+        "module = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+        "row = module.questions('pocket', 'sw')['test'][0]\n"
+        "assert row['question'] in module.prompt(row)\n"
+        "print(module.score(row, ['Jibu ni ' + row['answer']]))\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.stdout.strip() == "{'paper': 1.0, 'strict': 1.0, 'answered': 1.0}", result.stderr
