@@ -68,22 +68,17 @@ def main() -> None:
 
 
 def _unkind(unit: str) -> dict[str, float]:
-    # the number at the end keeps the strict reading from stopping at once, where the unit has none
-    one, two = (unit * (megabytes * MEGABYTE // len(unit)) + " 18" for megabytes in (1, 2))
-    paper, strict = (_seconds(lambda read=read: read(one)) for read in (paper_reading, _strict_in_german))
-    strict_two = _seconds(lambda: _strict_in_german(two))
-    paper_two = _seconds(lambda: paper_reading(two))
+    one, two = (unit * (megabytes * MEGABYTE // len(unit)) for megabytes in (1, 2))
+    paper, paper_two = (_seconds(lambda text=text: paper_reading(text)) for text in (one, two))
+    # the number at the end keeps the strict reading from stopping at once, where the unit has none; German reads the whole
+    # response, for evidence of English style
+    strict, strict_two = (_seconds(lambda text=text: strict_reading(text + " 18", "de")) for text in (one, two))
     return {
         "paper_seconds": round(paper, 4),
         "strict_seconds": round(strict, 4),
         "paper_twice_over_once": round(paper_two / paper, 2),
         "strict_twice_over_once": round(strict_two / strict, 2),
     }
-
-
-def _strict_in_german(text: str) -> object:
-    # German reads the whole response, for evidence of English style
-    return strict_reading(text, "de")
 
 
 def _seconds(read: Callable[[], object]) -> float:

@@ -377,7 +377,7 @@ def _line_number(window: str, rules: _Language) -> Decimal | None:
 
 def _phrase_number(text: str, position: int, rules: _Language) -> Decimal | None:
     noun = next(noun for noun in rules.nouns if text.startswith(noun, position))
-    if text[position - 1 : position].isalpha() and text[position].isascii():
+    if text[position - 1 : position].isalpha() and (noun.isascii() or not rules.dense):
         return None  # inside another word
     link = rules.link.match(text, position + len(noun))
     if link is None:
