@@ -207,7 +207,7 @@ def _blocks_of_layer(
     """Yields the feed-forward sub-layers of one layer; `known` remembers the layouts of modules seen before."""
     found: list[tuple[str, nn.Module, _Layout]] = []
     for name, module in block.named_modules():
-        if _ATTENTION.search(name) or _ATTENTION.search(type(module).__name__) and module is not block:
+        if module is not block and _ATTENTION.search(f"{name} {type(module).__name__}"):
             continue
         matrices = _matrices(module, width)
         key = (type(module), tuple(matrices))
@@ -254,7 +254,7 @@ def _matrices(module: "nn.Module", width: int) -> list[_Matrix]:
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    weights: list[tuple[str, nn.Parameter, bool | None]] = [
+    weights: list[tuple[str, torch.Tensor, bool | None]] = [
         (name, parameter, None) for name, parameter in module.named_parameters(recurse=False)
     ]
     for name, child in module.named_children():
@@ -285,7 +285,7 @@ def _layout(module: "nn.Module", matrices: Sequence[_Matrix], width: int) -> _La
     try:
         probe = _Probe(module, width, others[0])
         return _gated(probe, matrices, width) if gated else _fused(probe, matrices, width)
-    except Exception:  # noqa: BLE001  # a module that cannot be run on hidden states alone is something else, a state-space one
+    except Exception:  # a module that cannot be run on hidden states alone is something else, a state-space one
         return None
 
 

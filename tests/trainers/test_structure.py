@@ -148,5 +148,7 @@ def test_a_model_without_feed_forward_sub_layers_is_refused_with_what_it_has() -
     from transformers import MambaConfig, MambaForCausalLM
 
     model = MambaForCausalLM(MambaConfig(hidden_size=32, num_hidden_layers=2, vocab_size=50, state_size=4))
-    with pytest.raises(UserError, match=r"backbone\.layers\.0 .*tune all parameters instead\. The layer has: .*in_proj\.weight \[128, 32\]"):
+    with pytest.raises(
+        UserError, match=r"backbone\.layers\.0 .*tune all parameters instead\. The layer has: .*in_proj\.weight \[128, 32\]"
+    ):
         choose(model, FeedForward((0,)))
