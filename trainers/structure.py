@@ -117,6 +117,15 @@ def layer_count(model: "PreTrainedModel") -> int:
     return len(_layers(model)[1])
 
 
+def layers_path(model: "PreTrainedModel") -> str:
+    """Returns the full name of the list of decoder layers, as in "model.layers".
+
+    Raises:
+        UserError: the model has no list of layers.
+    """
+    return _layers(model)[0]
+
+
 def feed_forward_parts(model: "PreTrainedModel") -> tuple[FeedForwardPart, ...]:
     """Returns the projections that SLAM's rule tunes, up and down, of all layers in order.
 
