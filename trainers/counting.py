@@ -15,7 +15,7 @@ from tasks.errors import UserError
 from trainers.base import POCKET
 from trainers.pocket import MODEL
 from trainers.stages import AllParameters, Tune
-from trainers.structure import choose, layer_count, layers_path
+from trainers.structure import choose, feed_forward_blocks, layer_count, layers_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -169,10 +169,14 @@ def estimate_flops(model: "PreTrainedModel", tune: Tune, *, checkpointing: bool 
     """Estimates the floating-point operations of training on one token, without attention's own, which are few in short texts.
 
     A parameter that multiplies costs 2 a token in the forward pass, 2 in the backward pass for the gradient of its input, and 2
-    for its own gradient (Kaplan et al. 2020, arXiv 2001.08361, section 2.1: 6 N). So with A parameters that a token meets (all but a
-    table of embeddings; of the experts, those that it takes), B of them in the lowest tuned layer or above, and T tuned:
-    2 A + 2 B + 2 T, where all are tuned 6 A. What is frozen saves its own gradient, and only beneath the lowest tuned layer the way
-    back too. Gradient checkpointing repeats the forward pass of B: 2 B more.
+    for its own gradient (Kaplan et al. 2020, arXiv 2001.08361, section 2.1: 6 N). So with A parameters that a token meets (all
+    but a table of embeddings; of the experts, those that it takes), T of them tuned, and B those through which the gradient comes
+    back, it is 2 A + 2 B + 2 T: 6 A where all are tuned. What is frozen saves its own gradient; only what lies before the lowest
+    tuned weights saves the way back too: the layers beneath, and of that layer all but the down projection. A tensor of which a
+    part is tuned costs as if all of it were: its gradient is made whole.
+
+    Gradient checkpointing repeats the forward pass of the layers from the lowest tuned one on, 2 more for each of their parameters
+    (6 A becomes 8 A, but for the projection onto the vocabulary).
 
     Args:
         model: with or without weights.
@@ -183,23 +187,29 @@ def estimate_flops(model: "PreTrainedModel", tune: Tune, *, checkpointing: bool 
         UserError: `tune` does not fit the model.
     """
     shares = _met_by_a_token(model)
-    tuned = sum(shares[each.name] * each.count for each in choose(model, tune))
-    below = _below(model, _lowest(tune)) if not isinstance(tune, AllParameters) else set()
     sizes = {name: shares[name] * parameter.numel() for name, parameter in model.named_parameters()}
+    layer_of = _layer_of(model)
+    tuned = sum(sizes[each.name] for each in choose(model, tune))
     met = sum(sizes.values())
-    behind = sum(size for name, size in sizes.items() if name not in below)
-    return round(2 * met + (4 if checkpointing else 2) * behind + 2 * tuned)
+    back = met
+    if not isinstance(tune, AllParameters):
+        # up is the first that is tuned, so the gradient comes through down and no further
+        downs = {block.down.parameter for block in feed_forward_blocks(model, {_lowest(tune)})}
+        back -= sum(sizes[name] for name, layer in layer_of.items() if layer <= _lowest(tune) and name not in downs)
+    repeated = sum(sizes[name] for name, layer in layer_of.items() if layer >= _lowest(tune)) if checkpointing else 0
+    return int(2 * (met + back + tuned + repeated))
 
 
 def _lowest(tune: Tune) -> int:
     return 0 if isinstance(tune, AllParameters) else min(tune.indices)
 
 
-def _below(model: "PreTrainedModel", layer: int) -> set[str]:
-    """Returns the names of the parameters that come before a layer."""
-    path = layers_path(model)
-    prefixes = tuple(f"{path}.{index}." for index in range(layer))
-    return {name for name, _ in model.named_parameters() if name.startswith(prefixes)}
+def _layer_of(model: "PreTrainedModel") -> dict[str, int]:
+    """Returns the index of the layer of every parameter that lies in one."""
+    prefix = f"{layers_path(model)}."
+    return {
+        name: int(name.removeprefix(prefix).partition(".")[0]) for name, _ in model.named_parameters() if name.startswith(prefix)
+    }
 
 
 def _met_by_a_token(model: "PreTrainedModel") -> dict[str, float]:
@@ -223,5 +233,6 @@ def _experts_taken(config: Any) -> int:
 
 def _active_width(config: Any) -> int:
     """Returns how many feed-forward neurons of a layer a token meets; four times the width where a config does not say."""
-    width = getattr(config, "moe_intermediate_size", None) or getattr(config, "intermediate_size", None) or 4 * config.hidden_size
-    return int(width) * _experts_taken(config)
+    names = ("moe_intermediate_size", "intermediate_size")
+    said = [int(value) for name in names if (value := getattr(config, name, None))]
+    return (said[0] if said else 4 * int(config.hidden_size)) * _experts_taken(config)

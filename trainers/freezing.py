@@ -57,7 +57,7 @@ def freeze_all_but(model: "PreTrainedModel", tune: Tune) -> int:
 def thaw(model: "PreTrainedModel") -> None:
     """Makes whole again what freeze_all_but split, under the old names and in float32; every parameter may learn again.
 
-    Does nothing to a model that has no split parameters but allow all to learn.
+    A model without split parameters is only unfrozen.
     """
     for module in model.modules():
         for split in module.__dict__.pop(_SPLITS, ()):

@@ -219,6 +219,24 @@ def test_a_delta_of_experts_holds_those_projections_that_learnt_under_the_names_
     }
 
 
+@pytest.mark.parametrize("family", ["mixtral", "qwen3_moe"])
+def test_a_base_whose_files_hold_experts_in_one_tensor_gets_a_delta_of_such(
+    family: str, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    base = save_tiny_model(tmp_path / "base", tokenizer_folder, family)
+    tiny_model(family, vocab_size=load_base(base, device="cpu", mixed_precision=False)[0].config.vocab_size).save_pretrained(
+        base, save_original_format=False
+    )
+    model, _ = load_base(base, device="cpu", mixed_precision=False)
+    train_stage(model, SLAM)
+    checkpoint = save_checkpoint(model, base, tmp_path / "checkpoint", method="some", seed=0)
+    assert set(checkpoint.tensors) == {
+        f"model.layers.{layer}.mlp.experts.{name}" for layer in (0, 2) for name in ("gate_up_proj", "down_proj")
+    }
+    whole, _ = load_base(materialise(checkpoint, tmp_path / "whole"), device="cpu", mixed_precision=False)
+    assert logits(whole).equal(logits(model))
+
+
 @pytest.mark.parametrize("family", ["qwen3", "gemma2", "gemma3_text", "olmo2"])
 def test_slam_by_the_command_s_own_way_moves_the_same(family: str, tokenizer_folder: Path, tmp_path: Path) -> None:
     base = save_tiny_model(tmp_path / "base", tokenizer_folder, family)
