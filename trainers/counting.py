@@ -140,7 +140,8 @@ def estimate_memory(model: "PreTrainedModel", tune: Tune, *, sequences: int, len
       11 s b h and 4 s b h, without the dropout mask; their 5 a s^2 b is not stored by a fused attention), and the FFN
       2 s b h + 8 s b f (its input; gate, up, activated gate and product, for which their ungated one has 16 s b h of f = 4 h). The
       logits, in float32, are 4 s b V, and their gradient is as much again. Layers beneath the lowest that is tuned keep nothing.
-      Of experts, those that a token takes count.
+      Of experts, those that a token takes count. PyTorch holds more for the one layer (a Llama layer of width 512 in bfloat16
+      saved 6.04 MB for 256 tokens where this gives 4.92 MB: Transformers' norms compute in float32).
 
     Args:
         model: with or without weights.
