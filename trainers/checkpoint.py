@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tasks.errors import UserError
-from trainers.base import CHECKPOINT_FILE, POCKET, base_hash, resolve_model, stored_tensors, tensors_of_file, weight_files
+from trainers.base import (
+    CHECKPOINT_FILE,
+    POCKET,
+    base_hash,
+    resolve_model,
+    stored_tensors,
+    tensor_files,
+    tensors_of_file,
+    weight_files,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -51,8 +60,10 @@ def save_checkpoint(
 ) -> Checkpoint:
     """Writes what training changed into `directory`, and returns the checkpoint.
 
-    Each tensor is cast to the dtype in which the base stores it and compared bit by bit. Names are the base's, so tied weights are
-    written once. Config and tokenizer of a full checkpoint are the base's own files, byte for byte: training changes neither.
+    Each tensor is cast to the dtype in which the base stores it and compared bit by bit. Names and shapes are those of the base's
+    files, also where Transformers holds them otherwise in memory (Mixtral's experts, each a tensor in the files, are one there), so
+    that a delta's tensors take the place of the base's; tied weights are written once. Config and tokenizer of a full checkpoint
+    are the base's own files, byte for byte: training changes neither.
 
     Args:
         model: the trained model.
@@ -63,10 +74,10 @@ def save_checkpoint(
         hash_of_base: where it is known already; hashing a 7B takes half a minute.
 
     Raises:
-        UserError: nothing changed, or the base's folder is gone.
+        UserError: nothing changed, the base's folder is gone, or its files have no place for a weight of the model.
     """
     folder = resolve_model(base)
-    trained = model.state_dict()
+    trained = _as_in_files(model, folder)
     compared = 0
     changed: list[str] = []
     for name, stored in stored_tensors(folder):
@@ -92,6 +103,25 @@ def save_checkpoint(
         _write_delta(folder, directory, trained, set(changed))
     _write_description(checkpoint)
     return checkpoint
+
+
+def _as_in_files(model: "PreTrainedModel", folder: Path) -> dict[str, "torch.Tensor"]:
+    """Returns the model's tensors under the names, and cut in the way, in which it was loaded from `folder`."""
+    from transformers.core_model_loading import revert_weight_conversion
+
+    trained: dict[str, torch.Tensor] = dict(revert_weight_conversion(model, model.state_dict()))
+    stored = tensor_files(folder)
+    # a tied weight has a second name, which the files lack
+    has_place = {tensor.data_ptr() for name, tensor in trained.items() if name in stored}
+    buffers = {name for name, _ in model.named_buffers()}
+    known = stored.keys() | buffers
+    lost = [name for name, tensor in trained.items() if name not in known and tensor.data_ptr() not in has_place]
+    if lost:
+        raise UserError(
+            f"The files of {folder} have no tensor for {', '.join(sorted(lost)[:5])}, so a checkpoint would lose it; load the "
+            "base in Transformers, write it with save_pretrained into a new folder, and train from there."
+        )
+    return trained
 
 
 def _as_stored(tensor: "torch.Tensor", stored: "torch.Tensor") -> "torch.Tensor":

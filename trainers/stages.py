@@ -55,7 +55,7 @@ class FeedForward:
 
     def describe(self) -> str:
         """Returns the choice in words, as in "up_proj, down_proj of layers 0-1"."""
-        return f"up_proj, down_proj of layers {_ranges(self.indices)}"
+        return f"up_proj, down_proj of layers {ranges(self.indices)}"
 
 
 Tune = AllParameters | FeedForward
@@ -83,13 +83,13 @@ def tuned_names(parameter_names: Iterable[str], tune: Tune) -> list[str]:
     absent = [layer for layer in tune.indices if layer not in present]
     if absent:
         raise UserError(
-            f"The model has no layers {_ranges(absent)}: it has layers {_ranges(present)}. Choose among those with `layers`."
+            f"The model has no layers {ranges(absent)}: it has layers {ranges(present)}. Choose among those with `layers`."
         )
     chosen = set(tune.indices)
     return [name for name, layer in layer_of.items() if layer in chosen]
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """Returns numbers in words: (0, 1, 2, 5) is "0-2, 5"."""
     runs: list[list[int]] = []
     for number in sorted(numbers):

@@ -122,6 +122,16 @@ def test_training_that_changed_nothing_is_refused(model_of: ModelOf, tmp_path: P
     assert not (tmp_path / "none").exists()
 
 
+def test_a_weight_for_which_the_base_has_no_place_is_not_lost_in_silence(model_of: ModelOf, tmp_path: Path) -> None:
+    import torch
+
+    base = model_of("llama")
+    model = nudged(base, UP)
+    model.model.extra = torch.nn.Linear(2, 2)
+    with pytest.raises(UserError, match=r"no tensor for model\.extra\.bias, model\.extra\.weight"):
+        save_checkpoint(model, base, tmp_path / "delta", method="some", seed=0)
+
+
 def test_a_base_that_changed_or_is_gone_is_noticed(model_of: ModelOf, tmp_path: Path) -> None:
     base = tmp_path / "base"
     shutil.copytree(model_of("llama"), base)
