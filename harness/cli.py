@@ -58,6 +58,10 @@ SamplesOption = Annotated[int | None, typer.Option("--samples", min=1, help="Res
 TemperatureOption = Annotated[float | None, typer.Option("--temperature", min=0, help="Of sampling; 0 is greedy.")]
 ReadingOption = Annotated[str | None, typer.Option("--reading", help="What the board ranks by: paper or strict.")]
 
+LayersOption = Annotated[
+    str | None, typer.Option("--layers", help="For slam: auto, a count of lowest layers, or indices by commas.")
+]
+
 RUNS = Path("runs")
 
 
@@ -189,9 +193,7 @@ def train(
     source: Annotated[str | None, typer.Option("--source", help="Training text: papers or pocket.")] = None,
     data: DataOption = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
-    layers: Annotated[
-        str | None, typer.Option("--layers", help="For slam: a count of lowest layers, or indices by commas.")
-    ] = None,
+    layers: LayersOption = None,
     corpora: Annotated[
         str | None, typer.Option("--corpora", help="Train on these corpora instead of the method's own, by commas.")
     ] = None,
@@ -415,6 +417,41 @@ def suite_remove(name: Annotated[str, typer.Argument(help="A suite that was adde
     _say(remove_suite(name.replace("-", "_")))
 
 
+@app.command()
+@_command
+def count(
+    model: Annotated[str, typer.Argument(help="A model, or a folder with nothing but its config.json.")],
+    method: Annotated[str, typer.Option("--method", help="slam, two-stage, full, or another package's.")] = "slam",
+    layers: LayersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Counts what a method tunes of a model, and estimates what training takes; no weights are needed."""
+    from harness.counting import count_method, count_table
+    from trainers.methods import load_method
+
+    settings = {} if layers is None else {"layers": _layers(layers)}
+    counted = count_method(model, load_method(method, settings))
+    if as_json:
+        _print_json(counted.as_dict())
+    else:
+        _print(count_table(counted))
+
+
+@app.command()
+@_command
+def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Says what this machine has, and what a 7B model would need."""
+    from harness.doctor import diagnose, doctor_tables
+
+    _use_data(data)
+    diagnosis = diagnose()
+    if as_json:
+        _print_json(diagnosis)
+        return
+    for table in doctor_tables(diagnosis):
+        _print(table)
+
+
 @pocket.command("build")
 @_command
 def pocket_build(
@@ -456,13 +493,13 @@ def _assigned(flag: str, texts: Iterable[str]) -> dict[str, str]:
     return {code: value for code, _, value in pairs}
 
 
-def _layers(text: str | None) -> int | list[int] | None:
-    if text is None:
-        return None
+def _layers(text: str | None) -> int | list[int] | str | None:
+    if text is None or text == "auto":
+        return text
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        raise UserError(f"--layers {text!r} is neither a count nor indices; give 6, or 0,1,2 (one layer alone: 3,).") from None
+        raise UserError(f"--layers {text!r} is neither auto, nor a count, nor indices; give 6, or 0,1,2 (one layer alone: 3,).") from None
     return numbers[0] if len(numbers) == 1 and "," not in text else numbers
 
 
