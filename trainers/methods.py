@@ -22,6 +22,8 @@ _IN_THE_BOX = (
     EntryPoint("slam", "trainers.slam:slam", GROUP),
     EntryPoint("two-stage", "trainers.two_stage:two_stage", GROUP),
     EntryPoint("full", "trainers.full:full", GROUP),
+    EntryPoint("lora", "trainers.lora:lora", GROUP),
+    EntryPoint("english-sft", "trainers.english_sft:english_sft", GROUP),
 )
 
 
