@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from trainers.stages import FeedForward, Method
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
 ROOT = Path(__file__).parents[2]
@@ -63,3 +66,17 @@ def test_it_trains_by_its_name_with_a_setting_of_its_own(installed: Path, tmp_pa
     assert [stage["steps"] for stage in training["stages"]] == [2, 2]
     assert training["stages"][1]["tuned_parameters"] < training["stages"][0]["tuned_parameters"] / 10
     assert json.loads((Path(folder) / "checkpoint.json").read_text())["method"] == "questions-last"
+
+
+def test_the_template_of_the_guide_is_a_method_and_its_package_declares_it() -> None:
+    guide = (ROOT / "docs" / "a-method-of-your-own.md").read_text()
+    code = guide.partition("```python\n")[2].partition("```")[0]
+    project = tomllib.loads(guide.partition("```toml\n")[2].partition("```")[0])
+    ((name, value),) = project["project"]["entry-points"]["xreason.methods"].items()
+    module, _, function = value.partition(":")
+    assert project["tool"]["setuptools"]["py-modules"] == [module]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    method = names[function](first=3)
+    assert isinstance(method, Method)
+    assert (method.name, method.stages[0].tune) == (name, FeedForward((3, 4)))
