@@ -499,7 +499,9 @@ def _layers(text: str | None) -> int | list[int] | str | None:
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        raise UserError(f"--layers {text!r} is neither auto, nor a count, nor indices; give 6, or 0,1,2 (one layer alone: 3,).") from None
+        raise UserError(
+            f"--layers {text!r} is neither auto, nor a count, nor indices; give 6, or 0,1,2 (one layer alone: 3,)."
+        ) from None
     return numbers[0] if len(numbers) == 1 and "," not in text else numbers
 
 

@@ -4,16 +4,20 @@ runs/pocket/base/0/          scores/pocket/, record.json
 runs/pocket/slam/0/          checkpoint/, training.json, scores/pocket/, record.json
 runs/pocket/leaderboard.md
 runs/pocket/leaderboard.json
+
+A method may have a base of its own. Each base is scored as it is, in a folder base-NAME, and has boards of its own, for a gain says
+something only over the model that a method started from.
 """
 
 from pathlib import Path
 
 from harness.experiment import BASE_ROW, Experiment
-from harness.models import Model, checkpoint_model, plain_model
+from harness.models import Model, checkpoint_model, plain_model, row_name
 from harness.results import Contender, Questions, score_all, write_boards
 from harness.store import only_writer
 from harness.training import CHECKPOINT, Plan, make_plan, train_once
 from leaderboards.board import Board
+from tasks.errors import UserError
 
 
 def compare(experiment: Experiment, out: Path) -> list[Board]:
@@ -23,19 +27,51 @@ def compare(experiment: Experiment, out: Path) -> list[Board]:
         One board a suite.
 
     Raises:
-        UserError: the base, the data, a method or the folder cannot be used; nothing finished is lost.
+        UserError: a base, the data, a method or the folder cannot be used; nothing finished is lost.
     """
     folder = out / experiment.name
     with only_writer(folder):
-        base = plain_model(experiment.base)
+        bases = bases_of(experiment)
         asked = Questions(experiment.suites, experiment.languages, experiment.limit, experiment.max_new_tokens, experiment.asking())
         scorings = asked.scorings()
-        contenders = [Contender(BASE_ROW, 0, folder / BASE_ROW / "0", base, base, None)]
-        plans = [_plan(experiment, base, row, seed) for row in experiment.methods for seed in experiment.seeds]
-        for plan in plans:
-            contenders.append(_trained(plan, folder / plan.row / str(plan.seed)))
+        plans = [
+            _plan(experiment, bases[experiment.base_of(row)], row, seed) for row in experiment.methods for seed in experiment.seeds
+        ]
+        trained = [_trained(plan, folder / plan.row / str(plan.seed)) for plan in plans]
+        contenders: list[Contender] = []
+        # all of a base one after another, so that models of different shapes do not take turns in starting engines
+        for place, base in base_folders(bases, experiment).items():
+            contenders.append(Contender(place, 0, folder / place / "0", base, base, None))
+            contenders.extend(contender for contender in trained if contender.base.hash == base.hash)
         records = score_all(contenders, scorings, dtype=experiment.dtype)
         return write_boards(records, folder, reading=experiment.reading)
+
+
+def bases_of(experiment: Experiment) -> dict[str, Model]:
+    """Returns the models that methods start from, by what the experiment calls them; its own base is the first."""
+    references = [experiment.base, *(experiment.base_of(row) for row in experiment.methods)]
+    return {reference: plain_model(reference) for reference in dict.fromkeys(references)}
+
+
+def base_folders(bases: dict[str, Model], experiment: Experiment) -> dict[str, Model]:
+    """Returns each base once, by the name of the folder that it is scored in.
+
+    Raises:
+        UserError: a row of the experiment has the name of such a folder.
+    """
+    folders: dict[str, Model] = {}
+    for reference, base in bases.items():
+        if base.hash in {other.hash for other in folders.values()}:
+            continue
+        place = f"{BASE_ROW}-{row_name(reference)}" if folders else BASE_ROW
+        while place in folders:
+            place += "-other"
+        if place in experiment.methods:
+            raise UserError(
+                f"A method cannot be called {place!r}: that is the folder of the base {reference}; give it another name."
+            )
+        folders[place] = base
+    return folders
 
 
 def _plan(experiment: Experiment, base: Model, row: str, seed: int) -> Plan:

@@ -12,7 +12,8 @@ Methods:
       full:
 
 A method is a name with its settings (those of trainers.stages.Stage, and what the method itself takes); under another name,
-`method` says which it is.
+`method` says which it is. `base` in its settings is a base of its own: two-stage as published starts from the plain model, and SLAM
+from one that reasons.
 """
 
 import os
@@ -31,7 +32,7 @@ from tasks.errors import UserError
 from tasks.names import unknown
 from tasks.prompts import DEFAULT_STYLE
 from tasks.suites import SUITES, languages_of, suite_of
-from trainers.methods import load_method, method_names
+from trainers.methods import PAPER_METHODS, load_method
 from trainers.stages import Method
 
 EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
@@ -46,7 +47,7 @@ class Experiment(BaseModel):
 
     Attributes:
         name: of its folder in the run store.
-        base: what the methods start from: a model folder, a hub id, or "pocket".
+        base: what the methods start from that name no base of their own: a model folder, a hub id, or "pocket".
         methods: row name to the method's settings; `method` in them names the method where the row has another name.
         suites: what is scored.
         languages: codes scored in each suite, as far as it has them; all for None.
@@ -116,6 +117,10 @@ class Experiment(BaseModel):
     def method(self, row: str) -> Method:
         """Returns the method of one row, its settings applied."""
         return _method(row, self.methods[row])
+
+    def base_of(self, row: str) -> str:
+        """Returns what the method of one row starts from."""
+        return self.method(row).base or self.base
 
     def data_folder(self) -> Path | None:
         """Returns the folder with local copies of the sets, or None."""
@@ -199,7 +204,7 @@ def experiment_of_flags(values: Mapping[str, Any]) -> Experiment:
     Raises:
         UserError: a value is wrong; names the flag.
     """
-    return _validated({"methods": list(method_names()), **values}, lambda keys: "")
+    return _validated({"methods": list(PAPER_METHODS), **values}, lambda keys: "")
 
 
 def _validated(values: Mapping[str, Any], file_place: Callable[[Sequence[Any]], str]) -> Experiment:

@@ -114,7 +114,7 @@ def score_contender(lm: Any, contender: Contender, scorings: Sequence[Scoring], 
 
 
 def boards_of(records: Sequence[Record], *, reading: Reading = "paper", across_styles: bool = False) -> list[Board]:
-    """Returns one board for each suite and each base model among the records.
+    """Returns one board for each suite among the records.
 
     Args:
         records: to put side by side.
@@ -124,16 +124,11 @@ def boards_of(records: Sequence[Record], *, reading: Reading = "paper", across_s
     Raises:
         BoardError: records cannot stand side by side.
     """
-    by_base: dict[str, list[Record]] = {}
-    for record in records:
-        by_base.setdefault(record.provenance.model_hash, []).append(record)
     boards = []
-    for together in by_base.values():
-        suites = dict.fromkeys(suite for record in together for suite in record.scores)
-        for suite in suites:
-            scored = [record for record in together if suite in record.scores]
-            averaged = _averaged(scored, suite)
-            boards.append(build_board(scored, suite, average_languages=averaged, reading=reading, across_styles=across_styles))
+    for suite in dict.fromkeys(suite for record in records for suite in record.scores):
+        scored = [record for record in records if suite in record.scores]
+        averaged = _averaged(scored, suite)
+        boards.append(build_board(scored, suite, average_languages=averaged, reading=reading, across_styles=across_styles))
     return boards
 
 

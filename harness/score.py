@@ -27,7 +27,7 @@ def score_models(
     """Scores every model that the references name, with one engine where their shapes allow.
 
     Returns:
-        One board for each suite and base, and the folder that holds everything.
+        One board for each suite, and the folder that holds everything.
 
     Raises:
         UserError: a reference names no model, vLLM cannot serve it, or some questions cannot be had.

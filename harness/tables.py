@@ -1,14 +1,16 @@
-"""The tables of commands that are not about a board: suites, and what a training took."""
+"""The tables of commands that are not about a board: suites, methods, and what a training took."""
 
 from typing import Any
 
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from leaderboards.records import Training
 from tasks.languages import LANGUAGES
 from tasks.prompts import STYLES
 from tasks.suites import METRICS, SUITES
+from trainers.methods import list_methods
 
 
 def suites_as_dicts() -> list[dict[str, Any]]:
@@ -63,6 +65,52 @@ def _suite_table(suite: dict[str, Any]) -> Table:
             f"all {len(STYLES)}" if every else " ".join(language["styles"]),
             language["where"],
         )
+    return table
+
+
+def methods_as_dicts() -> list[dict[str, Any]]:
+    """Returns every method that is registered; `problem` is not empty where one of another package is broken."""
+    return [
+        {
+            "method": listed.name,
+            "package": listed.package,
+            "problem": listed.problem,
+            "source": listed.method.source if listed.method else "",
+            "description": listed.method.description if listed.method else "",
+            "base": listed.method.base if listed.method else None,
+            "stages": [
+                {
+                    "stage": stage.name,
+                    "corpora": list(stage.corpora),
+                    "tuned": stage.tune.describe(),
+                    "epochs": stage.epochs,
+                    "learning_rate": stage.learning_rate,
+                    "batch_size": stage.batch_size,
+                }
+                for stage in (listed.method.stages if listed.method else ())
+            ],
+        }
+        for listed in list_methods()
+    ]
+
+
+def methods_table() -> Table:
+    """Returns the same as a table, one row a stage; a broken method is one row that says what is wrong."""
+    table = Table("method", "stages: what they read", "what they tune", "source", "package", title="Methods")
+    for method in methods_as_dicts():
+        if method["problem"]:
+            table.add_row(escape(method["method"]), escape(method["problem"]), "", "", escape(method["package"]))
+        base = f"; starts from {method['base']}" if method["base"] else ""
+        for place, stage in enumerate(method["stages"]):
+            first = place == 0
+            table.add_row(
+                escape(method["method"]) if first else "",
+                escape(f"{stage['stage']}: {' + '.join(stage['corpora'])}"),
+                escape(stage["tuned"]),
+                escape(method["source"] + base) if first else "",
+                escape(method["package"]) if first else "",
+            )
+        table.add_section()
     return table
 
 

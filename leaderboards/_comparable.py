@@ -15,7 +15,7 @@ _SAME_WAY = "score both the same way, or put them on two boards"
 
 
 def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bool) -> None:
-    """Refuses records that were not asked the same questions in the same way, starting from the same model.
+    """Refuses records that were not asked the same questions in the same way.
 
     Args:
         records: the records of one board.
@@ -29,9 +29,8 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
         raise BoardError(f"There are no records to build a board of {suite} from: run a comparison first.")
     _check_each_once(records)
     _check_scored(records, suite)
-    _check_one_base(records)
+    _check_bases(records)
     asked: list[tuple[str, Callable[[Record], object]]] = [
-        ("the hash of the base model", lambda record: record.provenance.model_hash),
         ("the limit on questions", lambda record: record.provenance.limit),
         (f"the version of {suite}", lambda record: record.provenance.suite_versions.get(suite)),
         (f"max_new_tokens of {suite}", lambda record: record.provenance.max_new_tokens.get(suite)),
@@ -65,7 +64,8 @@ def _check_one_style(records: Sequence[Record]) -> None:
 
 
 def _check_each_once(records: Sequence[Record]) -> None:
-    (label, _), count = Counter((_label(record), style_of(record.provenance)) for record in records).most_common(1)[0]
+    keys = ((_label(record), record.provenance.model_hash, style_of(record.provenance)) for record in records)
+    (label, _, _), count = Counter(keys).most_common(1)[0]
     if count > 1:
         raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
 
@@ -76,10 +76,12 @@ def _check_scored(records: Sequence[Record], suite: str) -> None:
             raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
 
 
-def _check_one_base(records: Sequence[Record]) -> None:
+def _check_bases(records: Sequence[Record]) -> None:
     untrained = {record.method for record in records if record.training is None}
-    if len(untrained) > 1:
-        raise BoardError(f"{' and '.join(sorted(untrained))} both have no training, and a board has one base model: leave one off.")
+    for model in {record.provenance.model_hash for record in records}:
+        same = {record.method for record in records if record.training is None and record.provenance.model_hash == model}
+        if len(same) > 1:
+            raise BoardError(f"{' and '.join(sorted(same))} are the same base model, scored twice: leave one off.")
     mixed = untrained & {record.method for record in records if record.training is not None}
     if mixed:
         raise BoardError(f"{mixed.pop()} has records with and without a training: give the base model a name of its own.")

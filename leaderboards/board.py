@@ -78,19 +78,24 @@ class Board:
         }
 
 
+#: Method, hash of the base model, style.
+_Key = tuple[str, str, Style]
+
+
 @dataclass(frozen=True)
 class _Contender:
-    """All records of one method asked in one style, by seed."""
+    """All records of one method from one base model, asked in one style, by seed."""
 
     method: str
+    model: str
     style: Style
     name: str
     suite: str
     records: tuple[Record, ...]
 
     @property
-    def key(self) -> tuple[str, Style]:
-        return self.method, self.style
+    def key(self) -> _Key:
+        return self.method, self.model, self.style
 
     @property
     def is_base(self) -> bool:
@@ -126,7 +131,7 @@ def build_board(
 ) -> Board:
     """Puts the records of one suite side by side.
 
-    The base model, the one record without a training, comes first. The methods follow by mean accuracy, equal means by name. A
+    The base models, the records without a training, come first. The methods follow by mean accuracy, equal means by name. A
     method takes its place in this order as its rank, unless the paired interval of its mean against the method just above includes
     0: then it shares that method's rank. So neighbours share a rank through a chain, and the ends of a long chain may still differ.
 
@@ -148,20 +153,20 @@ def build_board(
 
     Raises:
         BoardError: there is nothing to compare, a (method, seed) is there twice, a method mixes trained and untrained records,
-            there are two base models, or the records differ in base model, limit, response length, version of the suite, languages
-            or number of questions, or, unless `across_styles`, in prompt, shots, samples or temperature.
+            two untrained records are of one base model, or the records differ in limit, response length, version of the suite,
+            languages or number of questions, or, unless `across_styles`, in prompt, shots, samples or temperature.
     """
-    ordered = sorted(records, key=lambda record: (record.method, style_of(record.provenance), record.seed))
+    ordered = sorted(records, key=lambda record: (*_key(record), record.seed))
     check_comparable(ordered, suite, across_styles=across_styles)
     columns = _columns(tuple(ordered[0].scores[suite]), average_languages, suite, reading)
     contenders = _contenders(ordered, suite)
     means = {contender.key: mean_interval(contender.verdicts(reading), columns.averaged) for contender in contenders}
     contenders.sort(key=lambda contender: (not contender.is_base, -means[contender.key].value, contender.key))
-    bases = {contender.style: contender for contender in contenders if contender.is_base}
+    bases = {(contender.model, contender.style): contender for contender in contenders if contender.is_base}
     ranks: list[int | None] = [None] * len(bases)
     ranks += _ranks(contenders[len(bases) :], columns)
     rows = [
-        _row(contender, rank, means[contender.key], None if contender.is_base else bases.get(contender.style), columns)
+        _row(contender, rank, means[contender.key], bases.get((contender.model, contender.style)), columns)
         for contender, rank in zip(contenders, ranks, strict=True)
     ]
     return Board(
@@ -193,15 +198,21 @@ def _columns(scored: tuple[str, ...], average_languages: tuple[str, ...], suite:
 
 
 def _contenders(ordered: Sequence[Record], suite: str) -> list[_Contender]:
-    grouped: dict[tuple[str, Style], list[Record]] = {}
+    grouped: dict[_Key, list[Record]] = {}
     for record in ordered:
-        grouped.setdefault((record.method, style_of(record.provenance)), []).append(record)
-    styles = [style for _, style in grouped]
+        grouped.setdefault(_key(record), []).append(record)
+    styles, models = [style for _, _, style in grouped], {model for _, model, _ in grouped}
     contenders = []
-    for (method, style), group in grouped.items():
-        apart = distinguishing(style, styles)
-        contenders.append(_Contender(method, style, f"{method} ({apart})" if apart else method, suite, tuple(group)))
+    for (method, model, style), group in grouped.items():
+        # a base model has a name of its own; of a method, the board says what it started from where that is not all the same
+        start = f"from {group[0].provenance.model}" if len(models) > 1 and group[0].training else ""
+        apart = ", ".join(filter(None, (start, distinguishing(style, styles))))
+        contenders.append(_Contender(method, model, style, f"{method} ({apart})" if apart else method, suite, tuple(group)))
     return contenders
+
+
+def _key(record: Record) -> _Key:
+    return record.method, record.provenance.model_hash, style_of(record.provenance)
 
 
 def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
@@ -218,7 +229,7 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
     responses = {code: _responses(contender.scores(code)) for code in columns.shown}
 
     def against_base(languages: Sequence[str]) -> Difference | None:
-        if base is None or not languages:
+        if base is None or contender.is_base or not languages:
             return None
         return difference_interval(verdicts, base.verdicts(columns.reading), languages)
 

@@ -73,7 +73,7 @@ class Row:
         rank: place among the methods, shared by those that cannot be told apart; None for the base model.
         method: name of the method.
         style: how the model was asked.
-        name: the method, followed by what tells its style from the others on the board.
+        name: the method, followed by what tells its base model and style from the others on the board.
         seeds: seeds it was trained with, ascending.
         languages: language code to accuracy, in the board's column order, by the board's reading.
         mean: mean accuracy over the board's average languages.

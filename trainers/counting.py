@@ -7,6 +7,7 @@ Models are built on the meta device, from their config.json alone: a 70B model i
 Counts are exact; memory and FLOPs are estimates, each by a formula that its docstring gives, with its source.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.errors import UserError
 from trainers.base import POCKET
 from trainers.pocket import MODEL
-from trainers.stages import AllParameters, Tune
+from trainers.stages import FeedForward, LowRank, Tune
 from trainers.structure import choose, feed_forward_blocks, layer_count, layers_path
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def skeleton_of(config: "PreTrainedConfig") -> "PreTrainedModel":
 def estimate_memory(model: "PreTrainedModel", tune: Tune, *, sequences: int, length: int) -> Memory:
     """Estimates the memory of training on one GPU, in bfloat16 over float32, with gradient checkpointing. No fragmentation in it.
 
-    With N parameters, T of them tuned, bytes are:
+    With N parameters, T of them tuned (adapters come on top of the model's own, and count in both), bytes are:
 
     - weights: 2 N + 4 T. All in bfloat16 (autocast's copies, for the tuned), and the tuned in float32 too.
     - gradients: 4 T, optimizer: 8 T (AdamW's two moments). For T = N that is 18 N: "Model training anatomy" in the documentation of
@@ -154,12 +155,13 @@ def estimate_memory(model: "PreTrainedModel", tune: Tune, *, sequences: int, len
     """
     counts = count_of(model, tune)
     config = model.config.get_text_config()
+    held = counts.total + (counts.tuned if isinstance(tune, LowRank) else 0)
     tokens = sequences * length
     width = int(config.hidden_size)
     layer = 16 * width + 8 * _active_width(config)
     kept = 2 * width * (layer_count(model) - _lowest(tune))
     return Memory(
-        weights=2 * counts.total + 4 * counts.tuned,
+        weights=2 * held + 4 * counts.tuned,
         gradients=4 * counts.tuned,
         optimizer=8 * counts.tuned,
         activations=tokens * (kept + layer + 8 * int(config.vocab_size)),
@@ -189,11 +191,14 @@ def estimate_flops(model: "PreTrainedModel", tune: Tune, *, checkpointing: bool 
     """
     shares = _met_by_a_token(model)
     sizes = {name: shares[name] * parameter.numel() for name, parameter in model.named_parameters()}
-    layer_of = _layer_of(model)
-    tuned = sum(sizes[each.name] for each in choose(model, tune))
+    chosen = choose(model, tune)
+    if isinstance(tune, LowRank):
+        sizes |= {each.name: float(each.count) for each in chosen}
+    layer_of = _layer_of(model, sizes)
+    tuned = sum(sizes[each.name] for each in chosen)
     met = sum(sizes.values())
     back = met
-    if not isinstance(tune, AllParameters):
+    if isinstance(tune, FeedForward):
         # up is the first that is tuned, so the gradient comes through down and no further
         downs = {block.down.parameter for block in feed_forward_blocks(model, {_lowest(tune)})}
         back -= sum(sizes[name] for name, layer in layer_of.items() if layer <= _lowest(tune) and name not in downs)
@@ -202,15 +207,13 @@ def estimate_flops(model: "PreTrainedModel", tune: Tune, *, checkpointing: bool 
 
 
 def _lowest(tune: Tune) -> int:
-    return 0 if isinstance(tune, AllParameters) else min(tune.indices)
+    return min(tune.indices) if isinstance(tune, FeedForward) else 0
 
 
-def _layer_of(model: "PreTrainedModel") -> dict[str, int]:
+def _layer_of(model: "PreTrainedModel", names: Iterable[str]) -> dict[str, int]:
     """Returns the index of the layer of every parameter that lies in one."""
     prefix = f"{layers_path(model)}."
-    return {
-        name: int(name.removeprefix(prefix).partition(".")[0]) for name, _ in model.named_parameters() if name.startswith(prefix)
-    }
+    return {name: int(name.removeprefix(prefix).partition(".")[0]) for name in names if name.startswith(prefix)}
 
 
 def _met_by_a_token(model: "PreTrainedModel") -> dict[str, float]:

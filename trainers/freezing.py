@@ -8,13 +8,15 @@
 
 A tensor of which only a part learns (Phi-3's gate and up in one, the experts' of Mixtral) is split into two parameters while a
 stage runs, `NAME_tuned` and `NAME_frozen`, and put together again for each forward pass of its module. A mask on the gradient would
-not do: weight decay moves what has no gradient, and the optimizer would hold moments for it.
+not do: weight decay moves what has no gradient, and the optimizer would hold moments for it. Low-rank adapters are put in while a
+stage runs, and merged after it.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainers.stages import Tune
+from trainers.adapters import add_adapters, has_adapters, merge_adapters
+from trainers.stages import LowRank, Tune
 from trainers.structure import Slices, choose
 
 if TYPE_CHECKING:
@@ -25,11 +27,16 @@ if TYPE_CHECKING:
 _SPLITS = "_split_parameters"
 
 
-def freeze_all_but(model: "PreTrainedModel", tune: Tune) -> int:
+def freeze_all_but(model: "PreTrainedModel", tune: Tune, *, seed: int = 0) -> int:
     """Lets only what `tune` chooses have gradients, in float32, and returns how many numbers that is.
 
-    The parameters together stay as many as they were. Tied parameters stay tied. Call thaw before the model is saved or frozen
-    anew.
+    The parameters together stay as many as they were; adapters come on top. Tied parameters stay tied. Call thaw before the model
+    is saved or frozen anew.
+
+    Args:
+        model: is changed in place.
+        tune: which parameters are trained.
+        seed: of the numbers that adapters begin with.
 
     Raises:
         UserError: as trainers.structure.choose.
@@ -37,8 +44,10 @@ def freeze_all_but(model: "PreTrainedModel", tune: Tune) -> int:
     """
     import torch
 
-    if any(hasattr(module, _SPLITS) for module in model.modules()):
-        raise RuntimeError("The model has split parameters from a former stage; call thaw first.")
+    if has_adapters(model) or any(hasattr(module, _SPLITS) for module in model.modules()):
+        raise RuntimeError("The model has split parameters or adapters from a former stage; call thaw first.")
+    if isinstance(tune, LowRank):
+        return add_adapters(model, tune, seed=seed)
     chosen = {tuned.name: tuned for tuned in choose(model, tune)}
     for name, parameter in list(model.named_parameters()):
         tuned = chosen.get(name)
@@ -57,8 +66,9 @@ def freeze_all_but(model: "PreTrainedModel", tune: Tune) -> int:
 def thaw(model: "PreTrainedModel") -> None:
     """Makes whole again what freeze_all_but split, under the old names and in float32; every parameter may learn again.
 
-    A model without split parameters is only unfrozen.
+    Adapters are merged into their weights, which keep their dtype. A model without either is only unfrozen.
     """
+    merge_adapters(model)
     for module in model.modules():
         for split in module.__dict__.pop(_SPLITS, ()):
             split.undo(module)

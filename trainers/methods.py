@@ -1,37 +1,62 @@
-"""Methods by name: the three in the box, and those that other packages bring.
+"""Methods by name: those in the box, and those that other packages bring.
 
 A package adds a method by an entry point in the group `xreason.methods` that names a function which returns a Method:
 
     [project.entry-points."xreason.methods"]
     my-method = "my_package.my_method:my_method"
+
+docs/a-method-of-your-own.md is a template.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tasks.errors import UserError
 from tasks.names import canonical, unknown
-from trainers.stages import STAGE_SETTINGS, Method
+from trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, Method
 
 GROUP = "xreason.methods"
+#: Those that a comparison means where nobody names any.
+PAPER_METHODS = ("slam", "two-stage", "full")
 
 # The same as in pyproject.toml: entry points are found only once a distribution is installed, and a source tree must work too.
 _IN_THE_BOX = (
     EntryPoint("slam", "trainers.slam:slam", GROUP),
     EntryPoint("two-stage", "trainers.two_stage:two_stage", GROUP),
     EntryPoint("full", "trainers.full:full", GROUP),
+    EntryPoint("lora", "trainers.lora:lora", GROUP),
+    EntryPoint("english-sft", "trainers.english_sft:english_sft", GROUP),
 )
 
 
-def method_names() -> tuple[str, ...]:
-    """Returns the names of all methods: ours in the order of their cost, then those of other packages by name.
+@dataclass(frozen=True)
+class ListedMethod:
+    """A method that can be named, or a registration that is broken.
 
-    Raises:
-        UserError: two packages bring a method of the same name.
+    Attributes:
+        name: as it is typed.
+        package: the distribution that brings it, with its version where another than ours.
+        method: with its own settings; None where it is broken.
+        problem: what is wrong with it, in one sentence; empty where nothing is.
     """
+
+    name: str
+    package: str
+    method: Method | None
+    problem: str
+
+
+def method_names() -> tuple[str, ...]:
+    """Returns the names of all methods: ours in the order of their cost, then those of other packages by name."""
     return tuple(_registered())
+
+
+def list_methods() -> tuple[ListedMethod, ...]:
+    """Returns every method that is registered, in the order of method_names; what is broken is told, not raised."""
+    return tuple(_listed(name, entries) for name, entries in _registered().items())
 
 
 def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
@@ -42,38 +67,83 @@ def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
         settings: those that the method's function takes (such as `layers` of slam) go to it, the rest to Method.with_settings.
 
     Raises:
-        UserError: there is no such method or setting, its package cannot be imported, or what it returns is no Method.
+        UserError: there is no such method or setting, two packages bring it, its package cannot be imported or its function fails,
+            or what that returns is no Method.
     """
     registered = _registered()
-    entry = registered.get(canonical(name))
-    if entry is None:
+    entries = registered.get(canonical(name))
+    if entries is None:
         raise unknown("method", name, registered)
-    try:
-        factory = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise UserError(
-            f"Method {name!r} is registered as {entry.value}, which cannot be imported ({error}); repair that package."
-        ) from error
-    own = set(inspect.signature(factory).parameters)
+    entry = _only(entries)
+    factory, own = _factory(entry)
     given = dict(settings or {})
+    known = {*own, *STAGE_SETTINGS, *METHOD_SETTINGS}
     for key in given:
-        if key not in {*own, *STAGE_SETTINGS, "stages"}:
-            raise unknown(f"setting of {entry.name}", str(key), {*own, *STAGE_SETTINGS, "stages"})
-    method = factory(**{key: value for key, value in given.items() if key in own})
-    if not isinstance(method, Method):
-        raise UserError(
-            f"Method {name!r} ({entry.value}) returned {type(method).__name__}; it must return a trainers.stages.Method."
-        )
+        if key not in known:
+            raise unknown(f"setting of {entry.name}", str(key), known)
+    method = _made(entry, factory, {key: value for key, value in given.items() if key in own})
     return method.with_settings({key: value for key, value in given.items() if key not in own})
 
 
-def _registered() -> dict[str, EntryPoint]:
-    found = {entry.name: entry for entry in _IN_THE_BOX}
+def _registered() -> dict[str, list[EntryPoint]]:
+    """Returns what is registered under each name; more than one entry where packages call different functions the same."""
+    found = {entry.name: [entry] for entry in _IN_THE_BOX}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        name = canonical(entry.name)
-        if name in found and found[name].value != entry.value:
-            raise UserError(
-                f"Both {found[name].value} and {entry.value} call themselves method {name!r}; uninstall one of the packages."
-            )
-        found[name] = entry
+        same = found.setdefault(canonical(entry.name), [])
+        if entry.value not in [known.value for known in same]:
+            same.append(entry)
     return found
+
+
+def _listed(name: str, entries: list[EntryPoint]) -> ListedMethod:
+    package = " and ".join(_package(entry) for entry in entries)
+    try:
+        entry = _only(entries)
+        return ListedMethod(name, package, _made(entry, _factory(entry)[0], {}), "")
+    except UserError as error:
+        return ListedMethod(name, package, None, str(error))
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "xreason"
+
+
+def _only(entries: list[EntryPoint]) -> EntryPoint:
+    if len(entries) > 1:
+        both = " and ".join(f"{entry.value} ({_package(entry)})" for entry in entries)
+        raise UserError(f"{both} all call themselves method {canonical(entries[0].name)!r}; uninstall all but one of the packages.")
+    return entries[0]
+
+
+def _factory(entry: EntryPoint) -> tuple[Callable[..., object], set[str]]:
+    """Returns the function of an entry point, and the names of the settings that it takes."""
+    try:
+        factory = entry.load()
+        return factory, set(inspect.signature(factory).parameters)
+    except Exception as error:  # another package's code runs here, and may fail in any way
+        raise UserError(
+            f"Method {canonical(entry.name)!r} is registered as {entry.value}, which cannot be imported "
+            f"({_in_words(error)}); repair or uninstall {_package(entry)}."
+        ) from error
+
+
+def _made(entry: EntryPoint, factory: Callable[..., object], settings: Mapping[str, Any]) -> Method:
+    try:
+        method = factory(**settings)
+    except UserError:
+        raise
+    except Exception as error:  # as above
+        raise UserError(
+            f"Method {canonical(entry.name)!r} ({entry.value}) cannot be made of {dict(settings)} ({_in_words(error)}); give it "
+            f"other settings, or repair {_package(entry)}."
+        ) from error
+    if not isinstance(method, Method):
+        raise UserError(
+            f"Method {canonical(entry.name)!r} ({entry.value}) returned {type(method).__name__}; it must return a "
+            f"trainers.stages.Method: repair or uninstall {_package(entry)}."
+        )
+    return method
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

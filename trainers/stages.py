@@ -58,7 +58,46 @@ class FeedForward:
         return f"up_proj, down_proj of layers {ranges(self.indices)}"
 
 
-Tune = AllParameters | FeedForward
+@dataclass(frozen=True)
+class LowRank:
+    """Tunes low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685) beside frozen linear layers, and merges them when done.
+
+    Where a layer computes W x it computes W x + (alpha / rank) B A x while the stage runs; A is [rank, in], B is [out, rank]. The
+    defaults are those of QLoRA's script for Llama-2-7B (artidoro/qlora, finetune_llama2_guanaco_7b.sh; Dettmers et al. 2023,
+    arXiv 2305.14314), without its quantization: rank 64, alpha 16, dropout 0.1, all linear layers.
+
+    Attributes:
+        rank: of the adapters.
+        alpha: scale of what they add, over the rank.
+        dropout: share of an adapter's inputs that is dropped in training.
+        targets: last parts of the names of the layers that get one, such as "q_proj"; empty means every linear layer within the
+            decoder's layers. Experts that lie in one tensor, and the embeddings, get none.
+
+    Raises:
+        UserError: a value is out of its range.
+    """
+
+    rank: int = 64
+    alpha: float = 16
+    dropout: float = 0.1
+    targets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or self.rank < 1:
+            raise UserError(f"rank={self.rank!r} is not possible; give a whole number from 1, such as 64.")
+        if isinstance(self.alpha, bool) or not isinstance(self.alpha, int | float) or not 0 < self.alpha < float("inf"):
+            raise UserError(f"alpha={self.alpha!r} is not possible; give a number above 0, such as 16.")
+        if isinstance(self.dropout, bool) or not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
+            raise UserError(f"dropout={self.dropout!r} is not possible; give a number from 0 to less than 1, such as 0.1.")
+        if not isinstance(self.targets, tuple) or not all(isinstance(name, str) and name for name in self.targets):
+            raise UserError(f"targets={self.targets!r} are no names of linear layers; give such as [q_proj, v_proj].")
+
+    def describe(self) -> str:
+        """Returns the choice in words, as in "adapters of rank 64 (alpha 16) of q_proj, v_proj, merged"."""
+        return f"adapters of rank {self.rank} (alpha {self.alpha:g}) of {', '.join(self.targets) or 'all linear layers'}, merged"
+
+
+Tune = AllParameters | FeedForward | LowRank
 
 
 def tuned_names(parameter_names: Iterable[str], tune: Tune) -> list[str]:
@@ -68,8 +107,11 @@ def tuned_names(parameter_names: Iterable[str], tune: Tune) -> list[str]:
 
     Raises:
         UserError: the model has no feed-forward projections of that name, or lacks one of the layers.
+        TypeError: `tune` is LowRank, whose adapters are no parameters of the base; see trainers.structure.choose.
     """
     names = list(parameter_names)
+    if isinstance(tune, LowRank):
+        raise TypeError("Adapters are not among the parameters of the base; use trainers.structure.choose.")
     if isinstance(tune, AllParameters):
         return names
     layer_of = {name: int(match.group(1)) for name in names if (match := _FEED_FORWARD.search(name))}
@@ -163,36 +205,43 @@ class Method:
         stages: in the order in which they run.
         source: the paper, with its arXiv number.
         description: one sentence that says what it does.
+        base: what it starts from, where that is its own: a folder, a hub id, or "pocket". None means the base of the experiment.
     """
 
     name: str
     stages: tuple[Stage, ...]
     source: str
     description: str
+    base: str | None = None
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise UserError(f"Method {self.name!r} has no stages; give it at least one.")
+        if self.base is not None and (not isinstance(self.base, str) or not self.base):
+            raise UserError(f"base={self.base!r} of method {self.name!r} is no model; give a folder, a hub id, or pocket.")
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Method":
         """Returns this method with some settings changed.
 
         Args:
-            settings: fields of Stage (all but name and tune) for every stage, and under "stages" a list with one mapping a stage,
-                which wins over the others. Text is read as a number where one is meant, because YAML 1.1 reads `2e-5` as text.
+            settings: fields of Stage (all but name and tune) for every stage; under "stages" a list with one mapping a stage,
+                which wins over the others; and "base". Text is read as a number where one is meant, because YAML 1.1 reads `2e-5`
+                as text.
 
         Raises:
             UserError: a key is not a setting, a value is not of its kind, or the list has not one mapping a stage.
         """
-        common = {key: value for key, value in settings.items() if key != "stages"}
+        common = {key: value for key, value in settings.items() if key not in METHOD_SETTINGS}
         own = settings.get("stages", [{}] * len(self.stages))
         if not isinstance(own, Sequence) or not all(isinstance(entry, Mapping) for entry in own) or len(own) != len(self.stages):
             names = ", ".join(stage.name for stage in self.stages)
             raise UserError(f"`stages` of {self.name} must be a list of {len(self.stages)} mappings, one for each of: {names}.")
         changed = (replace(stage, **_checked({**common, **entry})) for stage, entry in zip(self.stages, own, strict=True))
-        return replace(self, stages=tuple(changed))
+        return replace(self, stages=tuple(changed), base=settings.get("base", self.base))
 
 
+#: What can be set of a method as a whole: settings of each stage apart, and what it starts from.
+METHOD_SETTINGS: tuple[str, ...] = ("stages", "base")
 #: What can be set from outside: every field of Stage but its name and what it tunes, which make the method what it is.
 STAGE_SETTINGS: tuple[str, ...] = tuple(field.name for field in fields(Stage) if field.name not in ("name", "tune"))
 _WHOLE_NUMBERS = ("batch_size", "micro_batch_size", "max_steps", "max_length", "rows")

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tasks.errors import UserError
-from trainers.stages import AllParameters, FeedForward, Tune, ranges
+from trainers.stages import AllParameters, FeedForward, LowRank, Tune, ranges
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Slices = tuple[slice, ...]
+
+#: What PEFT calls an adapter where there is but one; a part of the names of its parameters.
+ADAPTER = "default"
 
 _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 # Widths of the small copy. Different from each other, so that no axis is taken for another.
@@ -95,10 +98,13 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
 
     Of a feed-forward sub-layer that is the weights of up and down (of every expert), never gate, router or biases: SLAM's models
     have no biases there, its 6.5 to 8 % count matrices, and a bias is a thousandth of its matrix. Tied parameters come once.
+    Adapters have the names that they will have in the model.
 
     Raises:
         UserError: the model's feed-forward sub-layers cannot be made out, or it lacks one of the layers.
     """
+    if isinstance(tune, LowRank):
+        return [adapter for name, layer in linear_layers(model, tune.targets).items() for adapter in _adapters(name, layer, tune)]
     parameters = dict(model.named_parameters())
     if isinstance(tune, AllParameters):
         return [Tuned(name, None, parameter.numel()) for name, parameter in parameters.items()]
@@ -106,6 +112,44 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
     chosen = set(tune.indices)
     parts = [part for block in feed_forward_blocks(model, chosen) for part in (block.up, block.down)]
     return [Tuned(part.parameter, part.slices, _count(parameters[part.parameter], part.slices)) for part in parts]
+
+
+def _adapters(name: str, layer: "nn.Module", tune: LowRank) -> Iterator[Tuned]:
+    from transformers.pytorch_utils import Conv1D
+
+    shape = layer.get_parameter("weight").shape
+    inputs, outputs = shape if isinstance(layer, Conv1D) else reversed(shape)
+    yield Tuned(f"{name}.lora_A.{ADAPTER}.weight", None, tune.rank * inputs)
+    yield Tuned(f"{name}.lora_B.{ADAPTER}.weight", None, tune.rank * outputs)
+
+
+def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict[str, "nn.Module"]:
+    """Returns the linear modules within the decoder's layers, by their full names.
+
+    Args:
+        model: a decoder, on any device.
+        targets: last parts of the names, such as "q_proj"; none means all.
+
+    Raises:
+        UserError: there is no linear module of such a name.
+    """
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    path = layers_path(model)
+    linear = {
+        name: module
+        for name, module in model.named_modules()
+        if name.startswith(f"{path}.") and isinstance(module, nn.Linear | Conv1D)
+    }
+    own_names = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+    absent = [target for target in targets if target not in own_names]
+    if absent or not linear:
+        raise UserError(
+            f"No linear layer of this {type(model).__name__} is called {', '.join(absent) or 'anything'}; choose `targets` among: "
+            f"{', '.join(own_names) or 'none'}."
+        )
+    return {name: module for name, module in linear.items() if not targets or name.rpartition(".")[2] in targets}
 
 
 def layer_count(model: "PreTrainedModel") -> int:

@@ -98,8 +98,8 @@ def make_record(
     scores: dict[str, LanguageScore] | None = None,
     **changes: object,
 ) -> Record:
-    """A record; "base" has no training. Samples differ by luck alone; `scores` are given instead of made from accuracies."""
-    trained = None if method == "base" else Training(stages=stages or (stage(),))
+    """A record; one called "base..." has no training. Samples differ by luck alone; `scores` are given instead of made from accuracies."""
+    trained = None if method.startswith("base") else Training(stages=stages or (stage(),))
     made = {
         language: score(*(verdicts(accuracy, questions, language, method, seed + 1000 * sample) for sample in range(samples)))
         for language, accuracy in accuracies.items()

@@ -161,7 +161,6 @@ def test_the_dictionary_holds_everything_at_full_precision(comparison: list[Reco
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model_hash": "other"}, "base model"),
         ({"prompt": "octopus"}, "prompt style"),
         ({"prompt_hash": "other"}, "hash of the prompt"),
         ({"shots": 8}, "number of shots"),
@@ -208,9 +207,30 @@ def test_a_record_without_the_suite_is_refused_by_name(make: Make) -> None:
         small_board(*records)
 
 
-def test_two_bases_are_refused(make: Make) -> None:
+def test_a_gain_is_over_the_base_that_the_method_started_from(make: Make) -> None:
+    reasoner, plain = (
+        make("base", {"en": 0.6, "sw": 0.2}),
+        make("base-plain", {"en": 0.2, "sw": 0.1}, model_hash="plain", model="plain"),
+    )
+    slam, two_stage = (
+        make("slam", {"en": 0.6, "sw": 0.5}),
+        make("two-stage", {"en": 0.6, "sw": 0.5}, model_hash="plain", model="plain"),
+    )
+    board = small_board(reasoner, plain, slam, two_stage)
+    rows = {row.method: row for row in board.rows}
+    assert [row.rank for row in board.rows[:2]] == [None, None]
+    assert {row.method for row in board.rows[:2]} == {"base", "base-plain"}
+    assert rows["two-stage"].name == "two-stage (from plain)"
+    assert rows["base-plain"].name == "base-plain"
+    for method, base in (("slam", "base"), ("two-stage", "base-plain")):
+        gain = rows[method].gain
+        assert gain is not None
+        assert gain.value == pytest.approx(rows[method].languages["sw"].value - rows[base].languages["sw"].value)
+
+
+def test_one_base_twice_is_refused(make: Make) -> None:
     base = make("base", {"en": 0.6})
-    with pytest.raises(BoardError, match="base and other both have no training"):
+    with pytest.raises(BoardError, match="base and other are the same base model"):
         small_board(base, base.model_copy(update={"method": "other"}))
     with pytest.raises(BoardError, match="slam has records with and without a training"):
         small_board(make("slam", {"en": 0.6}), base.model_copy(update={"method": "slam", "seed": 1}))

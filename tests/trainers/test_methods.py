@@ -1,13 +1,18 @@
 """Methods by name: ours, and one that another package brings."""
 
+import io
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from harness.tables import methods_as_dicts, methods_table
 from tasks.errors import UserError
-from trainers.methods import load_method, method_names
+from trainers.methods import list_methods, load_method, method_names
 from trainers.stages import FeedForward
 
 HALF = '''"""Half: tunes chosen layers on questions only."""
@@ -20,6 +25,15 @@ def half(depth: int = 1) -> Method:
 
 def broken() -> str:
     return "no method"
+
+
+def failing(size: int = 0) -> Method:
+    return half(1 // size)
+
+
+def based() -> Method:
+    from dataclasses import replace
+    return replace(half(), base="their/model")
 '''
 
 
@@ -29,7 +43,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     information = tmp_path / "other-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
-    entries = "half = other_methods:half\nbroken_one = other_methods:broken\ngone = other_methods:gone\n"
+    entries = "".join(f"{name} = other_methods:{name}\n" for name in ("half", "broken", "failing", "gone", "based"))
     (information / "entry_points.txt").write_text(f"[xreason.methods]\n{entries}")
     (tmp_path / "other_methods.py").write_text(HALF)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -66,17 +80,69 @@ def test_another_package_brings_a_method_by_entry_point() -> None:
     assert load_method("half", {"depth": 2}).stages[0].tune == FeedForward(2)
 
 
+BROKEN = [
+    ("broken", "returned str"),
+    ("gone", "cannot be imported .AttributeError"),
+    ("failing", "cannot be made of {} .ZeroDivisionError"),
+]
+
+
 @pytest.mark.usefixtures("package")
-@pytest.mark.parametrize(("name", "message"), [("broken-one", "returned str"), ("gone", "cannot be imported")])
-def test_a_broken_method_of_another_package_is_named(name: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
+@pytest.mark.parametrize(("name", "message"), BROKEN)
+def test_a_broken_method_of_another_package_is_named_with_its_package(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"{message}.*other 1.0"):
         load_method(name)
 
 
-def test_two_packages_with_one_name_are_refused(package: Path) -> None:
+@pytest.mark.usefixtures("package")
+def test_a_broken_method_of_another_package_is_a_line_in_the_list_and_hides_no_other() -> None:
+    listed = {each.name: each for each in list_methods()}
+    for name, message in BROKEN:
+        assert listed[name].method is None
+        assert re.search(message, listed[name].problem)
+    assert listed["half"].method == load_method("half")
+    assert (listed["half"].package, listed["slam"].package) == ("other 1.0", "xreason")
+    rows = {row["method"]: row for row in methods_as_dicts()}
+    assert rows["half"]["stages"][0]["tuned"] == "up_proj, down_proj of layers 0"
+    assert [stage["corpora"] for stage in rows["two-stage"]["stages"]] == [["question-translation"], ["english-reasoning"]]
+    assert rows["gone"]["stages"] == []
+    assert rows["gone"]["problem"]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(methods_table())
+    text = console.export_text()
+    assert all(name in text for name in method_names())
+
+
+def test_a_name_that_two_packages_use_is_refused_and_the_others_are_not(package: Path) -> None:
     (package / "entry_points.txt").write_text("[xreason.methods]\nslam = other_methods:half\n")
-    with pytest.raises(UserError, match="Both "):
-        method_names()
+    with pytest.raises(UserError, match=r"trainers.slam:slam \(xreason\) and other_methods:half \(other 1.0\) all call"):
+        load_method("slam")
+    assert load_method("full").name == "full"
+    (slam,) = [each for each in list_methods() if each.name == "slam"]
+    assert (slam.method, slam.package) == (None, "xreason and other 1.0")
+
+
+@pytest.mark.usefixtures("package")
+def test_a_method_may_start_from_a_model_of_its_own_and_a_setting_wins() -> None:
+    assert load_method("half").base is None
+    assert load_method("based").base == "their/model"
+    assert load_method("based", {"base": "my/model"}).base == "my/model"
+    assert load_method("two-stage", {"base": "plain/model", "epochs": 1}).stages[1].epochs == 1
+    assert load_method("two-stage", {"base": "plain/model"}).base == "plain/model"
+    with pytest.raises(UserError, match="base=7 of method 'full' is no model"):
+        load_method("full", {"base": 7})
+
+
+def test_english_sft_is_the_second_stage_of_two_stage() -> None:
+    assert load_method("english-sft").stages == load_method("two-stage").stages[1:]
+    assert load_method("english-sft").stages[0].corpora == ("english-reasoning",)
+
+
+def test_what_is_in_the_box_is_declared_for_an_installed_distribution_too() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    declared = project["project"]["entry-points"]["xreason.methods"]
+    assert set(declared) == {each.name for each in list_methods() if each.package == "xreason"}
+    assert all(load_method(name).name == name for name in declared)
 
 
 def test_nothing_heavy_is_imported_with_the_methods() -> None:

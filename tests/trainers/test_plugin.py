@@ -1,0 +1,82 @@
+"""A method from a package of its own (tests/plugin), installed with pip: listed, counted on, and trained by its name."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainers.stages import FeedForward, Method
+
+PLUGIN = Path(__file__).parents[1] / "plugin"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder that pip installed the package into; offline, from a copy, so that no build is left in the tree."""
+    folder = tmp_path_factory.mktemp("plugin")
+    source = folder / "source"
+    source.mkdir()
+    for file in ("pyproject.toml", "questions_last.py"):
+        (source / file).write_bytes((PLUGIN / file).read_bytes())
+    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(folder / "site")]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True, cwd=folder)
+    return folder / "site"
+
+
+def run(installed: Path, *arguments: str) -> str:
+    path = os.pathsep.join([str(installed), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
+    environment.pop("XREASON_DATA", None)
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, cwd=installed, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_its_file_is_short() -> None:
+    assert len((PLUGIN / "questions_last.py").read_text().splitlines()) < 40
+
+
+def test_it_is_listed_beside_those_in_the_box(installed: Path) -> None:
+    code = "import json; from harness.tables import methods_as_dicts; print(json.dumps(methods_as_dicts()))"
+    rows: dict[str, dict[str, Any]] = {row["method"]: row for row in json.loads(run(installed, "-c", code))}
+    assert list(rows)[:3] == ["slam", "two-stage", "full"]
+    row = rows["questions-last"]
+    assert (row["package"], row["problem"]) == ("xreason-questions 0.1.0", "")
+    assert [stage["tuned"] for stage in row["stages"]] == ["all parameters", "up_proj, down_proj of layers 1"]
+
+
+def test_it_trains_by_its_name_with_a_setting_of_its_own(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import json, sys; from pathlib import Path; from harness.training import train_alone\n"
+        "settings = {'layer': 2, 'max_steps': 2, 'batch_size': 8, 'rows': 16, 'learning_rate': 1e-3}\n"
+        "training, folder = train_alone('questions-last', settings, 'pocket', Path(sys.argv[1]), "
+        "languages=['sw'], source='pocket', data=None, seed=0)\n"
+        "print(json.dumps([training.model_dump(mode='json'), str(folder)]))"
+    )
+    training, folder = json.loads(run(installed, "-c", code, str(tmp_path)).splitlines()[-1])
+    assert [stage["tuned"] for stage in training["stages"]] == ["all parameters", "up_proj, down_proj of layers 2"]
+    assert [stage["steps"] for stage in training["stages"]] == [2, 2]
+    assert training["stages"][1]["tuned_parameters"] < training["stages"][0]["tuned_parameters"] / 10
+    assert json.loads((Path(folder) / "checkpoint.json").read_text())["method"] == "questions-last"
+
+
+def test_the_template_of_the_guide_is_a_method_and_its_package_declares_it() -> None:
+    guide = (ROOT / "docs" / "a-method-of-your-own.md").read_text()
+    code = guide.partition("```python\n")[2].partition("```")[0]
+    project = tomllib.loads(guide.partition("```toml\n")[2].partition("```")[0])
+    ((name, value),) = project["project"]["entry-points"]["xreason.methods"].items()
+    module, _, function = value.partition(":")
+    assert project["tool"]["setuptools"]["py-modules"] == [module]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    method = names[function](first=3)
+    assert isinstance(method, Method)
+    assert (method.name, method.stages[0].tune) == (name, FeedForward((3, 4)))
