@@ -3,17 +3,22 @@
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainers.batches import tokenize
+from trainers.batches import PaddedCollator, StepOrder, tokenize
 from trainers.corpora import Example
 from trainers.memory import PeakMemory
+from trainers.packing import PackedCollator, can_pack, packed_attention
 from trainers.reports import StageProgress, StageReport
 from trainers.stages import Stage, tuned_names
+from trainers.steps import Saving
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from trainers.sft import Collator
 
 # Most sequences a forward pass where the stage does not say: a CPU gains little beyond, a GPU holds 1024 tokens of a 7B model so.
 _MICRO_BATCH = {"cpu": 32, "cuda": 8}
@@ -32,6 +37,9 @@ def run_stage(
     languages: Sequence[str] = (),
     device: str = "cpu",
     mixed_precision: bool = False,
+    gradient_checkpointing: bool | None = None,
+    report_to: Sequence[str] = (),
+    saving: Saving | None = None,
 ) -> StageReport:
     """Trains `model` in place for one stage.
 
@@ -41,29 +49,47 @@ def run_stage(
         stage: what to do.
         examples: of all the stage's corpora.
         seed: of the order of the rows and of dropout. The same seed gives the same weights on the same machine.
-        directory: where TRL may put files; nothing is left there by us. None takes a temporary one.
+        directory: where integrations such as TensorBoard put their files. None takes a temporary one.
         progress: called with every report of the loss.
         corpus: what the examples are, in words, for the report; the names of the stage's corpora where that is not said.
         languages: for the report.
         device: "cpu" or "cuda".
         mixed_precision: compute in bfloat16 over float32 weights.
+        gradient_checkpointing: compute activations again in the backward pass instead of keeping them; None does it on a GPU whose
+            free memory they would not fit.
+        report_to: integrations of Transformers' Trainer, such as "tensorboard", "wandb" or "trackio".
+        saving: where and how often step checkpoints are written; a stage that was interrupted goes on from its last one.
 
     Raises:
-        UserError: the stage does not fit the model, no example fits into max_length, or the loss is no longer a number.
+        UserError: the stage does not fit the model, no example fits into max_length, an integration is missing, or the loss is no
+            longer a number.
     """
     tuned = tuned_names((name for name, _ in model.named_parameters()), stage.tune)
     tuned_parameters = _freeze_all_but(model, tuned)
     rows, left_out = tokenize(examples, tokenizer, stage.max_length)
-    micro_batch = micro_batch_size(stage, device)
-    steps = optimizer_steps(stage, len(rows), micro_batch)
+    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, micro_batch_size(stage, device), seed)
+    total = optimizer_steps(stage, len(rows))
     memory = PeakMemory(device == "cuda")
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         # imported here, for it is what loads torch, Transformers and TRL
-        from trainers.sft import Meter, stage_config, train_rows
+        from trainers.sft import Meter, Steps, stage_config, train_rows
 
-        config = stage_config(stage, steps, micro_batch, seed, directory or Path(scratch), device, mixed_precision)
-        meter = Meter(stage.name, progress)
-        epochs = train_rows(model, tokenizer, config, rows, meter)
+        collate: Collator = PaddedCollator(int(tokenizer.eos_token_id))
+        if can_pack(model, int(order.lengths.max())):
+            stack.enter_context(packed_attention(model))
+            collate = PackedCollator()
+        config = stage_config(
+            stage,
+            total,
+            seed=seed,
+            directory=directory or Path(scratch),
+            device=device,
+            mixed_precision=mixed_precision,
+            gradient_checkpointing=bool(gradient_checkpointing),
+            report_to=report_to,
+        )
+        meter = Meter(stage.name, progress, memory.read)
+        train_rows(model, tokenizer, config, Steps(rows, order, collate, total), meter, saving)
     return StageReport(
         name=stage.name,
         corpus=corpus or " + ".join(stage.corpora),
@@ -72,16 +98,17 @@ def run_stage(
         tuned=stage.tune.describe(),
         tuned_parameters=tuned_parameters,
         total_parameters=sum(parameter.numel() for parameter in model.parameters()),
-        epochs=epochs,
+        epochs=total / order.steps_an_epoch,
         learning_rate=stage.learning_rate,
         batch_size=stage.batch_size,
-        steps=steps,
+        steps=total,
         tokens=meter.tokens,
         seconds=meter.seconds,
         tokens_per_second=meter.tokens / meter.seconds,
         peak_memory_bytes=memory.read(),
-        losses=tuple(meter.losses),
+        losses=tuple((row.step, row.loss) for row in meter.log),
         left_out=left_out,
+        log=tuple(meter.log),
     )
 
 
@@ -92,10 +119,9 @@ def micro_batch_size(stage: Stage, device: str) -> int:
     return max(size for size in range(1, _MICRO_BATCH[device] + 1) if stage.batch_size % size == 0)
 
 
-def optimizer_steps(stage: Stage, rows: int, micro_batch: int) -> int:
+def optimizer_steps(stage: Stage, rows: int) -> int:
     """Returns the optimizer steps of a stage over so many rows; the last step of an epoch may be a smaller one."""
-    steps_an_epoch = math.ceil(math.ceil(rows / micro_batch) / (stage.batch_size // micro_batch))
-    steps = math.ceil(stage.epochs * steps_an_epoch)
+    steps = math.ceil(stage.epochs * math.ceil(rows / stage.batch_size))
     return steps if stage.max_steps is None else min(steps, stage.max_steps)
 
 

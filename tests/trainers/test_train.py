@@ -9,7 +9,7 @@ import pytest
 
 from tasks.errors import UserError
 from trainers.base import load_base, stored_tensors
-from trainers.batches import IGNORED, LengthGroupedOrder, ResponseCollator, tokenize
+from trainers.batches import IGNORED, PaddedCollator, StepOrder, tokenize
 from trainers.checkpoint import Checkpoint, iterate_tensors, materialise, read_checkpoint
 from trainers.corpora import Example
 from trainers.loop import micro_batch_size, optimizer_steps, run_stage
@@ -114,19 +114,15 @@ def test_prompts_bear_no_loss_and_the_end_of_text_is_trained(model_of: ModelOf, 
     _, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
     pairs = [examples[0], Example(examples[1].prompt, "A much longer response than the first.")]
     rows, _ = tokenize(pairs, tokenizer, 250)
-    collate = ResponseCollator(int(tokenizer.eos_token_id))
-    batch = collate([{"input_ids": row.ids, "prompt_length": row.prompt_length} for row in rows])
-    for example, ids, labels, mask in zip(
-        pairs, *(batch[key].tolist() for key in ("input_ids", "labels", "attention_mask")), strict=True
-    ):
+    batch = PaddedCollator(int(tokenizer.eos_token_id))(rows)
+    for example, ids, labels in zip(pairs, *(batch[key].tolist() for key in ("input_ids", "labels")), strict=True):
         prompt = tokenizer(example.prompt)["input_ids"]
         assert ids[: len(prompt)] == prompt
         assert labels[: len(prompt)] == [IGNORED] * len(prompt)
         answered = [label for label in labels if label != IGNORED]
         assert answered[-1] == tokenizer.eos_token_id
         assert tokenizer.decode(answered[:-1]) == example.response
-        assert sum(mask) == len(prompt) + len(answered)
-        assert set(labels[sum(mask) :]) <= {IGNORED}
+        assert set(labels[len(prompt) + len(answered) :]) <= {IGNORED}
 
 
 def test_a_token_that_would_span_prompt_and_response_is_split_there(model_of: ModelOf) -> None:
@@ -142,7 +138,7 @@ def test_the_loss_is_that_of_the_model_itself(model_of: ModelOf, examples: list[
 
     model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
     rows, _ = tokenize(examples[:8], tokenizer, 250)
-    batch = ResponseCollator(0)([{"input_ids": row.ids, "prompt_length": row.prompt_length} for row in rows])
+    batch = PaddedCollator(0)(rows)
     with torch.no_grad():
         expected = model(**batch).loss.item()
     stage = Stage("stage", ("x",), AllParameters(), max_steps=1, batch_size=8, micro_batch_size=4, max_length=250)
@@ -199,25 +195,39 @@ def test_a_loss_that_is_no_number_ends_the_training(model_of: ModelOf, examples:
         run_stage(model, tokenizer, stage, examples, seed=0)
 
 
-def test_every_epoch_sees_every_row_once_in_batches_of_like_length() -> None:
+def test_every_epoch_sees_every_row_once_and_only_steps_are_sorted_by_length() -> None:
     lengths = [(index * 37) % 101 for index in range(103)]
-    order = LengthGroupedOrder(lengths, 8, seed=1)
-    first, second = list(order), list(order)
+    order = StepOrder(lengths, 16, 4, seed=1)
+    first, second = ([row for step in range(7) for row in order.rows(epoch * 7 + step)] for epoch in (0, 1))
+    assert order.steps_an_epoch == 7
     assert sorted(first) == sorted(second) == list(range(103))
     assert first != second
-    assert first == list(LengthGroupedOrder(lengths, 8, seed=1))
-    batches = [first[start : start + 8] for start in range(0, 96, 8)]
-    assert all(max(lengths[row] for row in batch) - min(lengths[row] for row in batch) <= 12 for batch in batches)
-    means = [sum(lengths[row] for row in batch) for batch in batches]
+    assert first == [row for step in range(7) for row in StepOrder(lengths, 16, 4, seed=1).rows(step)]
+    assert first != [row for step in range(7) for row in StepOrder(lengths, 16, 4, seed=2).rows(step)]
+    assert len(order.rows(6)) == 7
+    for step in range(7):
+        sorted_lengths = [lengths[row] for row in order.rows(step)]
+        assert sorted_lengths == sorted(sorted_lengths, reverse=True)
+    means = [sum(lengths[row] for row in order.rows(step)) for step in range(6)]
     assert means != sorted(means)
     assert means != sorted(means, reverse=True)
+
+
+def test_processes_share_a_step_and_make_equally_many_passes() -> None:
+    order = StepOrder(list(range(1, 23)), 22, 4, seed=0)
+    alone = order.micro_batches(0)
+    assert [len(rows) for rows in alone] == [4, 4, 4, 4, 4, 2]
+    shared = [order.micro_batches(0, world=4, rank=rank) for rank in range(4)]
+    assert {len(passes) for passes in shared} == {2}
+    assert sorted(row for passes in shared for rows in passes for row in rows) == list(range(22))
+    assert {tuple(rows) for passes in shared for rows in passes if rows} == {tuple(rows) for rows in alone}
 
 
 def test_steps_and_micro_batches_are_counted_as_run() -> None:
     stage = Stage("stage", ("x",), AllParameters(), epochs=3, batch_size=128)
     assert (micro_batch_size(stage, "cpu"), micro_batch_size(stage, "cuda")) == (32, 8)
-    assert optimizer_steps(stage, 129, 32) == 6
-    assert optimizer_steps(Stage("stage", ("x",), AllParameters(), batch_size=7, max_steps=2), 700, 7) == 2
+    assert optimizer_steps(stage, 129) == 6
+    assert optimizer_steps(Stage("stage", ("x",), AllParameters(), batch_size=7, max_steps=2), 700) == 2
     assert micro_batch_size(Stage("stage", ("x",), AllParameters(), batch_size=34), "cpu") == 17
 
 
