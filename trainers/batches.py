@@ -91,22 +91,24 @@ class PaddedCollator:
 class StepOrder:
     """Which rows make up each optimizer step of a stage, and how they are cut into micro-batches.
 
-    Every epoch goes through all rows in a fresh random order, `batch_size` of them a step; the last step of an epoch may be smaller.
-    Only within a step are rows sorted by length, so that a micro-batch holds sequences of like length. Seed and step alone decide,
-    so the order is the same after an interruption and on any number of processes.
+    Every epoch goes through all rows in a fresh random order, `batch_size` of them a step; the last step of an epoch may be
+    smaller. Only within a step are rows sorted by length, so that a micro-batch holds sequences of like length. Seed and step alone
+    decide, so the order is the same after an interruption and on any number of processes.
 
     Args:
         lengths: tokens of each row.
         batch_size: rows an optimizer step, over all processes.
-        micro_batch: most rows a forward pass.
         seed: of all orders.
+        rows: of a micro-batch, at most; None cuts a step by tokens.
+        tokens: of a micro-batch, about; a step is cut into parts of equal tokens.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, micro_batch: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, *, rows: int | None, tokens: int) -> None:
         self.lengths = numpy.asarray(lengths)
         self.batch_size = batch_size
-        self.micro_batch = micro_batch
         self.seed = seed
+        self.rows_at_once = rows
+        self.tokens_at_once = tokens
         self.steps_an_epoch = math.ceil(len(lengths) / batch_size)
         self._epoch = -1
         self._order: NDArray[numpy.int64] = numpy.empty(0, dtype=numpy.int64)
@@ -117,7 +119,7 @@ class StepOrder:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, numpy.random.default_rng([self.seed, epoch]).permutation(len(self.lengths))
         rows = self._order[place * self.batch_size : (place + 1) * self.batch_size]
-        return rows[numpy.argsort(-self.lengths[rows], kind="stable")].tolist()
+        return [int(row) for row in rows[numpy.argsort(-self.lengths[rows], kind="stable")]]
 
     def micro_batches(self, step: int, world: int = 1, rank: int = 0) -> list[list[int]]:
         """Returns the rows of each micro-batch that process `rank` of `world` runs in a step.
@@ -125,6 +127,18 @@ class StepOrder:
         All processes run equally many, for each pass is one that all take part in; one that is left over is empty.
         """
         rows = self.rows(step)
-        cut = [rows[start : start + self.micro_batch] for start in range(0, len(rows), self.micro_batch)]
+        cut = self._by_tokens(rows, world) if self.rows_at_once is None else self._by_rows(rows, self.rows_at_once, world)
         cut.extend([] for _ in range(-len(cut) % world))
         return cut[rank::world]
+
+    def _by_rows(self, rows: list[int], most: int, world: int) -> list[list[int]]:
+        size = min(most, math.ceil(len(rows) / world))
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+    def _by_tokens(self, rows: list[int], world: int) -> list[list[int]]:
+        ends = numpy.cumsum(self.lengths[rows])
+        parts = math.ceil(math.ceil(ends[-1] / self.tokens_at_once) / world) * world
+        # a row belongs to the part in which its middle lies
+        part = ((ends - self.lengths[rows] / 2) * parts / ends[-1]).astype(int)
+        cut = ([row for row, here in zip(rows, part, strict=True) if here == number] for number in range(parts))
+        return [micro_batch for micro_batch in cut if micro_batch]

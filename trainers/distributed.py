@@ -1,6 +1,6 @@
 """One training on several processes: what each of them is, and a model in shards over all of them.
 
-    torchrun --nproc-per-node 2 -m ...        # every process calls the same functions; a single one needs none of this
+torchrun --nproc-per-node 2 -m ...        # every process calls the same functions; a single one needs none of this
 """
 
 import os

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainers.batches import PaddedCollator, StepOrder, tokenize
+from trainers.batches import PaddedCollator, StepOrder, Tokens, tokenize
 from trainers.corpora import Example
 from trainers.memory import PeakMemory
 from trainers.packing import PackedCollator, can_pack, packed_attention
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from trainers.sft import Collator
 
-# Most sequences a forward pass where the stage does not say: a CPU gains little beyond, a GPU holds 1024 tokens of a 7B model so.
-_MICRO_BATCH = {"cpu": 32, "cuda": 8}
+# Tokens a forward pass where the stage does not say: a CPU gains nothing beyond, a GPU holds 8 sequences of 1024 of a 7B model.
+_MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 8192}
 
 
 def run_stage(
@@ -67,7 +67,7 @@ def run_stage(
     tuned = tuned_names((name for name, _ in model.named_parameters()), stage.tune)
     tuned_parameters = _freeze_all_but(model, tuned)
     rows, left_out = tokenize(examples, tokenizer, stage.max_length)
-    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, micro_batch_size(stage, device), seed)
+    order = step_order(stage, rows, seed, device)
     total = optimizer_steps(stage, len(rows))
     memory = PeakMemory(device == "cuda")
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
@@ -112,11 +112,10 @@ def run_stage(
     )
 
 
-def micro_batch_size(stage: Stage, device: str) -> int:
-    """Returns the sequences a forward pass: what the stage says, else the largest divisor of its batch that suits the device."""
-    if stage.micro_batch_size is not None:
-        return stage.micro_batch_size
-    return max(size for size in range(1, _MICRO_BATCH[device] + 1) if stage.batch_size % size == 0)
+def step_order(stage: Stage, rows: Sequence[Tokens], seed: int, device: str) -> StepOrder:
+    """Returns the optimizer steps of a stage, cut into what the stage says, else into what suits the device."""
+    lengths = [len(row.ids) for row in rows]
+    return StepOrder(lengths, stage.batch_size, seed, rows=stage.micro_batch_size, tokens=_MICRO_BATCH_TOKENS[device])
 
 
 def optimizer_steps(stage: Stage, rows: int) -> int:

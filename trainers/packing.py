@@ -107,7 +107,8 @@ def _attend(
     def side_by_side(states: "torch.Tensor") -> "torch.Tensor":
         by_token = states[0].transpose(0, 1)
         padded = by_token.new_zeros(packed_shape[0] * packed_shape[1], *by_token.shape[1:])
-        return padded.index_copy(0, packed_places, by_token).unflatten(0, packed_shape).transpose(1, 2)
+        # index_put keeps the places alone for the backward pass, where index_copy would keep the tokens as well
+        return padded.index_put((packed_places,), by_token).unflatten(0, packed_shape).transpose(1, 2)
 
     result, _ = sdpa_attention_forward(
         module, side_by_side(query), side_by_side(key), side_by_side(value), None, **{**kwargs, "is_causal": True}

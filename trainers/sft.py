@@ -1,6 +1,6 @@
-"""TRL's SFTTrainer, fitted to us: packed micro-batches, step checkpoints of what is tuned, and nothing that costs time for nobody.
+"""TRL's SFTTrainer, fitted to us: packed micro-batches, checkpoints of what is tuned, and nothing that only costs time.
 
-To the Trainer one batch is one optimizer step: the list of its micro-batches. Which rows they hold is decided by seed and step alone
+To the Trainer one batch is one optimizer step: the list of its micro-batches. Seed and step alone decide which rows they hold
 (trainers.batches.StepOrder), so an interrupted training goes on with the same rows, and several processes share the same steps.
 
 Imports torch, Transformers, datasets and TRL at once, so it is itself imported only when a stage is about to run.
@@ -157,7 +157,9 @@ def _check_integrations(names: Sequence[str]) -> None:
 
     for name in names:
         if name not in INTEGRATION_TO_CALLBACK:
-            raise UserError(f"There is no integration {name!r} to report to; choose among {', '.join(sorted(INTEGRATION_TO_CALLBACK))}.")
+            raise UserError(
+                f"There is no integration {name!r} to report to; choose among {', '.join(sorted(INTEGRATION_TO_CALLBACK))}."
+            )
         if name not in get_available_reporting_integrations():
             raise UserError(f"Reporting to {name} needs a package that is not installed here; run `pip install {name}`.")
 
@@ -239,9 +241,7 @@ class _ResponseTrainer(SFTTrainer):  # type: ignore[misc]  # TRL is not typed
             # TRL's fused head projects prompts and padding too where it has no Triton, and takes the entropy of each
             keep = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
             scores = model(**inputs, use_cache=False, logits_to_keep=keep - 1).logits
-            total = cross_entropy(
-                scores.flatten(0, 1).float(), labels[:, keep].flatten(), ignore_index=IGNORED, reduction="sum"
-            )
+            total = cross_entropy(scores.flatten(0, 1).float(), labels[:, keep].flatten(), ignore_index=IGNORED, reduction="sum")
         # gradients are averaged over processes, and this is a share of the sum
         return total / num_items_in_batch * distributed.world_size()
 

@@ -12,7 +12,7 @@ from trainers.base import load_base, stored_tensors
 from trainers.batches import IGNORED, PaddedCollator, StepOrder, tokenize
 from trainers.checkpoint import Checkpoint, iterate_tensors, materialise, read_checkpoint
 from trainers.corpora import Example
-from trainers.loop import micro_batch_size, optimizer_steps, run_stage
+from trainers.loop import optimizer_steps, run_stage
 from trainers.methods import load_method
 from trainers.reports import StageProgress
 from trainers.stages import AllParameters, FeedForward, Stage
@@ -197,13 +197,13 @@ def test_a_loss_that_is_no_number_ends_the_training(model_of: ModelOf, examples:
 
 def test_every_epoch_sees_every_row_once_and_only_steps_are_sorted_by_length() -> None:
     lengths = [(index * 37) % 101 for index in range(103)]
-    order = StepOrder(lengths, 16, 4, seed=1)
+    order = StepOrder(lengths, 16, 1, rows=4, tokens=0)
     first, second = ([row for step in range(7) for row in order.rows(epoch * 7 + step)] for epoch in (0, 1))
     assert order.steps_an_epoch == 7
     assert sorted(first) == sorted(second) == list(range(103))
     assert first != second
-    assert first == [row for step in range(7) for row in StepOrder(lengths, 16, 4, seed=1).rows(step)]
-    assert first != [row for step in range(7) for row in StepOrder(lengths, 16, 4, seed=2).rows(step)]
+    assert first == [row for step in range(7) for row in StepOrder(lengths, 16, 1, rows=4, tokens=0).rows(step)]
+    assert first != [row for step in range(7) for row in StepOrder(lengths, 16, 2, rows=4, tokens=0).rows(step)]
     assert len(order.rows(6)) == 7
     for step in range(7):
         sorted_lengths = [lengths[row] for row in order.rows(step)]
@@ -213,22 +213,34 @@ def test_every_epoch_sees_every_row_once_and_only_steps_are_sorted_by_length() -
     assert means != sorted(means, reverse=True)
 
 
-def test_processes_share_a_step_and_make_equally_many_passes() -> None:
-    order = StepOrder(list(range(1, 23)), 22, 4, seed=0)
+@pytest.mark.parametrize(("rows", "tokens"), [(4, 0), (None, 50)])
+def test_processes_share_a_step_and_make_equally_many_passes(rows: int | None, tokens: int) -> None:
+    order = StepOrder(list(range(1, 23)), 22, 0, rows=rows, tokens=tokens)
     alone = order.micro_batches(0)
-    assert [len(rows) for rows in alone] == [4, 4, 4, 4, 4, 2]
+    assert len(alone) == 6
+    assert [row for passes in alone for row in passes] == order.rows(0)
     shared = [order.micro_batches(0, world=4, rank=rank) for rank in range(4)]
     assert {len(passes) for passes in shared} == {2}
     assert sorted(row for passes in shared for rows in passes for row in rows) == list(range(22))
-    assert {tuple(rows) for passes in shared for rows in passes if rows} == {tuple(rows) for rows in alone}
 
 
-def test_steps_and_micro_batches_are_counted_as_run() -> None:
+def test_a_step_is_cut_into_parts_of_equal_tokens() -> None:
+    lengths = [(index * 37) % 101 + 20 for index in range(64)]
+    order = StepOrder(lengths, 64, 0, rows=None, tokens=1000)
+    parts = [sum(lengths[row] for row in rows) for rows in order.micro_batches(0)]
+    assert len(parts) == -(-sum(lengths) // 1000)
+    assert max(parts) - min(parts) < 2 * max(lengths)
+
+
+def test_a_step_smaller_than_the_processes_leaves_some_without_rows() -> None:
+    order = StepOrder([5, 6, 7], 2, 0, rows=None, tokens=100)
+    assert [order.micro_batches(1, world=2, rank=rank) for rank in range(2)].count([[]]) == 1
+
+
+def test_steps_are_counted_as_run() -> None:
     stage = Stage("stage", ("x",), AllParameters(), epochs=3, batch_size=128)
-    assert (micro_batch_size(stage, "cpu"), micro_batch_size(stage, "cuda")) == (32, 8)
     assert optimizer_steps(stage, 129) == 6
     assert optimizer_steps(Stage("stage", ("x",), AllParameters(), batch_size=7, max_steps=2), 700) == 2
-    assert micro_batch_size(Stage("stage", ("x",), AllParameters(), batch_size=34), "cpu") == 17
 
 
 @pytest.fixture
