@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainers import distributed
 from trainers.batches import PaddedCollator, StepOrder, Tokens, tokenize
 from trainers.corpora import Example
 from trainers.memory import PeakMemory
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from trainers.sft import Collator
 
 # Tokens a forward pass where the stage does not say: a CPU gains nothing beyond, a GPU holds 8 sequences of 1024 of a 7B model.
-_MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 8192}
+_MICRO_BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
 
 
 def run_stage(
@@ -70,13 +71,14 @@ def run_stage(
     order = step_order(stage, rows, seed, device)
     total = optimizer_steps(stage, len(rows))
     memory = PeakMemory(device == "cuda")
+    sharded = distributed.shard(model, device, mixed_precision)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         # imported here, for it is what loads torch, Transformers and TRL
         from trainers.sft import Meter, Steps, stage_config, train_rows
 
         collate: Collator = PaddedCollator(int(tokenizer.eos_token_id))
-        if can_pack(model, int(order.lengths.max())):
-            stack.enter_context(packed_attention(model))
+        if can_pack(sharded, int(order.lengths.max())):
+            stack.enter_context(packed_attention(sharded))
             collate = PackedCollator()
         config = stage_config(
             stage,
@@ -89,7 +91,8 @@ def run_stage(
             report_to=report_to,
         )
         meter = Meter(stage.name, progress, memory.read)
-        train_rows(model, tokenizer, config, Steps(rows, order, collate, total), meter, saving)
+        train_rows(sharded, tokenizer, config, Steps(rows, order, collate, total), meter, saving)
+    distributed.bring_back(sharded, model, tuned)
     return StageReport(
         name=stage.name,
         corpus=corpus or " + ".join(stage.corpora),

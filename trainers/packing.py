@@ -51,15 +51,15 @@ class PackedCollator:
     def __call__(self, rows: Sequence[Tokens]) -> dict[str, Any]:
         """Returns one packed row.
 
-        `input_ids`, `labels` and `position_ids` are int64 [1, tokens]; `packed_places`, int64 [tokens], says where each token
-        stands among the padded rows; `packed_shape` is (rows, longest).
+        `input_ids`, `labels` and `position_ids` are int64 [1, tokens]; `packed_places`, two of int64 [tokens], says in which
+        sequence and where in it each token stands; `packed_shape` is (sequences, longest).
         """
         import torch
 
         lengths = numpy.array([len(row.ids) for row in rows])
         starts = numpy.repeat(numpy.cumsum(lengths) - lengths, lengths)
         positions: NDArray[numpy.int64] = numpy.arange(lengths.sum()) - starts
-        places = numpy.repeat(numpy.arange(len(rows)) * lengths.max(), lengths) + positions
+        sequences: NDArray[numpy.int64] = numpy.repeat(numpy.arange(len(rows)), lengths)
         ids: NDArray[numpy.int64] = numpy.concatenate([row.ids for row in rows]).astype(numpy.int64)
         prompts = numpy.repeat([max(row.prompt_length, 1) for row in rows], lengths)
         labels = numpy.where(positions < prompts, IGNORED, ids)
@@ -67,7 +67,7 @@ class PackedCollator:
             "input_ids": torch.from_numpy(ids)[None],
             "labels": torch.from_numpy(labels)[None],
             "position_ids": torch.from_numpy(positions)[None],
-            "packed_places": torch.from_numpy(places),
+            "packed_places": (torch.from_numpy(sequences), torch.from_numpy(positions)),
             "packed_shape": (len(rows), int(lengths.max())),
         }
 
@@ -97,7 +97,7 @@ def _attend(
     key: "torch.Tensor",
     value: "torch.Tensor",
     attention_mask: "torch.Tensor | None",
-    packed_places: "torch.Tensor",
+    packed_places: tuple["torch.Tensor", "torch.Tensor"],
     packed_shape: tuple[int, int],
     **kwargs: Any,
 ) -> tuple["torch.Tensor", None]:
@@ -106,11 +106,11 @@ def _attend(
 
     def side_by_side(states: "torch.Tensor") -> "torch.Tensor":
         by_token = states[0].transpose(0, 1)
-        padded = by_token.new_zeros(packed_shape[0] * packed_shape[1], *by_token.shape[1:])
+        padded = by_token.new_zeros(*packed_shape, *by_token.shape[1:])
         # index_put keeps the places alone for the backward pass, where index_copy would keep the tokens as well
-        return padded.index_put((packed_places,), by_token).unflatten(0, packed_shape).transpose(1, 2)
+        return padded.index_put(packed_places, by_token).transpose(1, 2)
 
     result, _ = sdpa_attention_forward(
         module, side_by_side(query), side_by_side(key), side_by_side(value), None, **{**kwargs, "is_causal": True}
     )
-    return result.flatten(0, 1).index_select(0, packed_places)[None], None
+    return result[packed_places][None], None

@@ -10,7 +10,7 @@ A folder is written aside and renamed, so what has its name is whole. Frozen wei
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class Saving:
         by_steps = self.every_steps is not None and step % self.every_steps == 0
         if by_steps or self.every_minutes is None:
             return by_steps
-        return distributed.as_main(seconds >= 60 * self.every_minutes)
+        return distributed.from_main(seconds >= 60 * self.every_minutes)
 
 
 def last_step(directory: Path) -> Path | None:
@@ -66,9 +66,9 @@ def save_step(trainer: "Trainer", directory: Path) -> None:
 
     def write(aside: Path) -> None:
         import torch
-        import torch.distributed.checkpoint as dcp
+        from torch.distributed.checkpoint.state_dict_saver import save
 
-        dcp.save(_tuned_state(trainer), checkpoint_id=aside, no_dist=distributed.world_size() == 1)
+        save(_tuned_state(trainer), checkpoint_id=aside, no_dist=distributed.world_size() == 1)
         trainer._save_rng_state(str(aside))
         if distributed.is_main():
             torch.save(trainer.lr_scheduler.state_dict(), aside / _SCHEDULE)
@@ -84,11 +84,11 @@ def save_step(trainer: "Trainer", directory: Path) -> None:
 def load_step(trainer: "Trainer", folder: Path) -> None:
     """Puts weights, optimizer and schedule back to where they stood; random states the Trainer itself puts back."""
     import torch
-    import torch.distributed.checkpoint as dcp
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
+    from torch.distributed.checkpoint.state_dict_loader import load
 
     state = _tuned_state(trainer)
-    dcp.load(state, checkpoint_id=folder, no_dist=distributed.world_size() == 1)
+    load(state, checkpoint_id=folder, no_dist=distributed.world_size() == 1)
     set_state_dict(
         trainer.model,
         trainer.optimizer.optimizer,
@@ -108,12 +108,11 @@ def _tuned_state(trainer: "Trainer") -> dict[str, Any]:
     return {"model": model, "optimizer": optimizer}
 
 
-def finish(model: "PreTrainedModel", tuned: Iterable[str], report: StageReport, directory: Path) -> None:
+def finish(model: "PreTrainedModel", report: StageReport, directory: Path) -> None:
     """Keeps what a stage ended in, and removes its step checkpoints.
 
     Args:
-        model: whole, on the process that writes.
-        tuned: names of the parameters that the stage tuned.
+        model: whole, on the process that writes; what may have gradients is what the stage tuned.
         report: what it did and cost.
         directory: of this stage.
     """
@@ -122,8 +121,8 @@ def finish(model: "PreTrainedModel", tuned: Iterable[str], report: StageReport, 
         from safetensors.torch import save_file
 
         if distributed.is_main():
-            chosen = set(tuned)
-            tensors = {name: parameter.detach().contiguous() for name, parameter in model.named_parameters() if name in chosen}
+            tuned = ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+            tensors = {name: parameter.detach().contiguous() for name, parameter in tuned}
             save_file(tensors, aside / "model.safetensors")
             (aside / _REPORT).write_text(json.dumps(asdict(report)), encoding="utf-8")
 
@@ -140,9 +139,11 @@ def finished(directory: Path) -> StageReport | None:
 
 
 def load_finished(model: "PreTrainedModel", directory: Path) -> None:
-    """Puts the weights that a finished stage ended in into `model`, in the precision in which they were tuned."""
+    """Puts the weights that a finished stage ended in into `model` of the main process, in the precision of tuning."""
     from safetensors import safe_open
 
+    if not distributed.is_main():
+        return
     parameters = dict(model.named_parameters())
     with safe_open(directory / _FINISHED / "model.safetensors", framework="pt") as opened:
         for name in opened.keys():  # noqa: SIM118  # it is no mapping
