@@ -22,21 +22,6 @@ ModelOf = Callable[..., Path]
 FAST: dict[str, Any] = {"learning_rate": 0.01, "batch_size": 16, "micro_batch_size": 8, "epochs": 1, "max_length": 250}
 
 
-@pytest.fixture
-def data(tmp_path: Path, octopus_rows: Callable[[list[tuple[str, str, str]]], str]) -> Path:
-    """Returns a data folder in the papers' layout, with the same 32 problems in English and German."""
-    numbers = [(first, second) for first in range(11, 19) for second in range(21, 25)]
-    rows = [("English", f"{one} and {two}?", f"{one + two}") for one, two in numbers]
-    rows += [("German", f"{one} und {two}?", f"{one + two}") for one, two in numbers]
-    folder = tmp_path / "data"
-    (folder / "gsm8kinstruct_parallel").mkdir(parents=True)
-    (folder / "gsm8kinstruct_parallel/train.jsonl").write_text(octopus_rows(rows))
-    (folder / "gsm8k").mkdir()
-    lines = (f'{{"question": "{one} and {two}?", "answer": "{one + two}"}}\n' for one, two in numbers)
-    (folder / "gsm8k/train_en.jsonl").write_text("".join(lines))
-    return folder
-
-
 def trained(name: str, base: Path, data: Path, out: Path, seed: int = 0, **settings: Any) -> tuple[TrainingReport, Checkpoint]:
     method = load_method(name, {**FAST, **settings})
     report = train(method, base, out, languages=["en", "de"], source="papers", data=data, seed=seed, device="cpu")
