@@ -113,6 +113,12 @@ class StepOrder:
         self._epoch = -1
         self._order: NDArray[numpy.int64] = numpy.empty(0, dtype=numpy.int64)
 
+    @property
+    def most_tokens(self) -> int:
+        """Tokens that no micro-batch exceeds."""
+        longest = int(self.lengths.max())
+        return self.tokens_at_once + longest if self.rows_at_once is None else self.rows_at_once * longest
+
     def rows(self, step: int) -> list[int]:
         """Returns the rows of a step, counted from 0, the longest first."""
         epoch, place = divmod(step, self.steps_an_epoch)

@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.errors import UserError
+from tasks.names import unknown
 from trainers import distributed
 from trainers.batches import PaddedCollator, StepOrder, Tokens, tokenize
 from trainers.corpora import Example
-from trainers.memory import PeakMemory
+from trainers.memory import PeakMemory, activation_bytes, activations_fit, free_bytes
 from trainers.packing import PackedCollator, can_pack, packed_attention
 from trainers.reports import StageProgress, StageReport
 from trainers.stages import Stage, tuned_names
@@ -38,7 +40,7 @@ def run_stage(
     languages: Sequence[str] = (),
     device: str = "cpu",
     mixed_precision: bool = False,
-    gradient_checkpointing: bool | None = None,
+    recompute: bool | None = None,
     report_to: Sequence[str] = (),
     saving: Saving | None = None,
 ) -> StageReport:
@@ -56,8 +58,8 @@ def run_stage(
         languages: for the report.
         device: "cpu" or "cuda".
         mixed_precision: compute in bfloat16 over float32 weights.
-        gradient_checkpointing: compute activations again in the backward pass instead of keeping them; None does it on a GPU whose
-            free memory they would not fit.
+        recompute: gradient checkpointing, that is, compute activations again in the backward pass; None does it where they would
+            not fit the free memory (see trainers.memory).
         report_to: integrations of Transformers' Trainer, such as "tensorboard", "wandb" or "trackio".
         saving: where and how often step checkpoints are written; a stage that was interrupted goes on from its last one.
 
@@ -65,6 +67,7 @@ def run_stage(
         UserError: the stage does not fit the model, no example fits into max_length, an integration is missing, or the loss is no
             longer a number.
     """
+    check_integrations(report_to)
     tuned = tuned_names((name for name, _ in model.named_parameters()), stage.tune)
     tuned_parameters = _freeze_all_but(model, tuned)
     rows, left_out = tokenize(examples, tokenizer, stage.max_length)
@@ -74,12 +77,17 @@ def run_stage(
     sharded = distributed.shard(model, device, mixed_precision)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         # imported here, for it is what loads torch, Transformers and TRL
-        from trainers.sft import Meter, Steps, stage_config, train_rows
+        from trainers.sft import Meter, Steps, gradient_checkpointing, stage_config, train_rows
 
         collate: Collator = PaddedCollator(int(tokenizer.eos_token_id))
         if can_pack(sharded, int(order.lengths.max())):
             stack.enter_context(packed_attention(sharded))
             collate = PackedCollator()
+        if recompute is None:
+            activations = activation_bytes(model.config.get_text_config(), order.most_tokens, 2 if mixed_precision else 4)
+            here = tuned_parameters // distributed.world_size()
+            recompute = not activations_fit(activations, here, free_bytes(device == "cuda"))
+        stack.enter_context(gradient_checkpointing(sharded, distributed.from_main(recompute)))
         config = stage_config(
             stage,
             total,
@@ -87,7 +95,6 @@ def run_stage(
             directory=directory or Path(scratch),
             device=device,
             mixed_precision=mixed_precision,
-            gradient_checkpointing=bool(gradient_checkpointing),
             report_to=report_to,
         )
         meter = Meter(stage.name, progress, memory.read)
@@ -113,6 +120,24 @@ def run_stage(
         left_out=left_out,
         log=tuple(meter.log),
     )
+
+
+def check_integrations(names: Sequence[str]) -> None:
+    """Makes sure that Transformers can report to all of `names`.
+
+    Raises:
+        UserError: one is unknown, or its package is not installed.
+    """
+    if not names:
+        return
+    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    for name in names:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise unknown("integration to report to", name, sorted(INTEGRATION_TO_CALLBACK))
+        if name not in get_available_reporting_integrations():
+            raise UserError(f"Reporting to {name} needs a package that is not installed here; run `pip install {name}`.")
 
 
 def step_order(stage: Stage, rows: Sequence[Tokens], seed: int, device: str) -> StepOrder:

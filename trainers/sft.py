@@ -102,18 +102,12 @@ def stage_config(
     directory: Path,
     device: str,
     mixed_precision: bool,
-    gradient_checkpointing: bool,
     report_to: Sequence[str] = (),
 ) -> SFTConfig:
-    """Returns TRL's settings for a stage of `total` optimizer steps.
-
-    Raises:
-        UserError: an integration of `report_to` is unknown or not installed.
-    """
-    _check_integrations(report_to)
+    """Returns TRL's settings for a stage of `total` optimizer steps."""
     config = SFTConfig(
         output_dir=str(directory),
-        run_name=f"{directory.parent.name}/{stage.name}",
+        run_name=stage.name,
         max_steps=total,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=1,
@@ -125,8 +119,8 @@ def stage_config(
         # sharded weights are cast to bfloat16 where they are gathered
         bf16=mixed_precision and distributed.world_size() == 1,
         use_cpu=device == "cpu",
-        gradient_checkpointing=gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        # by gradient_checkpointing below, for TRL's default would have gradients flow down to the embeddings
+        gradient_checkpointing=False,
         use_liger_kernel=device == "cuda" and _installed("liger_kernel"),
         logging_steps=max(1, total // _REPORTS),
         logging_first_step=True,
@@ -149,19 +143,6 @@ def _installed(package: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(package) is not None
-
-
-def _check_integrations(names: Sequence[str]) -> None:
-    from transformers.integrations import get_available_reporting_integrations
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
-
-    for name in names:
-        if name not in INTEGRATION_TO_CALLBACK:
-            raise UserError(
-                f"There is no integration {name!r} to report to; choose among {', '.join(sorted(INTEGRATION_TO_CALLBACK))}."
-            )
-        if name not in get_available_reporting_integrations():
-            raise UserError(f"Reporting to {name} needs a package that is not installed here; run `pip install {name}`.")
 
 
 def train_rows(
@@ -193,6 +174,21 @@ def train_rows(
 
 
 @contextmanager
+def gradient_checkpointing(model: PreTrainedModel, wanted: bool) -> Iterator[None]:
+    """Computes activations again in the backward pass; below the lowest tuned layer nothing is computed again."""
+    if not wanted:
+        yield
+        return
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    # Transformers lets the embeddings' output ask for gradients, which only reentrant checkpoints need
+    model.disable_input_require_grads()
+    try:
+        yield
+    finally:
+        model.gradient_checkpointing_disable()
+
+
+@contextmanager
 def _forward_kept(model: PreTrainedModel) -> Iterator[None]:
     """Puts back what TRL and Accelerate lay over `model.forward`, so that stages do not pile up; drops gradients too."""
     before = vars(model).get("forward")
@@ -202,7 +198,6 @@ def _forward_kept(model: PreTrainedModel) -> Iterator[None]:
         vars(model).pop("forward", None)
         if before is not None:
             model.forward = before
-        model.gradient_checkpointing_disable()
         model.zero_grad(set_to_none=True)
 
 

@@ -14,7 +14,7 @@ from trainers import distributed, steps
 from trainers.base import base_hash, load_base, resolve_model
 from trainers.checkpoint import save_checkpoint
 from trainers.corpora import Corpus, Source, load_corpus
-from trainers.loop import run_stage
+from trainers.loop import check_integrations, run_stage
 from trainers.reports import StageProgress, StageReport
 from trainers.stages import Method, tuned_names
 from trainers.steps import Saving
@@ -88,7 +88,8 @@ def train(
     save_steps: int | None = None,
     save_minutes: float | None = 15.0,
     report_to: Sequence[str] = (),
-    gradient_checkpointing: bool | None = None,
+    logs: Path | None = None,
+    recompute: bool | None = None,
 ) -> TrainingReport:
     """Trains `base` by `method`, writes the checkpoint into `directory` and returns what it took.
 
@@ -110,14 +111,15 @@ def train(
             training left there is removed. The caller removes it when the checkpoint is where it belongs. None keeps nothing.
         save_steps: optimizer steps between step checkpoints; None goes by the clock alone.
         save_minutes: minutes between step checkpoints; None goes by steps alone.
-        report_to: integrations of Transformers' Trainer, such as "tensorboard", "wandb" or "trackio"; what they write to files lies
-            in `work`, or is lost without.
-        gradient_checkpointing: see trainers.loop.run_stage.
+        report_to: integrations of Transformers' Trainer, such as "tensorboard", "wandb" or "trackio".
+        logs: folder for what these write to files, a folder in it for each stage; None keeps nothing.
+        recompute: gradient checkpointing; see trainers.loop.run_stage.
 
     Raises:
         UserError: model, data or settings do not do; the text says what to do about it.
     """
     began = time.perf_counter()
+    check_integrations(report_to)
     device, precision, device_name = choose_device(device)
     distributed.start(device)
     folder = resolve_model(base)
@@ -145,13 +147,13 @@ def train(
             stage,
             [example for corpus in parts for example in corpus.examples],
             seed=seed,
-            directory=work / "logs" if work else None,
+            directory=logs / f"stage-{number}" if logs else None,
             progress=progress if distributed.is_main() else None,
             corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts),
             languages=_joined_languages(parts),
             device=device,
             mixed_precision=precision,
-            gradient_checkpointing=gradient_checkpointing,
+            recompute=recompute,
             report_to=report_to,
             saving=saving,
         )

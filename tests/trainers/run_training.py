@@ -1,4 +1,4 @@
-"""Trains as told by one JSON argument; killed from within at a step, where that is said. Run by the tests, in processes of its own."""
+"""Trains as told by one JSON argument, and is killed from within at a step where that is said; the tests run it as a process."""
 
 import json
 import os

@@ -1,5 +1,6 @@
 """Training for real, on tiny models: which tensors move, what the loss sees, and what a run reports."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +14,11 @@ from trainers.batches import IGNORED, PaddedCollator, StepOrder, tokenize
 from trainers.checkpoint import Checkpoint, iterate_tensors, materialise, read_checkpoint
 from trainers.corpora import Example
 from trainers.loop import optimizer_steps, run_stage
+from trainers.memory import activation_bytes, activations_fit
 from trainers.methods import load_method
-from trainers.reports import StageProgress
-from trainers.stages import AllParameters, FeedForward, Stage
+from trainers.packing import PackedCollator, packed_attention
+from trainers.reports import StageProgress, read_stage_report
+from trainers.stages import AllParameters, FeedForward, Stage, Tune
 from trainers.train import TrainingReport, train
 
 ModelOf = Callable[..., Path]
@@ -143,6 +146,95 @@ def test_frozen_parameters_have_neither_gradient_nor_leftovers(model_of: ModelOf
     }
     assert all(parameter.grad is None for parameter in model.parameters())
     assert model.forward == forward
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_nothing_is_kept_or_gone_back_through_below_the_lowest_tuned_layer(
+    recompute: bool, model_of: ModelOf, examples: list[Example]
+) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    needs: dict[int, set[bool]] = {}
+    for number, layer in enumerate(model.model.layers):
+        layer.register_forward_hook(lambda _, __, output, number=number: needs.setdefault(number, set()).add(output.requires_grad))
+    stage = Stage("stage", ("x",), FeedForward((2,)), max_steps=1, batch_size=8, max_length=250)
+    run_stage(model, tokenizer, stage, examples, seed=0, recompute=recompute)
+    assert needs == {0: {False}, 1: {False}, 2: {True}, 3: {True}}
+
+
+@pytest.mark.parametrize("tune", [FeedForward((2,)), AllParameters()])
+def test_gradient_checkpointing_changes_no_weight(tune: Tune, model_of: ModelOf, examples: list[Example]) -> None:
+    import torch
+
+    stage = Stage("stage", ("x",), tune, max_steps=3, batch_size=8, learning_rate=0.01, max_length=250)
+    ended = []
+    for recompute in (False, True):
+        model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+        run_stage(model, tokenizer, stage, examples, seed=0, recompute=recompute)
+        ended.append(model.state_dict())
+        assert not model.is_gradient_checkpointing
+    assert all(torch.equal(ended[0][name], ended[1][name]) for name in ended[0])
+
+
+def test_activations_that_fit_are_kept_and_others_are_computed_again(model_of: ModelOf) -> None:
+    model, _ = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    needed = activation_bytes(model.config, 1000, 4)
+    assert needed == 1000 * 4 * (4 * 128 + 11 * 64) * 4
+    assert activations_fit(needed, 10, needed + 120)
+    assert not activations_fit(needed, 10, needed + 119)
+    assert activations_fit(needed, 10, None)
+
+
+def test_the_estimate_of_activations_is_near_what_autograd_keeps(model_of: ModelOf, examples: list[Example]) -> None:
+    import torch
+
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    rows, _ = tokenize(examples[:8], tokenizer, 250)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage().data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    batch = PackedCollator()(rows)
+    del batch["labels"]
+    with packed_attention(model), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        # the head's own share is not the layers': one token keeps it small
+        model(**batch, use_cache=False, logits_to_keep=1)
+    measured = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    tokens = sum(len(row.ids) for row in rows)
+    assert 0.8 < measured / activation_bytes(model.config, tokens, 4) < 1.25
+
+
+def test_integrations_that_are_not_there_are_refused(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    missing = next(name for name in INTEGRATION_TO_CALLBACK if name not in get_available_reporting_integrations())
+    for name, message in (("tensorbord", "tensorboard"), (missing, f"pip install {missing}")):
+        with pytest.raises(UserError, match=message):
+            train(
+                load_method("slam", FAST),
+                model_of("llama"),
+                tmp_path,
+                languages=["de"],
+                source="papers",
+                data=data,
+                report_to=[name],
+            )
+
+
+def test_the_log_tells_learning_rate_gradient_norm_and_memory(model_of: ModelOf, examples: list[Example]) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    stage = Stage("stage", ("x",), FeedForward(1), max_steps=4, batch_size=8, learning_rate=0.01, max_length=250)
+    seen: list[StageProgress] = []
+    report = run_stage(model, tokenizer, stage, examples, seed=0, progress=seen.append)
+    assert [row.learning_rate for row in report.log] == pytest.approx([0.01, 0.00853553, 0.005, 0.00146447], rel=1e-5)
+    assert all(row.gradient_norm > 0 and row.memory_bytes > 100 * 2**20 for row in report.log)
+    assert [(row.step, row.loss) for row in report.log] == list(report.losses)
+    assert [(state.step, state.gradient_norm) for state in seen] == [(row.step, row.gradient_norm) for row in report.log]
+    assert read_stage_report(json.dumps(asdict(report))) == report
 
 
 def test_mixed_precision_keeps_frozen_weights_as_stored_and_tunes_in_float32(model_of: ModelOf, examples: list[Example]) -> None:
