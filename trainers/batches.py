@@ -84,7 +84,9 @@ class PaddedCollator:
         labels: NDArray[numpy.int64] = numpy.full(shape, IGNORED, dtype=numpy.int64)
         for place, row in enumerate(rows):
             ids[place, : len(row.ids)] = row.ids
-            labels[place, row.prompt_length : len(row.ids)] = row.ids[row.prompt_length :]
+            # nothing stands before the first token that could foretell it
+            start = max(row.prompt_length, 1)
+            labels[place, start : len(row.ids)] = row.ids[start:]
         return {"input_ids": torch.from_numpy(ids), "labels": torch.from_numpy(labels)}
 
 

@@ -28,7 +28,10 @@ PACKED_ATTENTION = "xreason_packed"
 
 
 def can_pack(model: "PreTrainedModel", longest: int) -> bool:
-    """Returns whether packed rows give the model's own result: its attention can be replaced, and no window cuts a sequence.
+    """Returns whether packed rows give the model's own result.
+
+    They do where attention is the one layer that mixes tokens (no state-space or linear layers), where it can be replaced, and
+    where no window cuts a sequence.
 
     Args:
         model: any causal language model.
@@ -37,11 +40,12 @@ def can_pack(model: "PreTrainedModel", longest: int) -> bool:
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
     return (
-        model._can_set_attn_implementation()
+        not model._is_stateful
+        and set(getattr(config, "layer_types", None) or ()) <= {"full_attention", "sliding_attention"}
+        and model._can_set_attn_implementation()
         and model._supports_attention_backend
         and model.config._attn_implementation == "sdpa"
         and (window is None or longest <= window)
-        and getattr(config, "attention_chunk_size", None) is None
     )
 
 

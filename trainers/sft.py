@@ -70,13 +70,16 @@ class Steps(torch.utils.data.Dataset[OptimizerStep]):
     def __len__(self) -> int:
         return self.total
 
+    def tokens(self, step: int) -> int:
+        """Returns the tokens of a step, over all processes."""
+        return int(self.order.lengths[self.order.rows(step)].sum())
+
     def __getitem__(self, step: int) -> OptimizerStep:
-        rows = [self.rows[row] for row in self.order.rows(step)]
         cut = self.order.micro_batches(step, distributed.world_size(), distributed.rank())
         return OptimizerStep(
             [self.collate([self.rows[row] for row in micro_batch] or [_NO_ROW]) for micro_batch in cut],
-            sum(len(row.ids) - row.prompt_length for row in rows),
-            sum(len(row.ids) for row in rows),
+            sum(len(row.ids) - max(row.prompt_length, 1) for row in (self.rows[row] for row in self.order.rows(step))),
+            self.tokens(step),
         )
 
 
@@ -149,7 +152,7 @@ def train_rows(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     config: SFTConfig,
-    rows: Steps,
+    plan: Steps,
     meter: "Meter",
     saving: Saving | None = None,
 ) -> None:
@@ -158,14 +161,14 @@ def train_rows(
         trainer = _ResponseTrainer(
             model=model,
             args=config,
-            # TRL wants a table to look at; what is trained on comes from `steps`
-            train_dataset=Dataset.from_dict({"step": range(len(rows))}),
+            # TRL wants a table to look at; what is trained on comes from `plan`
+            train_dataset=Dataset.from_dict({"step": range(len(plan))}),
             processing_class=tokenizer,
             data_collator=list,
             callbacks=[meter],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.steps = rows
+        trainer.plan = plan
         trainer.saving = saving
         meter.trainer = trainer
         last = steps.last_step(saving.directory) if saving else None
@@ -204,7 +207,7 @@ def _forward_kept(model: PreTrainedModel) -> Iterator[None]:
 class _ResponseTrainer(SFTTrainer):  # type: ignore[misc]  # TRL is not typed
     """SFTTrainer over our steps, which saves what is tuned, and projects onto the vocabulary only where labels are."""
 
-    steps: Steps
+    plan: Steps
     saving: Saving | None = None
     tokens: int = 0
     loss_is_scaled_for_ga = True
@@ -213,8 +216,8 @@ class _ResponseTrainer(SFTTrainer):  # type: ignore[misc]  # TRL is not typed
         """Returns the steps that are still to be made, one an item."""
         last = steps.last_step(self.saving.directory) if self.saving else None
         done = steps.number_of(last) if last else 0
-        self.tokens = sum(self.steps[step].tokens for step in range(done))
-        return DataLoader(self.steps, batch_size=None, sampler=_From(done, len(self.steps)), collate_fn=_as_it_is)
+        self.tokens = sum(self.plan.tokens(step) for step in range(done))
+        return DataLoader(self.plan, batch_size=None, sampler=_From(done, len(self.plan)), collate_fn=_as_it_is)
 
     def _get_num_items_in_batch(self, batch_samples: list[OptimizerStep], device: torch.device) -> int:
         return sum(step.responses for step in batch_samples)
@@ -320,7 +323,7 @@ class Meter(TrainerCallback):  # type: ignore[misc]  # Transformers is not typed
         if self.trainer is None:
             return
         # one pass of our steps is the whole stage; what people mean by an epoch is a pass over the rows
-        state.epoch = state.global_step / self.trainer.steps.order.steps_an_epoch
+        state.epoch = state.global_step / self.trainer.plan.order.steps_an_epoch
         if state.global_step >= state.max_steps:
             control.should_log = True
         elif self.trainer.saving and self.trainer.saving.is_due(state.global_step, time.perf_counter() - self._saved):

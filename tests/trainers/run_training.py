@@ -16,7 +16,7 @@ def main(told: dict[str, Any]) -> None:
     seen: list[list[Any]] = []
 
     def progress(state: StageProgress) -> None:
-        seen.append([state.stage, state.step, state.loss])
+        seen.append([state.stage, state.step, state.loss, state.gradient_norm])
         if told.get("kill") == [state.stage, state.step]:
             os.kill(os.getpid(), signal.SIGKILL)
 

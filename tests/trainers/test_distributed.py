@@ -58,9 +58,9 @@ def test_two_processes_end_in_the_checkpoint_of_one(
     assert_close(one, two, 1e-5)
     reports = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two")]
     assert reports[0]["tokens"] == reports[1]["tokens"]
-    for (step, loss), (other_step, other_loss) in zip(*(report["losses"] for report in reports), strict=True):
-        assert step == other_step
-        assert loss == pytest.approx(other_loss, rel=1e-4)
+    for (stage, step, loss, norm), other in zip(*(report["seen"] for report in reports), strict=True):
+        assert [stage, step] == other[:2]
+        assert [loss, norm] == pytest.approx(other[2:], rel=1e-4)
 
 
 def test_two_processes_that_are_killed_go_on_and_end_in_the_same_weights(model_of: ModelOf, data: Path, tmp_path: Path) -> None:

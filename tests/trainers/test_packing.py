@@ -94,6 +94,13 @@ def test_a_sequence_without_a_prompt_is_not_asked_to_foretell_its_first_token() 
     assert batch["labels"][0].tolist() == [IGNORED, 6, 7, IGNORED, 9]
 
 
+def test_layers_that_mix_tokens_without_attention_are_left_to_the_model(model_of: ModelOf) -> None:
+    model = loaded(model_of, "qwen2")
+    assert can_pack(model, 100)
+    model.config.layer_types = ["full_attention", "linear_attention", "full_attention", "full_attention"]
+    assert not can_pack(model, 100)
+
+
 def test_a_window_shorter_than_a_sequence_is_left_to_the_model(model_of: ModelOf) -> None:
     model = loaded(model_of, "mistral")
     assert can_pack(model, 100)
