@@ -52,6 +52,18 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_sequences_one_by_one(
         assert difference < 1e-5, name
 
 
+def test_the_head_that_gpus_use_gives_a_packed_row_the_same_loss(model_of: ModelOf, rows: list[Tokens]) -> None:
+    import torch
+    from trl.trainer.utils import add_fused_lm_head
+
+    model = loaded(model_of, "llama")
+    with packed_attention(model), torch.no_grad():
+        expected = total_loss(model, PackedCollator()(rows)).item()
+        add_fused_lm_head(model)
+        fused = -model(**PackedCollator()(rows), fused_lm_head=True, use_cache=False).log_probs.sum().item()
+    assert fused == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_sequence_sees_its_neighbours(kind: str, model_of: ModelOf, rows: list[Tokens]) -> None:
     import torch
