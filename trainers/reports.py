@@ -1,5 +1,6 @@
 """What training tells: how far a stage is, and what it did and cost."""
 
+import json
 from dataclasses import dataclass
 
 
@@ -14,6 +15,9 @@ class StageProgress:
         loss: mean over the steps since the last report, in nats a response token.
         tokens: tokens processed, padding not counted.
         tokens_per_second: since the stage began to train.
+        learning_rate: of the last step.
+        gradient_norm: of the last step, before it is clipped.
+        memory_bytes: the most that was held so far, as in StageReport.
     """
 
     stage: str
@@ -22,6 +26,30 @@ class StageProgress:
     loss: float
     tokens: int
     tokens_per_second: float
+    learning_rate: float
+    gradient_norm: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One report of a stage.
+
+    Attributes:
+        step: optimizer steps done.
+        loss: mean over the steps since the last row, in nats a response token.
+        learning_rate: of that step.
+        gradient_norm: of that step, before it is clipped.
+        tokens_per_second: since the stage began to train.
+        memory_bytes: the most that was held so far, as in StageReport.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens_per_second: float
+    memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +74,7 @@ class StageReport:
         peak_memory_bytes: on a GPU what tensors held there, else the process's resident memory.
         losses: (step, mean loss since the last pair, in nats a response token).
         left_out: examples longer than max_length.
+        log: what was reported on the way.
     """
 
     name: str
@@ -65,3 +94,17 @@ class StageReport:
     peak_memory_bytes: int
     losses: tuple[tuple[int, float], ...]
     left_out: int
+    log: tuple[LogRow, ...] = ()
+
+
+def read_stage_report(text: str) -> StageReport:
+    """Returns the report that dataclasses.asdict and JSON made `text` of."""
+    fields = json.loads(text)
+    return StageReport(
+        **{
+            **fields,
+            "languages": tuple(fields["languages"]),
+            "losses": tuple((int(step), float(loss)) for step, loss in fields["losses"]),
+            "log": tuple(LogRow(**row) for row in fields["log"]),
+        }
+    )

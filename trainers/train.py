@@ -1,17 +1,26 @@
 """From a base model and a method to a checkpoint: the stages run one after another on the model in memory."""
 
+import hashlib
+import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.errors import UserError
+from trainers import distributed, steps
 from trainers.base import base_hash, load_base, resolve_model
 from trainers.checkpoint import save_checkpoint
 from trainers.corpora import Corpus, Source, load_corpus
-from trainers.loop import run_stage
+from trainers.loop import check_integrations, run_stage
 from trainers.reports import StageProgress, StageReport
 from trainers.stages import Method, tuned_names
+from trainers.steps import Saving
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -75,11 +84,18 @@ def train(
     seed: int = 0,
     device: str | None = None,
     progress: Callable[[StageProgress], None] | None = None,
+    work: Path | None = None,
+    save_steps: int | None = None,
+    save_minutes: float | None = 15.0,
+    report_to: Sequence[str] = (),
+    logs: Path | None = None,
+    recompute: bool | None = None,
 ) -> TrainingReport:
     """Trains `base` by `method`, writes the checkpoint into `directory` and returns what it took.
 
     All corpora are loaded, and all stages held against the model, before the first step, so that a missing set is not found out
-    after an hour.
+    after an hour. Started by torchrun or accelerate in several processes, all of them call this with the same arguments: the model
+    is sharded over them, a step's rows are shared among them, the first one writes, and all get the report.
 
     Args:
         method: see trainers.methods.load_method.
@@ -90,51 +106,114 @@ def train(
         data: folder with local copies of the papers' sets.
         seed: of rows drawn, their order, and dropout.
         device: "cpu" or "cuda"; None takes a GPU where there is one.
-        progress: called with every report of the loss.
+        progress: called with every report of the loss, on the first process.
+        work: folder for what an interrupted training needs to go on: its last step, and the stages that are done. What another
+            training left there is removed. The caller removes it when the checkpoint is where it belongs. None keeps nothing.
+        save_steps: optimizer steps between step checkpoints; None goes by the clock alone.
+        save_minutes: minutes between step checkpoints; None goes by steps alone.
+        report_to: integrations of Transformers' Trainer, such as "tensorboard", "wandb" or "trackio".
+        logs: folder for what these write to files, a folder in it for each stage; None keeps nothing.
+        recompute: gradient checkpointing; see trainers.loop.run_stage.
 
     Raises:
         UserError: model, data or settings do not do; the text says what to do about it.
     """
     began = time.perf_counter()
+    check_integrations(report_to)
     device, precision, device_name = choose_device(device)
+    distributed.start(device)
     folder = resolve_model(base)
     corpora = [
         [load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed) for name in stage.corpora]
         for stage in method.stages
     ]
-    model, tokenizer = load_base(folder, device=device, mixed_precision=precision)
+    model, tokenizer = _load(folder, device, precision)
     for stage in method.stages:
         tuned_names((name for name, _ in model.named_parameters()), stage.tune)
-    reports = tuple(
-        run_stage(
+    hash_of_base = distributed.from_main(base_hash(folder) if distributed.is_main() else "")
+    if work is not None:
+        _take_over(work, _fingerprint(method, hash_of_base, corpora, seed, precision))
+    reports: list[StageReport] = []
+    for number, (stage, parts) in enumerate(zip(method.stages, corpora, strict=True)):
+        saving = Saving(work / f"stage-{number}", save_steps, save_minutes) if work else None
+        done = steps.finished(saving.directory) if saving else None
+        if saving and done:
+            steps.load_finished(model, saving.directory)
+            reports.append(done)
+            continue
+        report = run_stage(
             model,
             tokenizer,
             stage,
             [example for corpus in parts for example in corpus.examples],
             seed=seed,
-            progress=progress,
+            directory=logs / f"stage-{number}" if logs else None,
+            progress=progress if distributed.is_main() else None,
             corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts),
             languages=_joined_languages(parts),
             device=device,
             mixed_precision=precision,
+            recompute=recompute,
+            report_to=report_to,
+            saving=saving,
         )
-        for stage, parts in zip(method.stages, corpora, strict=True)
+        if saving:
+            steps.finish(model, report, saving.directory)
+        reports.append(report)
+    if not distributed.is_main():
+        return distributed.heard_from_main(TrainingReport)
+    checkpoint = save_checkpoint(model, base, directory, method=method.name, seed=seed, hash_of_base=hash_of_base)
+    return distributed.from_main(
+        TrainingReport(
+            method=method.name,
+            base=str(base),
+            base_hash=checkpoint.base_hash,
+            seed=seed,
+            source=source,
+            device=device_name,
+            precision="bfloat16 over float32" if precision else "float32",
+            corpora=tuple(_described(corpus) for parts in corpora for corpus in parts),
+            stages=tuple(reports),
+            seconds=time.perf_counter() - began,
+            checkpoint_kind=checkpoint.kind,
+            checkpoint_bytes=sum(file.stat().st_size for file in directory.iterdir()),
+        )
     )
-    checkpoint = save_checkpoint(model, base, directory, method=method.name, seed=seed, hash_of_base=base_hash(folder))
-    return TrainingReport(
-        method=method.name,
-        base=str(base),
-        base_hash=checkpoint.base_hash,
-        seed=seed,
-        source=source,
-        device=device_name,
-        precision="bfloat16 over float32" if precision else "float32",
-        corpora=tuple(_described(corpus) for parts in corpora for corpus in parts),
-        stages=reports,
-        seconds=time.perf_counter() - began,
-        checkpoint_kind=checkpoint.kind,
-        checkpoint_bytes=sum(file.stat().st_size for file in directory.iterdir()),
-    )
+
+
+def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """Returns model and tokenizer; among several processes the main one has the model, in main memory, the others its outline."""
+    if distributed.world_size() == 1:
+        return load_base(folder, device=device, mixed_precision=mixed_precision)
+    if distributed.is_main():
+        return load_base(folder, device="cpu", mixed_precision=mixed_precision)
+    from transformers import AutoTokenizer
+
+    return distributed.outline(folder), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def _fingerprint(method: Method, hash_of_base: str, corpora: Sequence[Sequence[Corpus]], seed: int, precision: bool) -> str:
+    """Returns what must be the same for an interrupted training to go on."""
+    said = [
+        [(asdict(stage), repr(stage.tune)) for stage in method.stages],
+        hash_of_base,
+        [[corpus.hash for corpus in parts] for parts in corpora],
+        seed,
+        precision,
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _take_over(work: Path, fingerprint: str) -> None:
+    """Keeps what an interruption of this very training left in `work`, and removes what another training left."""
+    if distributed.is_main():
+        mark = work / "training"
+        if not (mark.is_file() and mark.read_text(encoding="ascii") == fingerprint):
+            for stage in work.glob("stage-*"):
+                shutil.rmtree(stage)
+            work.mkdir(parents=True, exist_ok=True)
+            mark.write_text(fingerprint, encoding="ascii")
+    distributed.barrier()
 
 
 def choose_device(wanted: str | None) -> tuple[str, bool, str]:

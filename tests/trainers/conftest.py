@@ -96,3 +96,18 @@ def octopus_rows() -> Callable[[list[tuple[str, str, str]]], str]:
         )
 
     return write
+
+
+@pytest.fixture
+def data(tmp_path: Path, octopus_rows: Callable[[list[tuple[str, str, str]]], str]) -> Path:
+    """Returns a data folder in the papers' layout, with the same 32 problems in English and German."""
+    numbers = [(first, second) for first in range(11, 19) for second in range(21, 25)]
+    rows = [("English", f"{one} and {two}?", f"{one + two}") for one, two in numbers]
+    rows += [("German", f"{one} und {two}?", f"{one + two}") for one, two in numbers]
+    folder = tmp_path / "data"
+    (folder / "gsm8kinstruct_parallel").mkdir(parents=True)
+    (folder / "gsm8kinstruct_parallel/train.jsonl").write_text(octopus_rows(rows))
+    (folder / "gsm8k").mkdir()
+    lines = (f'{{"question": "{one} and {two}?", "answer": "{one + two}"}}\n' for one, two in numbers)
+    (folder / "gsm8k/train_en.jsonl").write_text("".join(lines))
+    return folder

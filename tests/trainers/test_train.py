@@ -1,5 +1,6 @@
 """Training for real, on tiny models: which tensors move, what the loss sees, and what a run reports."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,32 +10,19 @@ import pytest
 
 from tasks.errors import UserError
 from trainers.base import load_base, stored_tensors
-from trainers.batches import IGNORED, LengthGroupedOrder, ResponseCollator, tokenize
+from trainers.batches import IGNORED, PaddedCollator, StepOrder, tokenize
 from trainers.checkpoint import Checkpoint, iterate_tensors, materialise, read_checkpoint
 from trainers.corpora import Example
-from trainers.loop import micro_batch_size, optimizer_steps, run_stage
+from trainers.loop import optimizer_steps, run_stage
+from trainers.memory import activation_bytes, activations_fit
 from trainers.methods import load_method
-from trainers.reports import StageProgress
-from trainers.stages import AllParameters, FeedForward, Stage
+from trainers.packing import PackedCollator, packed_attention
+from trainers.reports import StageProgress, read_stage_report
+from trainers.stages import AllParameters, FeedForward, Stage, Tune
 from trainers.train import TrainingReport, train
 
 ModelOf = Callable[..., Path]
 FAST: dict[str, Any] = {"learning_rate": 0.01, "batch_size": 16, "micro_batch_size": 8, "epochs": 1, "max_length": 250}
-
-
-@pytest.fixture
-def data(tmp_path: Path, octopus_rows: Callable[[list[tuple[str, str, str]]], str]) -> Path:
-    """Returns a data folder in the papers' layout, with the same 32 problems in English and German."""
-    numbers = [(first, second) for first in range(11, 19) for second in range(21, 25)]
-    rows = [("English", f"{one} and {two}?", f"{one + two}") for one, two in numbers]
-    rows += [("German", f"{one} und {two}?", f"{one + two}") for one, two in numbers]
-    folder = tmp_path / "data"
-    (folder / "gsm8kinstruct_parallel").mkdir(parents=True)
-    (folder / "gsm8kinstruct_parallel/train.jsonl").write_text(octopus_rows(rows))
-    (folder / "gsm8k").mkdir()
-    lines = (f'{{"question": "{one} and {two}?", "answer": "{one + two}"}}\n' for one, two in numbers)
-    (folder / "gsm8k/train_en.jsonl").write_text("".join(lines))
-    return folder
 
 
 def trained(name: str, base: Path, data: Path, out: Path, seed: int = 0, **settings: Any) -> tuple[TrainingReport, Checkpoint]:
@@ -114,19 +102,15 @@ def test_prompts_bear_no_loss_and_the_end_of_text_is_trained(model_of: ModelOf, 
     _, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
     pairs = [examples[0], Example(examples[1].prompt, "A much longer response than the first.")]
     rows, _ = tokenize(pairs, tokenizer, 250)
-    collate = ResponseCollator(int(tokenizer.eos_token_id))
-    batch = collate([{"input_ids": row.ids, "prompt_length": row.prompt_length} for row in rows])
-    for example, ids, labels, mask in zip(
-        pairs, *(batch[key].tolist() for key in ("input_ids", "labels", "attention_mask")), strict=True
-    ):
+    batch = PaddedCollator(int(tokenizer.eos_token_id))(rows)
+    for example, ids, labels in zip(pairs, *(batch[key].tolist() for key in ("input_ids", "labels")), strict=True):
         prompt = tokenizer(example.prompt)["input_ids"]
         assert ids[: len(prompt)] == prompt
         assert labels[: len(prompt)] == [IGNORED] * len(prompt)
         answered = [label for label in labels if label != IGNORED]
         assert answered[-1] == tokenizer.eos_token_id
         assert tokenizer.decode(answered[:-1]) == example.response
-        assert sum(mask) == len(prompt) + len(answered)
-        assert set(labels[sum(mask) :]) <= {IGNORED}
+        assert set(labels[len(prompt) + len(answered) :]) <= {IGNORED}
 
 
 def test_a_token_that_would_span_prompt_and_response_is_split_there(model_of: ModelOf) -> None:
@@ -142,7 +126,7 @@ def test_the_loss_is_that_of_the_model_itself(model_of: ModelOf, examples: list[
 
     model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
     rows, _ = tokenize(examples[:8], tokenizer, 250)
-    batch = ResponseCollator(0)([{"input_ids": row.ids, "prompt_length": row.prompt_length} for row in rows])
+    batch = PaddedCollator(0)(rows)
     with torch.no_grad():
         expected = model(**batch).loss.item()
     stage = Stage("stage", ("x",), AllParameters(), max_steps=1, batch_size=8, micro_batch_size=4, max_length=250)
@@ -162,6 +146,95 @@ def test_frozen_parameters_have_neither_gradient_nor_leftovers(model_of: ModelOf
     }
     assert all(parameter.grad is None for parameter in model.parameters())
     assert model.forward == forward
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_nothing_is_kept_or_gone_back_through_below_the_lowest_tuned_layer(
+    recompute: bool, model_of: ModelOf, examples: list[Example]
+) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    needs: dict[int, set[bool]] = {}
+    for number, layer in enumerate(model.model.layers):
+        layer.register_forward_hook(lambda _, __, output, number=number: needs.setdefault(number, set()).add(output.requires_grad))
+    stage = Stage("stage", ("x",), FeedForward((2,)), max_steps=1, batch_size=8, max_length=250)
+    run_stage(model, tokenizer, stage, examples, seed=0, recompute=recompute)
+    assert needs == {0: {False}, 1: {False}, 2: {True}, 3: {True}}
+
+
+@pytest.mark.parametrize("tune", [FeedForward((2,)), AllParameters()])
+def test_gradient_checkpointing_changes_no_weight(tune: Tune, model_of: ModelOf, examples: list[Example]) -> None:
+    import torch
+
+    stage = Stage("stage", ("x",), tune, max_steps=3, batch_size=8, learning_rate=0.01, max_length=250)
+    ended = []
+    for recompute in (False, True):
+        model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+        run_stage(model, tokenizer, stage, examples, seed=0, recompute=recompute)
+        ended.append(model.state_dict())
+        assert not model.is_gradient_checkpointing
+    assert all(torch.equal(ended[0][name], ended[1][name]) for name in ended[0])
+
+
+def test_activations_that_fit_are_kept_and_others_are_computed_again(model_of: ModelOf) -> None:
+    model, _ = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    needed = activation_bytes(model.config, 1000, 4)
+    assert needed == 1000 * 4 * (4 * 128 + 11 * 64) * 4
+    assert activations_fit(needed, 10, needed + 120)
+    assert not activations_fit(needed, 10, needed + 119)
+    assert activations_fit(needed, 10, None)
+
+
+def test_the_estimate_of_activations_is_near_what_autograd_keeps(model_of: ModelOf, examples: list[Example]) -> None:
+    import torch
+
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    rows, _ = tokenize(examples[:8], tokenizer, 250)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage().data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    batch = PackedCollator()(rows)
+    del batch["labels"]
+    with packed_attention(model), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        # the head's own share is not the layers': one token keeps it small
+        model(**batch, use_cache=False, logits_to_keep=1)
+    measured = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    tokens = sum(len(row.ids) for row in rows)
+    assert 0.8 < measured / activation_bytes(model.config, tokens, 4) < 1.25
+
+
+def test_integrations_that_are_not_there_are_refused(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    missing = next(name for name in INTEGRATION_TO_CALLBACK if name not in get_available_reporting_integrations())
+    for name, message in (("tensorbord", "tensorboard"), (missing, f"pip install {missing}")):
+        with pytest.raises(UserError, match=message):
+            train(
+                load_method("slam", FAST),
+                model_of("llama"),
+                tmp_path,
+                languages=["de"],
+                source="papers",
+                data=data,
+                report_to=[name],
+            )
+
+
+def test_the_log_tells_learning_rate_gradient_norm_and_memory(model_of: ModelOf, examples: list[Example]) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    stage = Stage("stage", ("x",), FeedForward(1), max_steps=4, batch_size=8, learning_rate=0.01, max_length=250)
+    seen: list[StageProgress] = []
+    report = run_stage(model, tokenizer, stage, examples, seed=0, progress=seen.append)
+    assert [row.learning_rate for row in report.log] == pytest.approx([0.01, 0.00853553, 0.005, 0.00146447], rel=1e-5)
+    assert all(row.gradient_norm > 0 and row.memory_bytes > 100 * 2**20 for row in report.log)
+    assert [(row.step, row.loss) for row in report.log] == list(report.losses)
+    assert [(state.step, state.gradient_norm) for state in seen] == [(row.step, row.gradient_norm) for row in report.log]
+    assert read_stage_report(json.dumps(asdict(report))) == report
 
 
 def test_mixed_precision_keeps_frozen_weights_as_stored_and_tunes_in_float32(model_of: ModelOf, examples: list[Example]) -> None:
@@ -199,26 +272,52 @@ def test_a_loss_that_is_no_number_ends_the_training(model_of: ModelOf, examples:
         run_stage(model, tokenizer, stage, examples, seed=0)
 
 
-def test_every_epoch_sees_every_row_once_in_batches_of_like_length() -> None:
+def test_every_epoch_sees_every_row_once_and_only_steps_are_sorted_by_length() -> None:
     lengths = [(index * 37) % 101 for index in range(103)]
-    order = LengthGroupedOrder(lengths, 8, seed=1)
-    first, second = list(order), list(order)
+    order = StepOrder(lengths, 16, 1, rows=4, tokens=0)
+    first, second = ([row for step in range(7) for row in order.rows(epoch * 7 + step)] for epoch in (0, 1))
+    assert order.steps_an_epoch == 7
     assert sorted(first) == sorted(second) == list(range(103))
     assert first != second
-    assert first == list(LengthGroupedOrder(lengths, 8, seed=1))
-    batches = [first[start : start + 8] for start in range(0, 96, 8)]
-    assert all(max(lengths[row] for row in batch) - min(lengths[row] for row in batch) <= 12 for batch in batches)
-    means = [sum(lengths[row] for row in batch) for batch in batches]
+    assert first == [row for step in range(7) for row in StepOrder(lengths, 16, 1, rows=4, tokens=0).rows(step)]
+    assert first != [row for step in range(7) for row in StepOrder(lengths, 16, 2, rows=4, tokens=0).rows(step)]
+    assert len(order.rows(6)) == 7
+    for step in range(7):
+        sorted_lengths = [lengths[row] for row in order.rows(step)]
+        assert sorted_lengths == sorted(sorted_lengths, reverse=True)
+    means = [sum(lengths[row] for row in order.rows(step)) for step in range(6)]
     assert means != sorted(means)
     assert means != sorted(means, reverse=True)
 
 
-def test_steps_and_micro_batches_are_counted_as_run() -> None:
+@pytest.mark.parametrize(("rows", "tokens"), [(4, 0), (None, 50)])
+def test_processes_share_a_step_and_make_equally_many_passes(rows: int | None, tokens: int) -> None:
+    order = StepOrder(list(range(1, 23)), 22, 0, rows=rows, tokens=tokens)
+    alone = order.micro_batches(0)
+    assert len(alone) == 6
+    assert [row for passes in alone for row in passes] == order.rows(0)
+    shared = [order.micro_batches(0, world=4, rank=rank) for rank in range(4)]
+    assert {len(passes) for passes in shared} == {2}
+    assert sorted(row for passes in shared for rows in passes for row in rows) == list(range(22))
+
+
+def test_a_step_is_cut_into_parts_of_equal_tokens() -> None:
+    lengths = [(index * 37) % 101 + 20 for index in range(64)]
+    order = StepOrder(lengths, 64, 0, rows=None, tokens=1000)
+    parts = [sum(lengths[row] for row in rows) for rows in order.micro_batches(0)]
+    assert len(parts) == -(-sum(lengths) // 1000)
+    assert max(parts) - min(parts) < 2 * max(lengths)
+
+
+def test_a_step_smaller_than_the_processes_leaves_some_without_rows() -> None:
+    order = StepOrder([5, 6, 7], 2, 0, rows=None, tokens=100)
+    assert [order.micro_batches(1, world=2, rank=rank) for rank in range(2)].count([[]]) == 1
+
+
+def test_steps_are_counted_as_run() -> None:
     stage = Stage("stage", ("x",), AllParameters(), epochs=3, batch_size=128)
-    assert (micro_batch_size(stage, "cpu"), micro_batch_size(stage, "cuda")) == (32, 8)
-    assert optimizer_steps(stage, 129, 32) == 6
-    assert optimizer_steps(Stage("stage", ("x",), AllParameters(), batch_size=7, max_steps=2), 700, 7) == 2
-    assert micro_batch_size(Stage("stage", ("x",), AllParameters(), batch_size=34), "cpu") == 17
+    assert optimizer_steps(stage, 129) == 6
+    assert optimizer_steps(Stage("stage", ("x",), AllParameters(), batch_size=7, max_steps=2), 700) == 2
 
 
 @pytest.fixture

@@ -1,0 +1,248 @@
+"""What training costs beside what it could cost, in ratios taken within one run on one machine.
+
+    python -m benchmarks.training [--only step|packing|loop]
+
+Prints JSON.
+step: a SLAM step (2 of 12 layers, the lowest) against a full step; same model, same batches; time, and peak memory above weights.
+packing: useful tokens a second of packed micro-batches against batches of rows as they come, padded to their longest.
+loop: tokens a second of our stage loop against a bare PyTorch loop over the same batches, pocket model and the one of `step`.
+
+The model of `step` is a Llama of width 512 and 12 layers over the pocket world's rows, 16 a step. `packing` takes the pocket model
+over questions and rationales of GSM8K, whose lengths differ as real ones do; XREASON_DATA names the folder that has them.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import provenance
+from trainers.batches import IGNORED, PaddedCollator, StepOrder, Tokens, tokenize
+from trainers.corpora import Example, load_corpus
+from trainers.loop import run_stage, step_order
+from trainers.packing import PackedCollator, packed_attention
+from trainers.stages import AllParameters, FeedForward, Stage, Tune
+
+SLAM_LAYERS = 2
+BATCH = 16
+# what a step of the packing measurement holds, and a micro-batch of a stage that does not say
+PACKED_BATCH = 64
+MICRO_BATCH = 32
+REPETITIONS = 3
+
+
+def main() -> None:
+    """Takes the measurements that are asked for and prints them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", choices=tuple(_MEASUREMENTS))
+    parser.add_argument("--memory-of", choices=("slam", "full"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.memory_of:
+        sys.stdout.write(f"{_memory_above_weights(asked.memory_of)}\n")
+        return
+    report: dict[str, Any] = {"commit": provenance.commit(), "machine": provenance.machine()}
+    for name, measure in _MEASUREMENTS.items():
+        if asked.only in (None, name):
+            report[name] = measure()
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+
+
+def step() -> dict[str, float]:
+    """Returns what a SLAM step takes as a share of a full step."""
+    seconds = {name: _seconds_a_step(tune) for name, tune in _TUNES.items()}
+    # in a process each: memory that one has given back would hide what the other needs
+    memory = {
+        name: int(subprocess.check_output([sys.executable, "-m", "benchmarks.training", "--memory-of", name]))  # noqa: S603
+        for name in _TUNES
+    }
+    return {
+        "slam_seconds": round(seconds["slam"], 3),
+        "full_seconds": round(seconds["full"], 3),
+        "time_ratio": round(seconds["slam"] / seconds["full"], 3),
+        "slam_mebibytes_above_weights": memory["slam"] >> 20,
+        "full_mebibytes_above_weights": memory["full"] >> 20,
+        "memory_ratio": round(memory["slam"] / memory["full"], 3),
+    }
+
+
+def packing() -> dict[str, float]:
+    """Returns useful tokens a second of each layout of the same optimizer steps, forward and backward."""
+    model, tokenizer = _pocket_model()
+    rows = tokenize(_gsm8k(PACKED_BATCH), tokenizer, 1024)[0]
+    order = StepOrder([len(row.ids) for row in rows], PACKED_BATCH, 0, rows=MICRO_BATCH, tokens=0)
+    as_they_come = [rows[start : start + MICRO_BATCH] for start in range(0, len(rows), MICRO_BATCH)]
+    sorted_in_steps = [[rows[row] for row in each] for each in order.micro_batches(0)]
+    pad = PaddedCollator(0)
+
+    def naive() -> float:
+        return _tokens_a_second(model, as_they_come, pad)
+
+    def buckets() -> float:
+        return _tokens_a_second(model, sorted_in_steps, pad)
+
+    def packed() -> float:
+        with packed_attention(model):
+            return _tokens_a_second(model, sorted_in_steps, PackedCollator())
+
+    speeds = _medians({"naive": naive, "sorted": buckets, "packed": packed})
+    return {
+        "useful_share_when_padded": round(_useful_share(as_they_come), 3),
+        **{f"{name}_tokens_per_second": round(speed) for name, speed in speeds.items()},
+        "sorted_over_naive": round(speeds["sorted"] / speeds["naive"], 2),
+        "packed_over_naive": round(speeds["packed"] / speeds["naive"], 2),
+    }
+
+
+def loop() -> dict[str, float]:
+    """Returns the share of a bare loop's tokens a second that our stage loop reaches."""
+    ratios = {}
+    for name, make, steps in (("pocket", _pocket_model, 24), ("wide", _wide_model, 3)):
+        model, tokenizer = make()
+        stage = Stage("loop", ("x",), AllParameters(), max_steps=steps, batch_size=BATCH)
+        examples = _examples(steps * BATCH)
+
+        def ours() -> float:
+            return run_stage(model, tokenizer, stage, examples, seed=0).tokens_per_second  # noqa: B023
+
+        def bare() -> float:
+            return _bare_loop(model, tokenizer, stage, examples)  # noqa: B023
+
+        speeds = _medians({"ours": ours, "bare": bare})
+        ratios |= {f"{name}_{kind}_tokens_per_second": round(speed) for kind, speed in speeds.items()}
+        ratios[f"{name}_ratio"] = round(speeds["ours"] / speeds["bare"], 3)
+    return ratios
+
+
+_MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {"step": step, "packing": packing, "loop": loop}
+_TUNES: dict[str, Tune] = {"slam": FeedForward(SLAM_LAYERS), "full": AllParameters()}
+
+
+def _medians(measures: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """Takes all in turns, so that a busy moment of the machine hits all, after one turn that only warms up."""
+    taken: dict[str, list[float]] = {name: [] for name in measures}
+    for turn in range(REPETITIONS + 1):
+        for name, measure in measures.items():
+            value = measure()
+            if turn:
+                taken[name].append(value)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]) -> float:
+    """Returns tokens a second of the plainest loop that takes the same steps over the same micro-batches."""
+    import torch
+    from transformers import get_cosine_schedule_with_warmup
+
+    rows, _ = tokenize(examples, tokenizer, stage.max_length)
+    order = step_order(stage, rows, 0, "cpu")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=0.0, fused=True)
+    schedule = get_cosine_schedule_with_warmup(optimizer, 0, stage.max_steps)
+    collate = PackedCollator()
+    model.train()
+    tokens = 0
+    with packed_attention(model):
+        began = time.perf_counter()
+        for number in range(stage.max_steps or 0):
+            taken = [rows[row] for row in order.rows(number)]
+            responses = sum(len(row.ids) - row.prompt_length for row in taken)
+            for micro_batch in order.micro_batches(number):
+                (_loss(model, collate([rows[row] for row in micro_batch])) / responses).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            tokens += sum(len(row.ids) for row in taken)
+        return tokens / (time.perf_counter() - began)
+
+
+def _loss(model: Any, batch: dict[str, Any]) -> Any:
+    from torch.nn.functional import cross_entropy
+
+    labels = batch.pop("labels")
+    keep = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
+    scores = model(**batch, use_cache=False, logits_to_keep=keep - 1).logits
+    return cross_entropy(scores.flatten(0, 1), labels[:, keep].flatten(), ignore_index=IGNORED, reduction="sum")
+
+
+def _tokens_a_second(model: Any, micro_batches: list[list[Tokens]], collate: Callable[[list[Tokens]], dict[str, Any]]) -> float:
+    began = time.perf_counter()
+    for rows in micro_batches:
+        _loss(model, collate(rows)).backward()
+        model.zero_grad()
+    return sum(len(row.ids) for rows in micro_batches for row in rows) / (time.perf_counter() - began)
+
+
+def _useful_share(micro_batches: list[list[Tokens]]) -> float:
+    padded = sum(len(rows) * max(len(row.ids) for row in rows) for rows in micro_batches)
+    return sum(len(row.ids) for rows in micro_batches for row in rows) / padded
+
+
+def _seconds_a_step(tune: Tune) -> float:
+    model, tokenizer = _wide_model()
+    # the first step warms up, and is taken out by the difference of two lengths
+    times = []
+    for steps in (1, 4):
+        stage = Stage("step", ("x",), tune, max_steps=steps, batch_size=BATCH)
+        times.append(run_stage(model, tokenizer, stage, _examples(4 * BATCH), seed=0).seconds)
+    return (times[1] - times[0]) / 3
+
+
+def _memory_above_weights(name: str) -> int:
+    """Returns the most that this process held in a stage of two steps, above what it held with the weights loaded."""
+    model, tokenizer = _wide_model()
+    examples = _examples(2 * BATCH)
+    warm = Stage("warm-up", ("x",), FeedForward(1), max_steps=1, batch_size=1)
+    # libraries that are loaded on first use are no cost of a step
+    run_stage(model, tokenizer, warm, examples[:1], seed=0)
+    before = _resident()
+    stage = Stage("memory", ("x",), _TUNES[name], max_steps=2, batch_size=BATCH)
+    return run_stage(model, tokenizer, stage, examples, seed=0).peak_memory_bytes - before
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _pocket_model() -> tuple[Any, Any]:
+    from trainers.base import load_base, resolve_model
+
+    return load_base(resolve_model("pocket"), device="cpu", mixed_precision=False)
+
+
+def _wide_model() -> tuple[Any, Any]:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    _, tokenizer = _pocket_model()
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=512,
+        intermediate_size=1376,
+        num_hidden_layers=12,
+        num_attention_heads=8,
+        max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    return LlamaForCausalLM(config), tokenizer
+
+
+def _examples(count: int) -> list[Example]:
+    return list(load_corpus("english-reasoning", ["en"], source="pocket", data=None, rows=None, seed=0).examples[:count])
+
+
+def _gsm8k(count: int) -> list[Example]:
+    data = Path(os.environ["XREASON_DATA"]) if "XREASON_DATA" in os.environ else None
+    return list(load_corpus("english-reasoning", ["en"], source="papers", data=data, rows=None, seed=0).examples[:count])
+
+
+if __name__ == "__main__":
+    main()

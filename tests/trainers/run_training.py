@@ -1,0 +1,42 @@
+"""Trains as told by one JSON argument, and is killed from within at a step where that is said; the tests run it as a process."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from trainers.methods import load_method
+from trainers.reports import StageProgress
+from trainers.train import train
+
+
+def main(told: dict[str, Any]) -> None:
+    seen: list[list[Any]] = []
+
+    def progress(state: StageProgress) -> None:
+        seen.append([state.stage, state.step, state.loss, state.gradient_norm])
+        if told.get("kill") == [state.stage, state.step]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    report = train(
+        load_method(told["method"], told["settings"]),
+        told["base"],
+        Path(told["out"]),
+        languages=["en", "de"],
+        source="papers",
+        data=Path(told["data"]),
+        device="cpu",
+        progress=progress,
+        work=Path(told["work"]) if "work" in told else None,
+        save_steps=told.get("save_steps", 2),
+        save_minutes=None,
+    )
+    if int(os.environ.get("RANK", "0")) == 0:
+        said = {"seen": seen, "losses": report.stages[-1].losses, "tokens": [stage.tokens for stage in report.stages]}
+        Path(told["out"] + ".json").write_text(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
