@@ -1,7 +1,7 @@
 """The model card of an exported model: from what, on what and how it was trained, what it scored, and how to load it.
 
-Everything on it is read from the checkpoint and from training.json and record.json beside it; where these are missing, the card says
-so. No path of the machine gets onto it.
+Everything on it is read from the checkpoint, and from training.json and record.json beside it; where these are missing, it says so.
+No path of the machine gets onto it.
 """
 
 import re
@@ -235,7 +235,7 @@ def _base_name(base: str) -> str:
 
 def _percent(accuracy: Interval) -> str:
     value, low, high = (round(100 * part, 1) for part in (accuracy.value, accuracy.low, accuracy.high))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    return f"{value:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

@@ -115,8 +115,8 @@ def test_the_card_says_base_data_stages_and_scores_with_intervals(tmp_path: Path
         "| language alignment | question and answer translation into English | 7,200 | sw, th | up\\_proj, down\\_proj" in read.text
     )
     assert "(1,305,600 of 1,305,600)" in read.text
-    assert "| mgsm | en | 250 | 68.0 [" in read.text
-    assert "| mgsm | mean of 2 | 500 | 54.0 [" in read.text
+    assert "| mgsm | en | 250 | 68.0 (" in read.text
+    assert "| mgsm | mean of 2 | 500 | 54.0 (" in read.text
     assert "commit 0123abc" in read.text
     assert "vllm serve my-model" in read.text
 
