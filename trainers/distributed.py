@@ -10,7 +10,7 @@ lays DDP over the model without a word (accelerate/state.py leaves MULTI_CPU out
 
 import atexit
 import os
-from collections.abc import Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,13 +95,16 @@ def outline(folder: Path) -> "PreTrainedModel":
         return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
 
 
-def shard(model: "PreTrainedModel", device: str, mixed_precision: bool) -> "PreTrainedModel":
+def shard(
+    model: "PreTrainedModel", device: str, mixed_precision: bool, freeze: Callable[["PreTrainedModel"], object]
+) -> "PreTrainedModel":
     """Returns the model in shards over all processes; where there is only one, the model itself.
 
     Args:
-        model: whole on the main process; elsewhere its outline does. What is tuned there is tuned here, in the same precision.
+        model: frozen, whole on the main process; elsewhere its outline does.
         device: "cpu" or "cuda".
         mixed_precision: gather weights in bfloat16; gradients are summed in float32.
+        freeze: freezes a model as this one is.
     """
     if world_size() == 1:
         return model
@@ -113,6 +116,7 @@ def shard(model: "PreTrainedModel", device: str, mixed_precision: bool) -> "PreT
 
     with torch.device("meta"):
         sharded = type(model)(deepcopy(model.config))
+    freeze(sharded)
     described = from_main({name: (each.dtype, each.requires_grad) for name, each in model.named_parameters()})
     for name, parameter in sharded.named_parameters():
         parameter.data = parameter.data.to(described[name][0])
@@ -138,13 +142,13 @@ def shard(model: "PreTrainedModel", device: str, mixed_precision: bool) -> "PreT
     return sharded
 
 
-def bring_back(sharded: "PreTrainedModel", model: "PreTrainedModel", tuned: Iterable[str]) -> None:
-    """Puts the tuned weights of the shards into the whole `model` of the main process."""
+def bring_back(sharded: "PreTrainedModel", model: "PreTrainedModel") -> None:
+    """Puts what was tuned in the shards into the whole `model` of the main process, frozen as it was."""
     if sharded is model:
         return
     parameters = dict(model.named_parameters())
-    shards: dict[str, Any] = dict(sharded.named_parameters())
-    for name in tuned:
+    shards: dict[str, Any] = {name: each for name, each in sharded.named_parameters() if each.requires_grad}
+    for name in shards:
         # all processes take part in gathering, one keeps what is gathered
         gathered = shards[name].full_tensor()
         if is_main():

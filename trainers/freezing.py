@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainers.adapters import add_adapters, has_adapters, merge_adapters
 from trainers.stages import LowRank, Tune
-from trainers.structure import Slices, choose
+from trainers.structure import Slices, choose, linear_layers
 
 if TYPE_CHECKING:
     import torch
@@ -73,6 +73,17 @@ def thaw(model: "PreTrainedModel") -> None:
         for split in module.__dict__.pop(_SPLITS, ()):
             split.undo(module)
     model.requires_grad_(True)
+
+
+def changed_weights(model: "PreTrainedModel", tune: Tune) -> list[str]:
+    """Returns the names of the whole model's weights that a stage which tunes this may leave changed.
+
+    Raises:
+        UserError: as trainers.structure.choose.
+    """
+    if isinstance(tune, LowRank):
+        return [f"{name}.weight" for name in linear_layers(model, tune.targets)]
+    return [tuned.name for tuned in choose(model, tune)]
 
 
 @dataclass(frozen=True)

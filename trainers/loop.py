@@ -15,7 +15,7 @@ from trainers.corpora import Example
 from trainers.memory import PeakMemory, activation_bytes, activations_fit, free_bytes
 from trainers.packing import PackedCollator, can_pack, packed_attention
 from trainers.reports import StageProgress, StageReport
-from trainers.stages import Stage, tuned_names
+from trainers.stages import Stage
 from trainers.steps import Saving
 
 if TYPE_CHECKING:
@@ -68,17 +68,21 @@ def run_stage(
             longer a number.
     """
     check_integrations(report_to)
-    tuned = tuned_names((name for name, _ in model.named_parameters()), stage.tune)
-    tuned_parameters = _freeze_all_but(model, tuned)
     rows, left_out = tokenize(examples, tokenizer, stage.max_length)
     order = step_order(stage, rows, seed, device)
     total = optimizer_steps(stage, len(rows))
     memory = PeakMemory(device == "cuda")
-    sharded = distributed.shard(model, device, mixed_precision)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         # imported here, for it is what loads torch, Transformers and TRL
+        from trainers.freezing import freeze_all_but, thaw
         from trainers.sft import Meter, Steps, gradient_checkpointing, stage_config, train_rows
 
+        def freeze(each: "PreTrainedModel") -> int:
+            return freeze_all_but(each, stage.tune, seed=seed)
+
+        stack.callback(thaw, model)
+        tuned_parameters = freeze(model)
+        sharded = distributed.shard(model, device, mixed_precision, freeze)
         collate: Collator = PaddedCollator(int(tokenizer.eos_token_id))
         if can_pack(sharded, int(order.lengths.max())):
             stack.enter_context(packed_attention(sharded))
@@ -99,7 +103,7 @@ def run_stage(
         )
         meter = Meter(stage.name, progress, memory.read)
         train_rows(sharded, tokenizer, config, Steps(rows, order, collate, total), meter, saving)
-    distributed.bring_back(sharded, model, tuned)
+        distributed.bring_back(sharded, model)
     return StageReport(
         name=stage.name,
         corpus=corpus or " + ".join(stage.corpora),
@@ -150,18 +154,3 @@ def optimizer_steps(stage: Stage, rows: int) -> int:
     """Returns the optimizer steps of a stage over so many rows; the last step of an epoch may be a smaller one."""
     steps = math.ceil(stage.epochs * math.ceil(rows / stage.batch_size))
     return steps if stage.max_steps is None else min(steps, stage.max_steps)
-
-
-def _freeze_all_but(model: "PreTrainedModel", tuned: Iterable[str]) -> int:
-    """Lets only the `tuned` parameters have gradients, in float32; returns how many numbers they hold."""
-    import torch
-
-    chosen = set(tuned)
-    count = 0
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in chosen)
-        if name in chosen:
-            # a step of 2e-5 is lost in bfloat16, whose neighbours of 1.0 are 2^-8 apart
-            parameter.data = parameter.data.to(torch.float32)
-            count += parameter.numel()
-    return count

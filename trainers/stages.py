@@ -100,37 +100,6 @@ class LowRank:
 Tune = AllParameters | FeedForward | LowRank
 
 
-def tuned_names(parameter_names: Iterable[str], tune: Tune) -> list[str]:
-    """Returns the names of the parameters that `tune` trains, in the order given.
-
-    Works on names alone, so it needs no model in memory.
-
-    Raises:
-        UserError: the model has no feed-forward projections of that name, or lacks one of the layers.
-        TypeError: `tune` is LowRank, whose adapters are no parameters of the base; see trainers.structure.choose.
-    """
-    names = list(parameter_names)
-    if isinstance(tune, LowRank):
-        raise TypeError("Adapters are not among the parameters of the base; use trainers.structure.choose.")
-    if isinstance(tune, AllParameters):
-        return names
-    layer_of = {name: int(match.group(1)) for name in names if (match := _FEED_FORWARD.search(name))}
-    if not layer_of:
-        modules = sorted({re.sub(r"\.\d+\.", ".N.", name) for name in names})
-        raise UserError(
-            "No parameter is called layers.N.mlp.up_proj.weight or layers.N.mlp.down_proj.weight, so this model cannot "
-            f"be tuned by layers yet; tune all parameters instead. It has: {', '.join(modules[:20])}."
-        )
-    present = sorted(set(layer_of.values()))
-    absent = [layer for layer in tune.indices if layer not in present]
-    if absent:
-        raise UserError(
-            f"The model has no layers {ranges(absent)}: it has layers {ranges(present)}. Choose among those with `layers`."
-        )
-    chosen = set(tune.indices)
-    return [name for name, layer in layer_of.items() if layer in chosen]
-
-
 def ranges(numbers: Sequence[int]) -> str:
     """Returns numbers in words: (0, 1, 2, 5) is "0-2, 5"."""
     runs: list[list[int]] = []

@@ -10,7 +10,7 @@ A folder is written aside and renamed, so what has its name is whole. Frozen wei
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,11 +108,12 @@ def _tuned_state(trainer: "Trainer") -> dict[str, Any]:
     return {"model": model, "optimizer": optimizer}
 
 
-def finish(model: "PreTrainedModel", report: StageReport, directory: Path) -> None:
+def finish(model: "PreTrainedModel", changed: Iterable[str], report: StageReport, directory: Path) -> None:
     """Keeps what a stage ended in, and removes its step checkpoints.
 
     Args:
-        model: whole, on the process that writes; what may have gradients is what the stage tuned.
+        model: whole, on the process that writes.
+        changed: names of the weights that the stage may have changed.
         report: what it did and cost.
         directory: of this stage.
     """
@@ -121,8 +122,7 @@ def finish(model: "PreTrainedModel", report: StageReport, directory: Path) -> No
         from safetensors.torch import save_file
 
         if distributed.is_main():
-            tuned = ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
-            tensors = {name: parameter.detach().contiguous() for name, parameter in tuned}
+            tensors = {name: model.get_parameter(name).detach().contiguous() for name in changed}
             save_file(tensors, aside / "model.safetensors")
             (aside / _REPORT).write_text(json.dumps(asdict(report)), encoding="utf-8")
 

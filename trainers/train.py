@@ -16,7 +16,7 @@ from trainers.checkpoint import save_checkpoint
 from trainers.corpora import Corpus, Source, load_corpus
 from trainers.loop import check_integrations, run_stage
 from trainers.reports import StageProgress, StageReport
-from trainers.stages import Method, tuned_names
+from trainers.stages import Method
 from trainers.steps import Saving
 
 if TYPE_CHECKING:
@@ -128,8 +128,9 @@ def train(
         for stage in method.stages
     ]
     model, tokenizer = _load(folder, device, precision)
-    for stage in method.stages:
-        tuned_names((name for name, _ in model.named_parameters()), stage.tune)
+    from trainers.freezing import changed_weights
+
+    changed = [changed_weights(model, stage.tune) for stage in method.stages]
     hash_of_base = distributed.from_main(base_hash(folder) if distributed.is_main() else "")
     if work is not None:
         _take_over(work, _fingerprint(method, hash_of_base, corpora, seed, precision))
@@ -158,7 +159,7 @@ def train(
             saving=saving,
         )
         if saving:
-            steps.finish(model, report, saving.directory)
+            steps.finish(model, changed[number], report, saving.directory)
         reports.append(report)
     if not distributed.is_main():
         return distributed.heard_from_main(TrainingReport)
