@@ -14,6 +14,7 @@ from harness.provenance import commit
 from harness.training import TRAINING_FILE, read_training
 from leaderboards.records import Record, StageCost, Training, read_record
 from leaderboards.statistics import Interval, mean_interval
+from leaderboards.styles import style_of
 from tasks.languages import PAPER_LANGUAGES
 from tasks.prompts import ALPACA
 from tasks.suites import SUITES
@@ -175,14 +176,15 @@ def _scores_text(record: Record | None) -> str:
     if record is None:
         return "Not scored: no scores of this training lay beside the checkpoint."
     lines = [(score.suite, score.language, f"{score.questions:,}", _percent(score.accuracy)) for score in _with_means(record)]
-    asked = record.provenance
+    asked, style = record.provenance, style_of(record.provenance)
     part = f", the first {asked.limit:,} questions a language only" if asked.limit else ""
     tokens = ", ".join(f"{tokens:,} on {suite}" for suite, tokens in asked.max_new_tokens.items())
     versions = ", ".join(f"{package} {version}" for package, version in asked.versions.items())
     sources = "; ".join(f"{name}: {SUITES[name].source}" for name in record.scores if name in SUITES)
     return (
         f"{_table(('suite', 'language', 'questions', 'accuracy in percent, 95 % interval'), lines)}\n\n"
-        f"Zero-shot and greedy{part}; right is a response whose last number is within 1e-3 of the gold answer. New tokens at most: "
+        f"Asked {_literal(style.written_shots)} and {_literal(style.decoding)}{part}; right is a response whose last number is within "
+        "1e-3 of the gold answer (the papers' reading). New tokens at most: "
         f"{_literal(tokens)}. Prompt: {_literal(asked.prompt)} ({_literal(asked.prompt_hash)}). Scored {_literal(asked.date)} at "
         f"commit {_literal(asked.commit)} on {_literal(asked.machine)} with {_literal(versions)}. Suites: {_literal(sources)}."
     )
@@ -190,7 +192,7 @@ def _scores_text(record: Record | None) -> str:
 
 def _scores(record: Record) -> Iterator[_Score]:
     for suite, languages in record.scores.items():
-        verdicts = record.verdicts(suite)
+        verdicts = record.verdicts(suite, "paper")
         for code, score in languages.items():
             yield _Score(suite, code, score.questions, mean_interval([verdicts], [code]))
 
@@ -202,7 +204,7 @@ def _with_means(record: Record) -> Iterator[_Score]:
         yield from own
         averaged = [score.language for score in own if score.language in PAPER_LANGUAGES]
         if len(averaged) > 1:
-            mean = mean_interval([record.verdicts(suite)], averaged)
+            mean = mean_interval([record.verdicts(suite, "paper")], averaged)
             yield _Score(suite, f"mean of {len(averaged)}", sum(record.scores[suite][code].questions for code in averaged), mean)
 
 

@@ -6,8 +6,9 @@ runs/slam/slam/0/training.json    what each stage read, tuned and took
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import progress
 from harness.models import Model, plain_model
@@ -20,11 +21,14 @@ from tasks.languages import PAPER_LANGUAGES
 from tasks.names import canonical, unknown
 from tasks.pocket import world
 from tasks.prompts import ALPACA
-from trainers.base import POCKET, tensor_files
+from trainers.base import POCKET
 from trainers.corpora import Source, load_corpus
 from trainers.methods import load_method
 from trainers.reports import StageProgress
-from trainers.stages import Method, tuned_names
+from trainers.stages import Method
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 CHECKPOINT = "checkpoint"
 TRAINING_FILE = "training.json"
@@ -58,14 +62,11 @@ class Plan:
 def make_plan(
     row: str, method: Method, base: Model, languages: Sequence[str], *, source: Source, data: Path | None, seed: int
 ) -> Plan:
-    """Returns the plan of one training; reads its corpora and holds its stages against the base, hours before they are needed.
+    """Returns the plan of one training; reads its corpora, hours before they are needed.
 
     Raises:
-        UserError: a corpus cannot be had, or the base has not the layers that a stage tunes.
+        UserError: a corpus cannot be had.
     """
-    names = tensor_files(base.folder)
-    for stage in method.stages:
-        tuned_names(names, stage.tune)
     codes = tuple(languages)
     corpora = [
         [load_corpus(name, codes, source=source, data=data, rows=stage.rows, seed=seed).hash for name in stage.corpora]
@@ -81,6 +82,27 @@ def make_plan(
         "versions": training_versions(),
     }
     return Plan(row, method, base, codes, source, data, seed, key_of(key))
+
+
+def check_plan(plan: Plan, folder: Path) -> None:
+    """Holds the stages of a plan against its base, unless that training already stands in `folder`; loads no weights.
+
+    Raises:
+        UserError: the base has not the layers that a stage tunes.
+    """
+    if is_done(folder / CHECKPOINT, plan.key):
+        return
+    from trainers.structure import choose
+
+    for stage in plan.method.stages:
+        choose(_outline(plan.base.folder), stage.tune)
+
+
+@cache
+def _outline(folder: Path) -> "PreTrainedModel":
+    from trainers.counting import skeleton
+
+    return skeleton(folder)
 
 
 def train_once(plan: Plan, folder: Path) -> Training:

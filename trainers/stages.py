@@ -4,17 +4,12 @@ A Stage is one pass of fine-tuning: which corpora, which parameters, how long, h
 and nothing else: the loop that runs a stage never learns which method it belongs to.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from tasks.errors import UserError
 from tasks.names import unknown
-
-# Llama, Mistral and Qwen2 name their feed-forward projections alike. gate_proj is not among them on purpose: SLAM's released
-# code (fmm170/SLAM) tunes up_proj and down_proj only.
-_FEED_FORWARD = re.compile(r"(?:^|\.)layers\.(\d+)\.mlp\.(?:up_proj|down_proj)\.weight$")
 
 
 @dataclass(frozen=True)
