@@ -7,13 +7,14 @@ A package adds a method by an entry point in the group `xreason.methods` that na
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tasks.errors import UserError
 from tasks.names import canonical, unknown
-from trainers.stages import STAGE_SETTINGS, Method
+from trainers.stages import STAGE_SETTINGS, FeedForward, Method, Stage
 
 GROUP = "xreason.methods"
 
@@ -65,6 +66,27 @@ def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
             f"Method {name!r} ({entry.value}) returned {type(method).__name__}; it must return a trainers.stages.Method."
         )
     return method.with_settings({key: value for key, value in given.items() if key not in own})
+
+
+def wants_layers(method: Method) -> bool:
+    """Returns whether a stage says `layers: auto`, so that the language layers must be found before the method can run."""
+    return any(_wants_layers(stage) for stage in method.stages)
+
+
+def with_layers(method: Method, layers: Sequence[int], evidence: str) -> Method:
+    """Returns the method with `layers` where its stages say auto.
+
+    Args:
+        method: left as it is where no stage says auto.
+        layers: indices.
+        evidence: why these, in words; boards show it.
+    """
+    tune = FeedForward(tuple(layers), evidence)
+    return replace(method, stages=tuple(replace(stage, tune=tune) if _wants_layers(stage) else stage for stage in method.stages))
+
+
+def _wants_layers(stage: Stage) -> bool:
+    return isinstance(stage.tune, FeedForward) and stage.tune.layers == "auto"
 
 
 def _registered() -> dict[str, EntryPoint]:
