@@ -332,18 +332,20 @@ def _figure(found: FoundLayers) -> "Figure":
     seen = found.seen
     figure = Figure(figsize=(9, 7.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
+    above.plot(seen.deviation, color="black", linewidth=2.6, marker="o", markersize=4, label="mean of all languages", zorder=3)
     for place, code in enumerate(seen.languages):
         style = {"color": _COLOURS[place % len(_COLOURS)], "linestyle": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
         above.plot(seen.deviation_of[:, place], linewidth=1.2, label=LANGUAGES[code].english, **style)
         if code != ENGLISH:
             below.plot(seen.overlap[:, place], linewidth=1.6, marker="o", markersize=3, **style)
-    above.plot(seen.deviation, color="black", linewidth=2.6, marker="o", markersize=4, label="mean of all")
     above.set_ylim(bottom=0)
-    above.set_title("Which neurons are active differs most between languages where the curve is high", fontsize=10, loc="left")
-    above.set_ylabel("deviation from the mean of the languages\n(squared, of each neuron's share of tokens)")
-    below.set_title("How much of what is active in a language is also active in English", fontsize=10, loc="left")
-    below.set_ylabel("overlap with English\n(1 = the same neurons, as often)")
-    below.set_xlabel("layer (0 reads the words, the last one writes them)")
+    above.set_title(
+        "How differently languages activate the feed-forward neurons: high where a layer handles languages", fontsize=10, loc="left"
+    )
+    above.set_ylabel("mean squared deviation across languages\n(of the share of tokens a neuron is active on)")
+    below.set_title("How far a language activates the neurons that English does", fontsize=10, loc="left")
+    below.set_ylabel("overlap with English\n(1: the same neurons, equally often)")
+    below.set_xlabel("layer (0 is next to the input)")
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (above, below):
         axes.set_xlim(-0.5, len(seen.deviation) - 0.5)
@@ -353,11 +355,14 @@ def _figure(found: FoundLayers) -> "Figure":
     for axes, label in ((above, "language layers"), (below, None)) if layers else ():
         axes.axvspan(layers[0] - 0.5, layers[-1] + 0.5, color=_SHADE, alpha=0.35, linewidth=0, label=label)
     if seen.block.threshold is not None:
-        above.axhline(seen.block.threshold, color="0.3", linewidth=1, linestyle=(0, (6, 3)), label="stands out above")
+        above.axhline(seen.block.threshold, color="0.3", linewidth=1, linestyle=(0, (6, 3)), label="stands out if above")
     figure.legend(loc="outside right center", frameon=False)
-    figure.suptitle(
-        f"{found.model}: language layers {ranges(layers)}" if layers else f"{found.model}: no language layers stand out",
-        fontweight="bold",
+    which = f"{ranges(layers)} (of layers 0-{len(seen.deviation) - 1})" if layers else "none stands out"
+    figure.suptitle(f"Language layers of {found.model}: {which}", fontweight="bold")
+    figure.supxlabel(
+        f"The same {found.questions:,} questions in each language ({found.where}). {seen.evidence().capitalize()}.\nA rise that "
+        "reaches the last layer is left out: what is looked for are the layers that understand, and these lie low.",
+        fontsize=8,
+        color="0.3",
     )
-    figure.supxlabel(f"{found.questions:,} questions a language ({found.where}); {seen.evidence()}", fontsize=8, color="0.3")
     return figure

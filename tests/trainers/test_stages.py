@@ -4,6 +4,7 @@ import pytest
 
 from tasks.errors import UserError
 from trainers.methods import load_method
+from trainers.slam import PUBLISHED_LAYERS
 from trainers.stages import AllParameters, FeedForward, Stage, tuned_names
 
 NAMES = ["model.embed_tokens.weight", "lm_head.weight"] + [
@@ -29,6 +30,16 @@ def test_tuning_is_described_in_words() -> None:
     assert FeedForward(2).describe() == "up_proj, down_proj of layers 0-1"
     assert FeedForward((5, 0, 1, 2)).describe() == "up_proj, down_proj of layers 0-2, 5"
     assert AllParameters().describe() == "all parameters"
+
+
+def test_layers_that_were_found_are_described_with_their_evidence() -> None:
+    assert FeedForward((0, 1), "found: so").describe() == "up_proj, down_proj of layers 0-1 (found: so)"
+    assert FeedForward("auto").describe() == "up_proj, down_proj of the language layers (auto)"
+
+
+def test_layers_yet_to_be_found_are_refused_where_they_are_needed() -> None:
+    with pytest.raises(UserError, match="layers=auto must be found in a model first"):
+        tuned_names(NAMES, FeedForward("auto"))
 
 
 def test_absent_layers_are_refused_with_the_layers_there_are() -> None:
@@ -63,9 +74,9 @@ def test_numbers_out_of_range_are_refused(settings: dict[str, float]) -> None:
         Stage("stage", ("question-translation",), AllParameters(), **settings)  # type: ignore[arg-type]
 
 
-def test_slam_tunes_six_layers_once_as_the_paper_says() -> None:
+def test_slam_tunes_the_language_layers_once_as_the_paper_says() -> None:
     (stage,) = load_method("slam").stages
-    assert stage.tune == FeedForward(6)
+    assert stage.tune == FeedForward("auto")
     assert (stage.epochs, stage.learning_rate, stage.batch_size, stage.max_length) == (4, 2e-5, 512, 1024)
     assert stage.corpora == ("question-translation", "answer-translation")
 
@@ -80,7 +91,7 @@ def test_six_layers_of_llama_2_are_the_share_that_the_abstract_gives(
     names = {
         f"model.layers.{layer}.mlp.{module}.weight": hidden * inner for layer in range(depth) for module in ("up_proj", "down_proj")
     }
-    tuned = sum(names[name] for name in tuned_names(names, load_method("slam").stages[0].tune))
+    tuned = sum(names[name] for name in tuned_names(names, FeedForward(PUBLISHED_LAYERS)))
     assert round(100 * tuned / total, 1) == percent
 
 
