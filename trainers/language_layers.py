@@ -123,8 +123,8 @@ class LanguageLayers:
                 f"no layers stand out: the languages deviate most in layer {relative.argmax()}, {relative.max():.1f} times the mean"
             )
         return (
-            f"languages deviate at least {relative[list(layers)].min():.1f} times as much as in other layers; "
-            f"in layer {layers[-1] + 1}, {relative[layers[-1] + 1]:.1f} times"
+            f"languages deviate at least {relative[list(layers)].min():,.1f} times as much as in layers that do not stand out, "
+            f"in layer {layers[-1] + 1} {relative[layers[-1] + 1]:,.1f} times"
         )
 
 
