@@ -358,9 +358,11 @@ def _figure(found: FoundLayers) -> "Figure":
         above.axhline(seen.block.threshold, color="0.3", linewidth=1, linestyle=(0, (6, 3)), label="stands out if above")
     figure.legend(loc="outside right center", frameon=False)
     which = f"{ranges(layers)} (of layers 0-{len(seen.deviation) - 1})" if layers else "none stands out"
-    figure.suptitle(f"Language layers of {found.model}: {which}", fontweight="bold")
+    # a hub id whole, of a folder's path the end
+    name = "/".join(found.model.rstrip("/").split("/")[-2:])
+    figure.suptitle(f"Language layers of {name}: {which}", fontweight="bold")
     figure.supxlabel(
-        f"The same {found.questions:,} questions in each language ({found.where}). {seen.evidence().capitalize()}.\nA rise that "
+        f"The same {found.questions:,} questions in each language ({found.where}).\n{seen.evidence().capitalize()}.\nA rise that "
         "reaches the last layer is left out: what is looked for are the layers that understand, and these lie low.",
         fontsize=8,
         color="0.3",
