@@ -124,7 +124,7 @@ class LanguageLayers:
             )
         return (
             f"languages deviate at least {relative[list(layers)].min():,.1f} times as much as in layers that do not stand out, "
-            f"in layer {layers[-1] + 1} {relative[layers[-1] + 1]:,.1f} times"
+            f"and {relative[layers[-1] + 1]:,.1f} times in layer {layers[-1] + 1}"
         )
 
 
