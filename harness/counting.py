@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from trainers.counting import Counts, Memory, count_of, estimate_flops, estimate_memory, skeleton
+from trainers.methods import wants_layers, with_layers
+from trainers.slam import PUBLISHED_LAYERS
 from trainers.stages import Method
+from trainers.structure import layer_count
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -97,9 +100,15 @@ def count_method(model: str, method: Method) -> MethodCount:
 def count_built(model: "PreTrainedModel", name: str, method: Method) -> MethodCount:
     """Returns the same of a model that is built already, with or without weights.
 
+    Where a stage says `layers: auto`, the published number of layers is counted, and said to be assumed: to find the layers takes
+    weights.
+
     Raises:
         UserError: a stage does not fit the model.
     """
+    if wants_layers(method):
+        assumed = range(min(PUBLISHED_LAYERS, layer_count(model)))
+        method = with_layers(method, assumed, f"assumed: auto finds them in the weights, the paper tuned {PUBLISHED_LAYERS}")
     stages = []
     for stage in method.stages:
         sequences = stage.micro_batch_size or 1

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import progress
+from harness.layers import settled
 from harness.models import Model, plain_model
 from harness.provenance import training_versions
+from harness.sources import source_of
 from harness.store import is_done, key_of, only_writer, step
 from leaderboards.files import write_whole
 from leaderboards.records import StageCost, Training
 from tasks.errors import UserError
 from tasks.languages import PAPER_LANGUAGES
-from tasks.names import canonical, unknown
 from tasks.pocket import world
 from tasks.prompts import ALPACA
-from trainers.base import POCKET
 from trainers.corpora import Source, load_corpus
 from trainers.methods import load_method
 from trainers.reports import StageProgress
@@ -40,7 +40,7 @@ class Plan:
 
     Attributes:
         row: its name on the board.
-        method: its stages, settings applied.
+        method: its stages, settings applied, the layers that they tune found.
         base: what it starts from.
         languages: codes that the corpora are asked for.
         source: where training text comes from: "papers" or "pocket".
@@ -60,14 +60,26 @@ class Plan:
 
 
 def make_plan(
-    row: str, method: Method, base: Model, languages: Sequence[str], *, source: Source, data: Path | None, seed: int
+    row: str,
+    method: Method,
+    base: Model,
+    languages: Sequence[str],
+    *,
+    source: Source,
+    data: Path | None,
+    seed: int,
+    folder: Path | None = None,
 ) -> Plan:
     """Returns the plan of one training; reads its corpora, hours before they are needed.
 
+    Where a stage says `layers: auto`, the language layers of the base are found into `folder/layers`, or read from there (for None
+    they are not kept): the plan's method names them.
+
     Raises:
-        UserError: a corpus cannot be had.
+        UserError: a corpus cannot be had, or none of the base's layers stand out.
     """
     codes = tuple(languages)
+    method = settled(method, base, codes, source, data, folder)
     corpora = [
         [load_corpus(name, codes, source=source, data=data, rows=stage.rows, seed=seed).hash for name in stage.corpora]
         for stage in method.stages
@@ -158,15 +170,6 @@ def _train(plan: Plan, directory: Path, title: str) -> Training:
     return Training(stages=tuple(StageCost.model_validate(stage) for stage in stages))
 
 
-def _source(named: str | None, model: str) -> Source:
-    match canonical(named or (POCKET if model == POCKET else "papers")):
-        case "pocket":
-            return "pocket"
-        case "papers":
-            return "papers"
-    raise unknown("source", str(named), ("papers", "pocket"))
-
-
 def train_alone(
     method: str,
     settings: Mapping[str, Any],
@@ -196,11 +199,11 @@ def train_alone(
     Raises:
         UserError: the method, a setting, the model or the data cannot be used.
     """
-    where = _source(source, model)
+    where = source_of(source, model)
     codes = tuple(languages or (world.LANGUAGES if where == "pocket" else PAPER_LANGUAGES))
     chosen = load_method(method, settings)
     folder = out / "train"
     with only_writer(folder):
-        plan = make_plan(chosen.name, chosen, plain_model(model), codes, source=where, data=data, seed=seed)
+        plan = make_plan(chosen.name, chosen, plain_model(model), codes, source=where, data=data, seed=seed, folder=folder)
         place = folder / chosen.name / str(seed)
         return train_once(plan, place), place / CHECKPOINT

@@ -9,14 +9,14 @@ docs/a-method-of-your-own.md is a template.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tasks.errors import UserError
 from tasks.names import canonical, unknown
-from trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, Method
+from trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Stage
 
 GROUP = "xreason.methods"
 #: Those that a comparison means where nobody names any.
@@ -83,6 +83,27 @@ def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
             raise unknown(f"setting of {entry.name}", str(key), known)
     method = _made(entry, factory, {key: value for key, value in given.items() if key in own})
     return method.with_settings({key: value for key, value in given.items() if key not in own})
+
+
+def wants_layers(method: Method) -> bool:
+    """Returns whether a stage says `layers: auto`, so that the language layers must be found before the method can run."""
+    return any(_wants_layers(stage) for stage in method.stages)
+
+
+def with_layers(method: Method, layers: Sequence[int], evidence: str) -> Method:
+    """Returns the method with `layers` where its stages say auto.
+
+    Args:
+        method: left as it is where no stage says auto.
+        layers: indices.
+        evidence: why these, in words; boards show it.
+    """
+    tune = FeedForward(tuple(layers), evidence)
+    return replace(method, stages=tuple(replace(stage, tune=tune) if _wants_layers(stage) else stage for stage in method.stages))
+
+
+def _wants_layers(stage: Stage) -> bool:
+    return isinstance(stage.tune, FeedForward) and stage.tune.layers == "auto"
 
 
 def _registered() -> dict[str, list[EntryPoint]]:

@@ -7,21 +7,25 @@ arXiv 2501.03681; settings from its scripts (fmm170/SLAM), which set no warm-up 
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from trainers.stages import FeedForward, Method, Stage
 
+#: How many of the lowest layers the paper tuned, of 7B's 32 and of 13B's 40.
+PUBLISHED_LAYERS = 6
 
-def slam(layers: int | Sequence[int] = 6) -> Method:
-    """Returns SLAM over `layers`: a count of the lowest ones or their indices (the paper: 6; `xreason layers` finds them)."""
+
+def slam(layers: int | Sequence[int] | Literal["auto"] = "auto") -> Method:
+    """Returns SLAM over `layers`: a count of the lowest ones, their indices, or "auto", which finds them in the model first."""
     return Method(
         name="slam",
         source="Fan et al., COLING 2025, arXiv 2501.03681",
-        description="Tunes up_proj and down_proj of the lowest layers on translation of questions and rationales into English.",
+        description="Tunes up_proj and down_proj of the language layers on translation of questions and rationales into English.",
         stages=(
             Stage(
                 name="language alignment",
                 corpora=("question-translation", "answer-translation"),
-                tune=FeedForward(layers if isinstance(layers, int) else tuple(layers)),
+                tune=FeedForward(layers if isinstance(layers, int | str) else tuple(layers)),
                 epochs=4,
                 batch_size=512,
             ),

@@ -6,7 +6,7 @@ and nothing else: the loop that runs a stage never learns which method it belong
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from tasks.errors import UserError
 from tasks.names import unknown
@@ -26,18 +26,23 @@ class FeedForward:
     """Tunes the `mlp.up_proj` and `mlp.down_proj` weights of some layers; everything else is frozen.
 
     Attributes:
-        layers: the indices of the layers, counted from 0; or a count, which means so many of the lowest layers.
+        layers: the indices of the layers, counted from 0; or a count, which means so many of the lowest layers; or "auto", the
+            language layers of the model in question, which are to be found before a stage can run.
+        evidence: why these layers, in words, where they were found.
 
     Raises:
         UserError: no layer is chosen, one is negative, or one is named twice.
     """
 
-    layers: tuple[int, ...] | int
+    layers: tuple[int, ...] | int | Literal["auto"]
+    evidence: str | None = None
 
     def __post_init__(self) -> None:
+        if self.layers == "auto":
+            return
         indices = self.indices
         if not all(isinstance(index, int) for index in indices):
-            raise UserError(f"layers={self.layers!r} is neither a count nor a list of indices; give 6, or [0, 1, 2].")
+            raise UserError(f"layers={self.layers!r} is neither a count nor a list of indices; give 6, [0, 1, 2], or auto.")
         if not indices or min(indices) < 0 or len(set(indices)) < len(indices):
             raise UserError(
                 f"layers={self.layers!r} chooses no layers to tune; give a count (6) or different indices from 0 ([0, 1, 2])."
@@ -45,12 +50,24 @@ class FeedForward:
 
     @property
     def indices(self) -> tuple[int, ...]:
-        """The indices of the layers that are tuned."""
+        """The indices of the layers that are tuned.
+
+        Raises:
+            UserError: they are not found yet.
+        """
+        if self.layers == "auto":
+            raise UserError(
+                "layers=auto must be found in a model first; run `xreason layers MODEL`, and give its layers as a count (6) or as "
+                "indices ([0, 1, 2])."
+            )
         return tuple(range(self.layers)) if isinstance(self.layers, int) else self.layers
 
     def describe(self) -> str:
-        """Returns the choice in words, as in "up_proj, down_proj of layers 0-1"."""
-        return f"up_proj, down_proj of layers {ranges(self.indices)}"
+        """Returns the choice in words, as in "up_proj, down_proj of layers 0-1", with its evidence in brackets."""
+        if self.layers == "auto":
+            return "up_proj, down_proj of the language layers (auto)"
+        words = f"up_proj, down_proj of layers {ranges(self.indices)}"
+        return f"{words} ({self.evidence})" if self.evidence else words
 
 
 @dataclass(frozen=True)

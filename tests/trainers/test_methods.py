@@ -12,8 +12,8 @@ from rich.console import Console
 
 from harness.tables import methods_as_dicts, methods_table
 from tasks.errors import UserError
-from trainers.methods import list_methods, load_method, method_names
-from trainers.stages import FeedForward
+from trainers.methods import list_methods, load_method, method_names, wants_layers, with_layers
+from trainers.stages import AllParameters, FeedForward
 
 HALF = '''"""Half: tunes chosen layers on questions only."""
 from trainers.stages import FeedForward, Method, Stage
@@ -67,6 +67,13 @@ def test_an_unknown_method_names_the_nearest() -> None:
 def test_settings_of_the_function_go_to_it_and_the_rest_to_the_stages() -> None:
     (stage,) = load_method("slam", {"layers": [0, 3], "epochs": 1}).stages
     assert (stage.tune, stage.epochs) == (FeedForward((0, 3)), 1)
+
+
+def test_found_layers_go_where_a_stage_says_auto_and_nowhere_else() -> None:
+    given = [load_method("slam"), load_method("slam", {"layers": 2}), load_method("full")]
+    assert [wants_layers(method) for method in given] == [True, False, False]
+    found = [with_layers(method, (0, 1), "seen").stages[0].tune for method in given]
+    assert found == [FeedForward((0, 1), "seen"), FeedForward(2), AllParameters()]
 
 
 def test_an_unknown_setting_names_the_nearest() -> None:

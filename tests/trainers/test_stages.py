@@ -13,6 +13,11 @@ def test_tuning_is_described_in_words() -> None:
     assert AllParameters().describe() == "all parameters"
 
 
+def test_layers_that_were_found_are_described_with_their_evidence() -> None:
+    assert FeedForward((0, 1), "found: so").describe() == "up_proj, down_proj of layers 0-1 (found: so)"
+    assert FeedForward("auto").describe() == "up_proj, down_proj of the language layers (auto)"
+
+
 @pytest.mark.parametrize("layers", [0, -1, (), (0, 0), (-1,), ("a",), "six"])
 def test_layers_that_choose_nothing_are_refused(layers: object) -> None:
     with pytest.raises(UserError, match="layers="):
@@ -35,9 +40,9 @@ def test_numbers_out_of_range_are_refused(settings: dict[str, float]) -> None:
         Stage("stage", ("question-translation",), AllParameters(), **settings)  # type: ignore[arg-type]
 
 
-def test_slam_tunes_six_layers_once_as_the_paper_says() -> None:
+def test_slam_tunes_the_language_layers_once_as_the_paper_says() -> None:
     (stage,) = load_method("slam").stages
-    assert stage.tune == FeedForward(6)
+    assert stage.tune == FeedForward("auto")
     assert (stage.epochs, stage.learning_rate, stage.batch_size, stage.max_length) == (4, 2e-5, 512, 1024)
     assert stage.corpora == ("question-translation", "answer-translation")
 

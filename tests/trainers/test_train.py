@@ -355,5 +355,5 @@ def test_models_that_do_not_do_are_refused(model_of: ModelOf, data: Path, tmp_pa
 
 def test_layers_that_the_model_lacks_are_refused_before_any_training(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no layers 4-5: it has layers 0-3"):
-        trained("slam", model_of("llama"), data, tmp_path / "out")
+        trained("slam", model_of("llama"), data, tmp_path / "out", layers=6)
     assert not (tmp_path / "out").exists()
