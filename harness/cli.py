@@ -96,6 +96,9 @@ def _command(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
 
     @functools.wraps(function)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        from harness import progress
+
+        progress.heed_interrupts()
         try:
             return function(*args, **kwargs)
         except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """What is shown while something long runs: a rich line on the error stream, and a line for each thing done."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +23,28 @@ class Report(Protocol):
         """Says that `done` of `total` are done, and a few words."""
 
 
+_interrupted = False
+
+
+def heed_interrupts() -> None:
+    """Makes Ctrl-C end the program even where a library swallows the KeyboardInterrupt: the next progress raises it again."""
+
+    def interrupt(*_: object) -> None:
+        global _interrupted
+        _interrupted = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def _end_if_interrupted() -> None:
+    if _interrupted:
+        raise KeyboardInterrupt
+
+
 def say(text: str) -> None:
     """Prints one line of what is going on; `text` is shown as it is."""
+    _end_if_interrupted()
     console.print(text, markup=False, style="dim")
 
 
@@ -45,6 +66,7 @@ def bar(title: str) -> Iterator[Report]:
         task = progress.add_task(title, total=None, words="")
 
         def report(done: int, total: int, words: str = "") -> None:
+            _end_if_interrupted()
             progress.update(task, completed=done, total=total, words=words)
 
         yield report
@@ -55,6 +77,7 @@ def _lines(title: str) -> Report:
 
     def report(done: int, total: int, words: str = "") -> None:
         nonlocal last
+        _end_if_interrupted()
         if time.monotonic() - last >= SECONDS_A_LINE:
             last = time.monotonic()
             say(f"{title}: {done:,} of {total:,} {words}".rstrip())
