@@ -183,8 +183,8 @@ def _scores_text(record: Record | None) -> str:
     sources = "; ".join(f"{name}: {SUITES[name].source}" for name in record.scores if name in SUITES)
     return (
         f"{_table(('suite', 'language', 'questions', 'accuracy in percent, 95 % interval'), lines)}\n\n"
-        f"Asked {_literal(style.written_shots)} and {_literal(style.decoding)}{part}; right is a response whose last number is within "
-        "1e-3 of the gold answer (the papers' reading). New tokens at most: "
+        f"Asked {_literal(style.written_shots)} and {_literal(style.decoding)}{part}; right is a response whose last number is "
+        "within 1e-3 of the gold answer (the papers' reading). New tokens at most: "
         f"{_literal(tokens)}. Prompt: {_literal(asked.prompt)} ({_literal(asked.prompt_hash)}). Scored {_literal(asked.date)} at "
         f"commit {_literal(asked.commit)} on {_literal(asked.machine)} with {_literal(versions)}. Suites: {_literal(sources)}."
     )

@@ -58,6 +58,10 @@ SamplesOption = Annotated[int | None, typer.Option("--samples", min=1, help="Res
 TemperatureOption = Annotated[float | None, typer.Option("--temperature", min=0, help="Of sampling; 0 is greedy.")]
 ReadingOption = Annotated[str | None, typer.Option("--reading", help="What the board ranks by: paper or strict.")]
 
+LaunchOption = Annotated[
+    int, typer.Option("--launch", min=1, help="Processes (GPUs) to shard a training over; starts them with torchrun.")
+]
+ReportToOption = Annotated[str | None, typer.Option("--report-to", help="Also log to tensorboard, wandb, trackio, ...")]
 LayersOption = Annotated[
     str | None, typer.Option("--layers", help="For slam: auto, a count of lowest layers, or indices by commas.")
 ]
@@ -150,13 +154,19 @@ def compare(
     samples: SamplesOption = None,
     temperature: TemperatureOption = None,
     reading: ReadingOption = None,
+    launch: LaunchOption = 1,
+    report_to: ReportToOption = None,
     out: OutOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
+    from harness import progress
     from harness.compare import compare as run
     from harness.experiment import experiment_file, experiment_of_flags, read_experiment
+    from harness.training import Running
 
+    if not progress.is_first_process():
+        raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
     _use_data(data)
     flags = {
         "base": model,
@@ -180,7 +190,7 @@ def compare(
         settled = read_experiment(experiment_file(experiment or "pocket"), given, chosen)
     if settled.data is not None:
         _use_data(settled.data)
-    boards = run(settled, out)
+    boards = run(settled, out, Running(launch, _listed(report_to) or ()))
     _print_boards(boards, as_json)
     _say_where(out / settled.name)
 
@@ -205,11 +215,14 @@ def train(
     batch_size: Annotated[int | None, typer.Option("--batch-size", help="Sequences an optimizer step.")] = None,
     max_steps: Annotated[int | None, typer.Option("--max-steps", help="Optimizer steps at most, each stage.")] = None,
     rows: Annotated[int | None, typer.Option("--rows", help="Rows at most, a language and corpus.")] = None,
+    launch: LaunchOption = 1,
+    report_to: ReportToOption = None,
     out: OutOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """Trains one method into one checkpoint, and reports what it took."""
-    from harness.training import train_alone
+    from harness import progress
+    from harness.training import Running, train_alone
 
     _use_data(data)
     settings = {
@@ -224,13 +237,16 @@ def train(
     training, folder = train_alone(
         method,
         {key: value for key, value in settings.items() if value is not None},
-        model or "pocket",
+        model,
         out,
         languages=_listed(languages),
         source=source,
         data=data,
         seed=seed,
+        running=Running(launch, _listed(report_to) or ()),
     )
+    if not progress.is_first_process():
+        return
     if as_json:
         _print_json(training.model_dump(mode="json") | {"checkpoint": str(folder)})
         return
@@ -418,6 +434,55 @@ def suite_remove(name: Annotated[str, typer.Argument(help="A suite that was adde
     from harness.languages import remove_suite
 
     _say(remove_suite(name.replace("-", "_")))
+
+
+@app.command()
+@_command
+def layers(
+    model: Annotated[str, typer.Argument(help="A folder, a hub id, or pocket.")],
+    suite: Annotated[str | None, typer.Option("--suite", help="Ask this suite's questions; training questions by default.")] = None,
+    languages: LanguagesOption = None,
+    questions: Annotated[int, typer.Option("--questions", min=1, help="Parallel questions a language.")] = 1000,
+    source: Annotated[str | None, typer.Option("--source", help="Training questions: papers or pocket.")] = None,
+    data: DataOption = None,
+    out: OutOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Finds which layers hold languages: table, JSON, and a plot (PNG and SVG)."""
+    from harness.layers import find, layers_table
+
+    _use_data(data)
+    found, folder = find(model, out, suite=suite, languages=_listed(languages), questions=questions, source=source, data=data)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        _print(layers_table(found))
+    _say_where(folder)
+
+
+@app.command()
+@_command
+def methods(as_json: JsonOption = False) -> None:
+    """Lists methods, the box's and other packages': their stages and sources."""
+    from harness.tables import methods_as_dicts, methods_table
+
+    if as_json:
+        _print_json(methods_as_dicts())
+    else:
+        _print(methods_table())
+
+
+@app.command()
+@_command
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of a training.")],
+    directory: Annotated[Path, typer.Argument(help="Folder for the whole model.")],
+    push: Annotated[str | None, typer.Option("--push", help="Also upload it to this repository of the hub.")] = None,
+) -> None:
+    """Writes a checkpoint as a whole Transformers folder with a model card."""
+    from harness.export import export as write
+
+    _say_where(write(checkpoint, directory, push=push))
 
 
 @app.command()

@@ -15,12 +15,12 @@ from harness.experiment import BASE_ROW, Experiment
 from harness.models import Model, checkpoint_model, plain_model, row_name
 from harness.results import Contender, Questions, score_all, write_boards
 from harness.store import only_writer
-from harness.training import CHECKPOINT, Plan, make_plan, train_once
+from harness.training import CHECKPOINT, HERE, Plan, Running, check_plan, make_plan, train_once
 from leaderboards.board import Board
 from tasks.errors import UserError
 
 
-def compare(experiment: Experiment, out: Path) -> list[Board]:
+def compare(experiment: Experiment, out: Path, running: Running = HERE) -> list[Board]:
     """Runs what of the experiment is not done yet, and writes its boards into `out / experiment.name`.
 
     Returns:
@@ -35,9 +35,13 @@ def compare(experiment: Experiment, out: Path) -> list[Board]:
         asked = Questions(experiment.suites, experiment.languages, experiment.limit, experiment.max_new_tokens, experiment.asking())
         scorings = asked.scorings()
         plans = [
-            _plan(experiment, bases[experiment.base_of(row)], row, seed) for row in experiment.methods for seed in experiment.seeds
+            _plan(experiment, bases[experiment.base_of(row)], row, seed, folder)
+            for row in experiment.methods
+            for seed in experiment.seeds
         ]
-        trained = [_trained(plan, folder / plan.row / str(plan.seed)) for plan in plans]
+        for plan in plans:
+            check_plan(plan, _folder(plan, folder))
+        trained = [_trained(plan, _folder(plan, folder), running) for plan in plans]
         contenders: list[Contender] = []
         # all of a base one after another, so that models of different shapes do not take turns in starting engines
         for place, base in base_folders(bases, experiment).items():
@@ -74,12 +78,16 @@ def base_folders(bases: dict[str, Model], experiment: Experiment) -> dict[str, M
     return folders
 
 
-def _plan(experiment: Experiment, base: Model, row: str, seed: int) -> Plan:
-    languages, data = experiment.languages_trained(), experiment.data_folder()
-    return make_plan(row, experiment.method(row), base, languages, source=experiment.source, data=data, seed=seed)
+def _plan(experiment: Experiment, base: Model, row: str, seed: int, folder: Path) -> Plan:
+    languages, data, source = experiment.languages_trained(), experiment.data_folder(), experiment.source
+    return make_plan(row, experiment.method(row), base, languages, source=source, data=data, seed=seed, folder=folder)
 
 
-def _trained(plan: Plan, folder: Path) -> Contender:
-    training = train_once(plan, folder)
+def _folder(plan: Plan, experiment: Path) -> Path:
+    return experiment / plan.row / str(plan.seed)
+
+
+def _trained(plan: Plan, folder: Path, running: Running) -> Contender:
+    training = train_once(plan, folder, running)
     model, _ = checkpoint_model(folder / CHECKPOINT, plan.row)
     return Contender(plan.row, plan.seed, folder, model, plan.base, training)

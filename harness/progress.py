@@ -1,5 +1,6 @@
 """What is shown while something long runs: a rich line on the error stream, and a line for each thing done."""
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ class Report(Protocol):
 _interrupted = False
 
 
+def is_first_process() -> bool:
+    """Returns whether this process speaks and writes: alone, or the first of those that torchrun or accelerate started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def heed_interrupts() -> None:
     """Makes Ctrl-C end the program even where a library swallows the KeyboardInterrupt: the next progress raises it again."""
 
@@ -45,7 +51,8 @@ def _end_if_interrupted() -> None:
 def say(text: str) -> None:
     """Prints one line of what is going on; `text` is shown as it is."""
     _end_if_interrupted()
-    console.print(text, markup=False, style="dim")
+    if is_first_process():
+        console.print(text, markup=False, style="dim")
 
 
 @contextmanager

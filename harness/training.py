@@ -2,9 +2,18 @@
 
 runs/slam/slam/0/checkpoint/      what changed, as safetensors
 runs/slam/slam/0/training.json    what each stage read, tuned and took
+runs/slam/slam/0/unfinished/      what an interrupted training goes on from
+runs/slam/slam/0/logs/            what TensorBoard and the like write
 """
 
+import pickle
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +31,7 @@ from tasks.errors import UserError
 from tasks.languages import PAPER_LANGUAGES
 from tasks.pocket import world
 from tasks.prompts import ALPACA
+from trainers.base import POCKET
 from trainers.corpora import Source, load_corpus
 from trainers.methods import load_method
 from trainers.reports import StageProgress
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint"
 TRAINING_FILE = "training.json"
+UNFINISHED, LOGS, LAUNCH_FILE = "unfinished", "logs", "launch.pickle"
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,32 @@ class Plan:
     data: Path | None
     seed: int
     key: str
+
+
+@dataclass(frozen=True)
+class Running:
+    """How trainings are run, which changes nothing about what they end in.
+
+    Attributes:
+        processes: over which a model is sharded.
+        report_to: integrations of Transformers' Trainer, such as "tensorboard".
+    """
+
+    processes: int = 1
+    report_to: tuple[str, ...] = ()
+
+
+HERE = Running()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What several processes are told that train together: the plan, where its checkpoint goes, its title, `report_to`."""
+
+    plan: Plan
+    directory: Path
+    title: str
+    report_to: tuple[str, ...]
 
 
 def make_plan(
@@ -117,22 +154,33 @@ def _outline(folder: Path) -> "PreTrainedModel":
     return skeleton(folder)
 
 
-def train_once(plan: Plan, folder: Path) -> Training:
+def train_once(plan: Plan, folder: Path, running: Running = HERE) -> Training:
     """Trains into `folder`, unless the same training already stands there; returns what it took.
+
+    A training that was interrupted goes on from its last step checkpoint, in `folder/unfinished`. Where torchrun or accelerate
+    started several processes, all train together and the first one writes.
 
     Raises:
         UserError: the base or the data cannot be used.
     """
     title = f"{plan.row}, seed {plan.seed}"
-    if not is_done(folder / CHECKPOINT, plan.key):
-        with step(folder / CHECKPOINT, plan.key) as directory:
-            training = _train(plan, directory, title)
-            # before the checkpoint takes its name: where that stands, the report does too
-            write_whole(folder / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
-        progress.say(f"{title}: trained in {training.seconds:.0f} s")
-        return training
-    progress.say(f"{title}: trained before")
-    return read_training(folder / TRAINING_FILE)
+    if is_done(folder / CHECKPOINT, plan.key):
+        progress.say(f"{title}: trained before")
+        return read_training(folder / TRAINING_FILE)
+    work = folder / UNFINISHED
+    if not progress.is_first_process():
+        return run_here(plan, folder, title, work, running.report_to)
+    work.mkdir(parents=True, exist_ok=True)
+    with step(folder / CHECKPOINT, plan.key) as directory:
+        if running.processes > 1:
+            training = _run_launched(Launch(plan, directory.resolve(), title, running.report_to), work, running.processes)
+        else:
+            training = run_here(plan, directory, title, work, running.report_to)
+        # before the checkpoint takes its name: where that stands, the report does too
+        write_whole(folder / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
+    shutil.rmtree(work)
+    progress.say(f"{title}: trained in {training.seconds:.0f} s")
+    return training
 
 
 def read_training(path: Path) -> Training:
@@ -148,13 +196,14 @@ def read_training(path: Path) -> Training:
         raise UserError(f"{path} is not a training report; delete the checkpoint beside it, and it is trained again.") from error
 
 
-def _train(plan: Plan, directory: Path, title: str) -> Training:
+def run_here(plan: Plan, directory: Path, title: str, work: Path, report_to: tuple[str, ...]) -> Training:
+    """Trains in this process, one of several where torchrun started it; see trainers.train.train."""
     from trainers.train import train
 
     with progress.bar(f"training {title}") as report:
 
         def show(state: StageProgress) -> None:
-            report(state.step, state.total_steps, f"loss {state.loss:.3f}, {state.tokens_per_second:,.0f} tokens/s")
+            report(state.step, state.total_steps, _words(state))
 
         result = train(
             plan.method,
@@ -165,33 +214,62 @@ def _train(plan: Plan, directory: Path, title: str) -> Training:
             data=plan.data,
             seed=plan.seed,
             progress=show,
+            work=work,
+            report_to=report_to,
+            logs=work.parent / LOGS if report_to else None,
         )
     stages = [{name: value for name, value in asdict(each).items() if name in StageCost.model_fields} for each in result.stages]
     return Training(stages=tuple(StageCost.model_validate(stage) for stage in stages))
 
 
+def _words(state: StageProgress) -> str:
+    return (
+        f"loss {state.loss:.3f}, rate {state.learning_rate:.1e}, gradient {state.gradient_norm:.2f}, "
+        f"{state.tokens_per_second:,.0f} tokens/s, {state.memory_bytes / 2**30:.1f} GiB"
+    )
+
+
+def _run_launched(launch: Launch, work: Path, processes: int) -> Training:
+    (work / LAUNCH_FILE).write_bytes(pickle.dumps(launch))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command += ["-m", "harness.launched", str(work.resolve())]
+    progress.say(f"launching: {shlex.join(command)}")
+    with subprocess.Popen(command) as running:  # noqa: S603
+        try:
+            code = running.wait()
+        except BaseException:
+            running.send_signal(signal.SIGINT)
+            running.wait()
+            raise
+    if code:
+        raise UserError(f"{launch.title}: training on {processes} processes failed; what they say stands above.")
+    return read_training(work / TRAINING_FILE)
+
+
 def train_alone(
     method: str,
     settings: Mapping[str, Any],
-    model: str,
+    model: str | None,
     out: Path,
     *,
     languages: Sequence[str] | None,
     source: str | None,
     data: Path | None,
     seed: int,
+    running: Running = HERE,
 ) -> tuple[Training, Path]:
     """Trains one method outside any comparison.
 
     Args:
         method: its name.
         settings: of its stages, and what the method itself takes.
-        model: the base: a folder, a hub id, or "pocket".
+        model: the base: a folder, a hub id, or "pocket"; for None the method's own, or "pocket".
         out: the run store; the checkpoint goes to `out/train/METHOD/SEED/checkpoint`.
         languages: codes to train on; for None the papers' ten, or the pocket world's.
         source: "papers" or "pocket"; for None the pocket world for the pocket model, else the papers' sets.
         data: folder with local copies of the sets.
         seed: of the training.
+        running: how it is run.
 
     Returns:
         What it took, and the checkpoint's folder.
@@ -199,11 +277,15 @@ def train_alone(
     Raises:
         UserError: the method, a setting, the model or the data cannot be used.
     """
-    where = source_of(source, model)
-    codes = tuple(languages or (world.LANGUAGES if where == "pocket" else PAPER_LANGUAGES))
     chosen = load_method(method, settings)
+    start = model or chosen.base or POCKET
+    where = source_of(source, start)
+    codes = tuple(languages or (world.LANGUAGES if where == "pocket" else PAPER_LANGUAGES))
     folder = out / "train"
-    with only_writer(folder):
-        plan = make_plan(chosen.name, chosen, plain_model(model), codes, source=where, data=data, seed=seed, folder=folder)
+    first = progress.is_first_process()
+    with only_writer(folder) if first else nullcontext():
+        kept = folder if first else None
+        plan = make_plan(chosen.name, chosen, plain_model(start), codes, source=where, data=data, seed=seed, folder=kept)
         place = folder / chosen.name / str(seed)
-        return train_once(plan, place), place / CHECKPOINT
+        check_plan(plan, place)
+        return train_once(plan, place, running), place / CHECKPOINT

@@ -98,7 +98,7 @@ def make_record(
     scores: dict[str, LanguageScore] | None = None,
     **changes: object,
 ) -> Record:
-    """A record; one called "base..." has no training. Samples differ by luck alone; `scores` are given instead of made from accuracies."""
+    """A record; one called "base..." has no training. Samples differ by luck alone; `scores` stand in for accuracies."""
     trained = None if method.startswith("base") else Training(stages=stages or (stage(),))
     made = {
         language: score(*(verdicts(accuracy, questions, language, method, seed + 1000 * sample) for sample in range(samples)))
