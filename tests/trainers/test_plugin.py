@@ -80,3 +80,15 @@ def test_the_template_of_the_guide_is_a_method_and_its_package_declares_it() -> 
     method = names[function](first=3)
     assert isinstance(method, Method)
     assert (method.name, method.stages[0].tune) == (name, FeedForward((3, 4)))
+
+
+def test_it_stands_on_a_board(installed: Path, tmp_path: Path) -> None:
+    experiment = tmp_path / "plugin.yaml"
+    experiment.write_text(
+        "base: pocket\nsource: pocket\nsuites: [pocket]\nlanguages: [en, sw]\nlimit: 4\nmethods:\n"
+        "  questions-last: {layer: 2, max_steps: 2, batch_size: 8, rows: 16, learning_rate: 1e-3}\n"
+    )
+    program = ["-c", "from harness.cli import main; main()", "compare", str(experiment), "--out", str(tmp_path), "--json"]
+    (board,) = json.loads(run(installed, *program))["boards"]
+    assert [row["method"] for row in board["rows"]] == ["base", "questions-last"]
+    assert board["rows"][1]["rank"] == 1
