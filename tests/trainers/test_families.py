@@ -237,11 +237,22 @@ def test_a_base_whose_files_hold_experts_in_one_tensor_gets_a_delta_of_such(
     assert logits(whole).equal(logits(model))
 
 
-@pytest.mark.parametrize("family", ["qwen3", "gemma2", "gemma3_text", "olmo2"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_slam_by_the_command_s_own_way_moves_the_same(family: str, tokenizer_folder: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     base = save_tiny_model(tmp_path / "base", tokenizer_folder, family)
     settings = {"layers": [0, 2], "rows": 8, "epochs": 1, "batch_size": 8, "learning_rate": 0.01, "max_length": 250}
-    method = load_method("slam", settings)
-    train(method, base, tmp_path / "out", languages=["de"], source="pocket", device="cpu")
-    names = {f"model.layers.{layer}.mlp.{name}.weight" for layer in (0, 2) for name in ("up_proj", "down_proj")}
-    assert set(read_checkpoint(tmp_path / "out").tensors) == names
+    train(load_method("slam", settings), base, tmp_path / "out", languages=["de"], source="pocket", device="cpu")
+    whole = materialise(read_checkpoint(tmp_path / "out"), tmp_path / "whole")
+    before, after = (copied(AutoModelForCausalLM.from_pretrained(each, dtype=torch.float32)) for each in (base, whole))
+    up, slices, down, _ = feed_forward(family)
+    names = {f"{layers(family)}.{layer}.{name}" for layer in (0, 2) for name in (up, down)}
+    assert {name for name in before if not before[name].equal(after[name])} == names
+    for layer in (0, 2) if slices else ():
+        name = f"{layers(family)}.{layer}.{up}"
+        moved = before[name] != after[name]
+        assert moved[slices].any()
+        moved[slices] = False
+        assert not moved.any()

@@ -140,11 +140,7 @@ def test_frozen_parameters_have_neither_gradient_nor_leftovers(model_of: ModelOf
     forward = model.forward
     stage = Stage("stage", ("x",), FeedForward(1), max_steps=1, batch_size=8, max_length=250)
     run_stage(model, tokenizer, stage, examples, seed=0)
-    assert {name for name, parameter in model.named_parameters() if parameter.requires_grad} == {
-        "model.layers.0.mlp.up_proj.weight",
-        "model.layers.0.mlp.down_proj.weight",
-    }
-    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
     assert model.forward == forward
 
 
