@@ -52,7 +52,7 @@ def say(text: str) -> None:
     """Prints one line of what is going on; `text` is shown as it is."""
     _end_if_interrupted()
     if is_first_process():
-        console.print(text, markup=False, style="dim")
+        console.print(text, markup=False, style="dim", soft_wrap=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainers.families import save_tiny_model
 from trainers.checkpoint import Checkpoint, iterate_tensors, read_checkpoint
 from trainers.steps import last_step
 
@@ -19,14 +20,7 @@ SETTINGS = {"learning_rate": 1e-3, "batch_size": 8, "epochs": 1, "max_length": 2
 
 
 def run(told: dict[str, Any], processes: int) -> subprocess.CompletedProcess[str]:
-    launcher = [
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        str(processes),
-        "--master-port",
-        str(random.randint(20000, 40000)),
-    ]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command = [sys.executable, *(launcher if processes > 1 else []), "-m", "tests.trainers.run_training", json.dumps(told)]
     return subprocess.run(command, cwd=ROOT, check=False, timeout=300, capture_output=True, text=True)
 
@@ -43,6 +37,21 @@ def assert_close(one: Checkpoint, other: Checkpoint, tolerance: float) -> None:
     for name, tensor in before.items():
         assert tensor.dtype == after[name].dtype
         assert (tensor - after[name]).abs().max().item() <= tolerance, name
+
+
+@pytest.mark.parametrize("family", ["phi3", "mixtral"])
+def test_a_tensor_of_which_only_a_part_learns_is_sharded_too(
+    family: str, tokenizer_folder: Path, data: Path, tmp_path: Path
+) -> None:
+    base = save_tiny_model(tmp_path / "base", tokenizer_folder, family)
+    told = {"method": "slam", "settings": {**SETTINGS, "layers": [1]}, "base": str(base), "data": str(data)}
+    assert_close(trained({**told, "out": str(tmp_path / "one")}, 1), trained({**told, "out": str(tmp_path / "two")}, 2), 1e-5)
+
+
+def test_adapters_are_sharded_too(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "rank": 4, "dropout": 0.0}
+    told = {"method": "lora", "settings": settings, "base": str(model_of("llama")), "data": str(data)}
+    assert_close(trained({**told, "out": str(tmp_path / "one")}, 1), trained({**told, "out": str(tmp_path / "two")}, 2), 1e-5)
 
 
 @pytest.mark.parametrize(
