@@ -5,8 +5,8 @@ runs/pocket/slam/0/          checkpoint/, training.json, scores/pocket/, record.
 runs/pocket/leaderboard.md
 runs/pocket/leaderboard.json
 
-A method may have a base of its own. Each base is scored as it is, in a folder base-NAME, and has boards of its own, for a gain says
-something only over the model that a method started from.
+A method may have a base of its own. Each base is scored as it is, in a folder base-NAME, and a method's gain is over the base
+that it started from.
 """
 
 from pathlib import Path

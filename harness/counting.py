@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from trainers.counting import Counts, Memory, count_of, estimate_flops, estimate_memory, skeleton
+from trainers.freezing import changed_weights
 from trainers.methods import wants_layers, with_layers
 from trainers.slam import PUBLISHED_LAYERS
 from trainers.stages import Method
@@ -29,6 +30,7 @@ class StageCount:
         name: the stage's.
         tuned: what is tuned, in words.
         counts: the same in numbers, exact.
+        changed: numbers in the weights that it may leave changed: of merged adapters those that they stand beside.
         sequences: of a forward pass, for which memory is estimated.
         length: of those, in tokens.
         memory: on one GPU, estimated.
@@ -38,6 +40,7 @@ class StageCount:
     name: str
     tuned: str
     counts: Counts
+    changed: int
     sequences: int
     length: int
     memory: Memory
@@ -117,6 +120,7 @@ def count_built(model: "PreTrainedModel", name: str, method: Method) -> MethodCo
                 name=stage.name,
                 tuned=stage.tune.describe(),
                 counts=count_of(model, stage.tune),
+                changed=sum(model.get_parameter(name).numel() for name in changed_weights(model, stage.tune)),
                 sequences=sequences,
                 length=stage.max_length,
                 memory=estimate_memory(model, stage.tune, sequences=sequences, length=stage.max_length),
@@ -163,6 +167,7 @@ def _stage_as_dict(stage: StageCount) -> dict[str, Any]:
         "tuned": stage.counts.tuned,
         "total": stage.counts.total,
         "share": stage.counts.share,
+        "changed": stage.changed,
         "sequences": stage.sequences,
         "length": stage.length,
         "memory_bytes": {

@@ -19,7 +19,7 @@ from harness.provenance import distribution_version, machine, vllm_version
 from tasks.data import SOURCES
 from trainers import octopus
 from trainers.counting import skeleton_of
-from trainers.methods import load_method, method_names
+from trainers.methods import list_methods
 
 #: Llama-2-7B's published shape, the size that the papers train.
 SEVEN_B = {
@@ -133,15 +133,16 @@ def _seven_b_by_method() -> list[MethodCount]:
     from transformers import LlamaConfig
 
     model = skeleton_of(LlamaConfig(**SEVEN_B))
-    return [count_built(model, "Llama-2-7B", load_method(name)) for name in method_names()]
+    # a package whose method is broken is for `xreason methods` to show
+    return [count_built(model, "Llama-2-7B", each.method) for each in list_methods() if each.method is not None]
 
 
 def _need(counted: MethodCount, gpus: Sequence[dict[str, Any]], speed: float) -> dict[str, Any]:
     slowest = max(stage.flops for stage in counted.stages)
     return counted.as_dict() | {
         "tokens_per_second_at_most": speed / slowest,
-        # 2 bytes a number; of stages that tune different things at most all that the largest tunes is kept
-        "checkpoint_bytes": 2 * counted.largest.counts.tuned,
+        # 2 bytes a number; of stages that change different things as many as the one that changes most, at least
+        "checkpoint_bytes": 2 * max(stage.changed for stage in counted.stages),
         "advice": advice(counted, gpus),
     }
 
