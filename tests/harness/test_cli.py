@@ -54,7 +54,7 @@ def assert_sentence(result: object, *says: str) -> None:
         (("compare", "--languages", "swahili"), ("--languages: There is no language 'swahili'; did you mean 'sw'?",)),
         (("compare", "nowhere.yaml"), ("There is no experiment file nowhere.yaml", "pocket")),
         (("compare", "--seeds", "one"), ("--seeds",)),
-        (("train", "slam", "--layers", "six"), ("--layers 'six' is neither a count nor indices",)),
+        (("train", "slam", "--layers", "six"), ("--layers 'six' is neither auto, nor a count, nor indices",)),
         (("train", "slam", "--layers", "99", *TRAIN), ("no layers", "`layers`")),
         (("train", "slam", "--source", "pockets"), ("There is no source 'pockets'; did you mean 'pocket'?",)),
         (("train", "full", "--corpora", "question-translatoin", *TRAIN), ("did you mean 'question-translation'?",)),
