@@ -618,3 +618,7 @@ def _say_where(path: Path) -> None:
     from harness import progress
 
     progress.say(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()
