@@ -65,7 +65,7 @@ def test_the_diagnosis_holds_this_machine_and_every_method(monkeypatch: pytest.M
 
 def method(states: float, activations: float) -> MethodCount:
     memory = Memory(int(states * GIB), 0, 0, int(activations * GIB))
-    stage = StageCount("stage", "all parameters", Counts(1, 1), 1, 1024, memory, 1)
+    stage = StageCount("stage", "all parameters", Counts(1, 1), 1, 1, 1024, memory, 1)
     return MethodCount("model", "full", (stage,))
 
 
