@@ -2,8 +2,8 @@
 
     xreason rescore runs/pocket
 
-Every record below the folder is written anew from lm-eval's stored samples, and so are the boards that stood above them. Where no
-reading has changed, the boards are the same to the last digit.
+Every record of the experiments there is written anew from lm-eval's stored samples, and so are their boards. Where no reading has
+changed, the boards are the same to the last digit.
 """
 
 import json
@@ -42,7 +42,7 @@ class Rescored:
 
 
 def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
-    """Reads all stored samples below `run` anew.
+    """Reads the stored samples of every experiment that has a record below `run` anew.
 
     Returns:
         What became of each record, and the boards that were written.
@@ -53,10 +53,11 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     paths = sorted(run.rglob(RECORD_FILE)) if run.is_dir() else []
     if not paths:
         raise UserError(f"{run} holds no {RECORD_FILE}; name the folder of a comparison, such as runs/pocket.")
-    done = [_rescored(path) for path in paths]
+    # runs/EXPERIMENT/METHOD/SEED/record.json: boards stand in the experiment's folder, and need all of its records
+    folders = dict.fromkeys(path.resolve().parents[2] for path in paths)
+    done = [_rescored(path) for folder in folders for path in sorted(folder.glob(f"*/*/{RECORD_FILE}"))]
     boards = []
-    # runs/EXPERIMENT/METHOD/SEED/record.json: boards stand in the experiment's folder
-    for folder in dict.fromkeys(each.folder.parent.parent for each in done):
+    for folder in folders:
         old = _read(folder / BOARD_FILE)["boards"] if (folder / BOARD_FILE).exists() else []
         # a folder may hold records of methods that its board no longer shows
         shown = {(row["method"], seed) for board in old for row in board["rows"] for seed in row["seeds"]}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from harness.models import plain_model
 from harness.rescore import rescore
 from harness.results import Contender, Questions, record_of, score_contender, write_boards
 from harness.scoring import Asking, Scoring, read_scores, score
-from leaderboards.records import Record, RecordError, read_record
+from leaderboards.records import Record, RecordError, Training, read_record, write_record
 from tasks.errors import UserError
 from tasks.suites import SUITES
+from tests.leaderboards.conftest import stage
 
 REAL = os.environ.get("XREASON_DATA")
 POCKET = SUITES["pocket"]
@@ -163,6 +165,19 @@ def test_verdicts_of_older_readings_are_made_again_from_the_samples(run: Path) -
     verdicts["languages"]["en"]["strict"] = ["0" * 8]
     (folder / "verdicts.json").write_text(json.dumps(verdicts))
     assert read_scores(folder, POCKET) == right
+
+
+def test_reading_one_row_again_keeps_the_others_on_the_board(run: Path) -> None:
+    record = read_record(run / "pocket" / "0" / "record.json")
+    other = run / "slam" / "0"
+    shutil.copytree(run / "pocket" / "0", other)
+    trained = record.model_copy(update={"method": "slam", "training": Training(stages=(stage(),))})
+    write_record(trained, other / "record.json")
+    write_boards([record, trained], run)
+    before = contents(run)
+    done, _ = rescore(other)
+    assert [each.record.method for each in done] == ["pocket", "slam"]
+    assert contents(run) == before
 
 
 def test_a_folder_without_records_is_a_sentence(tmp_path: Path) -> None:
