@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.provenance import commit
 from harness.training import TRAINING_FILE, read_training
+from leaderboards.markdown import escape
 from leaderboards.records import Record, StageCost, Training, read_record
 from leaderboards.statistics import Interval, mean_interval
 from leaderboards.styles import style_of
@@ -134,11 +135,11 @@ def _front_matter(
 
 def _body(checkpoint: Checkpoint, name: str, training: Training | None, record: Record | None) -> str:
     source = next((each.method.source for each in list_methods() if each.name == checkpoint.method and each.method), None)
-    cited = f" ({_literal(source)})" if source else ""
+    cited = f" ({escape(source)})" if source else ""
     parts = [
-        f"# {_literal(name.rpartition('/')[2])}",
-        f"{_literal(_base_name(checkpoint.base))}, trained by the method {_literal(checkpoint.method)}{cited} with seed "
-        f"{checkpoint.seed}, by {_PROJECT} ({_literal(commit())} wrote this folder).",
+        f"# {escape(name.rpartition('/')[2])}",
+        f"{escape(_base_name(checkpoint.base))}, trained by the method {escape(checkpoint.method)}{cited} with seed "
+        f"{checkpoint.seed}, by {_PROJECT} ({escape(commit())} wrote this folder).",
         f"SHA-256 of the base's config and weights: `{checkpoint.base_hash}`.",
         "## Training",
         _training_text(training),
@@ -183,10 +184,10 @@ def _scores_text(record: Record | None) -> str:
     sources = "; ".join(f"{name}: {SUITES[name].source}" for name in record.scores if name in SUITES)
     return (
         f"{_table(('suite', 'language', 'questions', 'accuracy in percent, 95 % interval'), lines)}\n\n"
-        f"Asked {_literal(style.written_shots)} and {_literal(style.decoding)}{part}; right is a response whose last number is "
+        f"Asked {escape(style.written_shots)} and {escape(style.decoding)}{part}; right is a response whose last number is "
         "within 1e-3 of the gold answer (the papers' reading). New tokens at most: "
-        f"{_literal(tokens)}. Prompt: {_literal(asked.prompt)} ({_literal(asked.prompt_hash)}). Scored {_literal(asked.date)} at "
-        f"commit {_literal(asked.commit)} on {_literal(asked.machine)} with {_literal(versions)}. Suites: {_literal(sources)}."
+        f"{escape(tokens)}. Prompt: {escape(asked.prompt)} ({escape(asked.prompt_hash)}). Scored {escape(asked.date)} at "
+        f"commit {escape(asked.commit)} on {escape(asked.machine)} with {escape(versions)}. Suites: {escape(sources)}."
     )
 
 
@@ -241,12 +242,5 @@ def _percent(accuracy: Interval) -> str:
 
 
 def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    cells = [headings, ["---"] * len(headings), *([_literal(cell) for cell in line] for line in lines)]
+    cells = [headings, ["---"] * len(headings), *([escape(cell) for cell in line] for line in lines)]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
-
-
-def _literal(text: str) -> str:
-    """Returns text from elsewhere as markdown shows it literally: on one line, no markup, no HTML, no new cell."""
-    visible = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    plain = visible.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]#|~$!])", r"\\\1", plain)

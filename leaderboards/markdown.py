@@ -60,10 +60,10 @@ def board_markdown(boards: Sequence[Board]) -> str:
 
 
 def _suite_parts(board: Board) -> list[str]:
-    notes = "\n".join(f"- {_escape(line)}" for line in _format.note_lines(board.notes))
+    notes = "\n".join(f"- {escape(line)}" for line in _format.note_lines(board.notes))
     legend = _format.responses_legend(source.identifier for source in board.provenance)
     return [
-        f"## {_escape(board.suite)}",
+        f"## {escape(board.suite)}",
         _score_table(board),
         *([notes] if notes else []),
         _provenance_line(board),
@@ -71,7 +71,7 @@ def _suite_parts(board: Board) -> list[str]:
         _other_table(board),
         *_sampling_parts(board),
         "### How the responses look",
-        f"Shares in percent. {_escape(legend)}",
+        f"Shares in percent. {escape(legend)}",
         _response_table(board),
     ]
 
@@ -112,14 +112,14 @@ def insert_board(boards: Sequence[Board], page: Path) -> None:
     write_whole(page, f"{before}{begin}\n\n{text}\n{end}{after}")
 
 
-def _escape(text: str) -> str:
-    """Text from elsewhere as GitHub shows it literally, on one line: no markup, no HTML, no new table cell."""
+def escape(text: str) -> str:
+    """Returns text from elsewhere as GitHub shows it literally, on one line: no markup, no HTML, no new table cell."""
     literal = _format.one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", literal)
 
 
 def _joined(texts: Iterable[str]) -> str:
-    return ", ".join(_escape(text) for text in dict.fromkeys(texts))
+    return ", ".join(escape(text) for text in dict.fromkeys(texts))
 
 
 def _table(headings: Sequence[str], alignment: str, lines: Iterable[Sequence[str]]) -> str:
@@ -131,7 +131,7 @@ def _score_table(board: Board) -> str:
     headings = [
         "rank",
         "model",
-        *(_escape(code) for code in board.languages),
+        *(escape(code) for code in board.languages),
         _mean_heading(board),
         f"{board.other_reading}: {_mean_heading(board)}",
         "mean without English",
@@ -164,11 +164,11 @@ def _mean_heading(board: Board) -> str:
 
 
 def _name(row: Row) -> str:
-    return _escape(row.name) + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
+    return escape(row.name) + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
 
 
 def _other_table(board: Board) -> str:
-    headings = ["model", *(_escape(code) for code in board.languages), _mean_heading(board)]
+    headings = ["model", *(escape(code) for code in board.languages), _mean_heading(board)]
     lines = [
         [
             _name(row),
@@ -192,12 +192,12 @@ def _sampling_parts(board: Board) -> list[str]:
 
 
 def _response_table(board: Board) -> str:
-    headings = ["model", "responses", *(_escape(code) for code in board.languages), _mean_heading(board)]
+    headings = ["model", "responses", *(escape(code) for code in board.languages), _mean_heading(board)]
     lines = []
     for row in board.rows:
         shares = [*(row.responses[code] for code in board.languages), row.mean_responses]
         lines += [
-            [_name(row), label, *(_escape(_format.whole_percent(read(each))) for each in shares)]
+            [_name(row), label, *(escape(_format.whole_percent(read(each))) for each in shares)]
             for label, read in _format.RESPONSE_SHARES
         ]
     return _table(headings, "ll" + "r" * (len(headings) - 2), lines)
@@ -230,13 +230,13 @@ def _stage_lines(boards: Sequence[Board]) -> list[list[str]]:
 
 def _stage_line(method: str, seed: int, stage: StageCost) -> list[str]:
     return [
-        _escape(method),
+        escape(method),
         str(seed),
-        _escape(stage.name),
-        _escape(stage.corpus),
+        escape(stage.name),
+        escape(stage.corpus),
         _format.count(stage.rows),
-        _escape(", ".join(stage.languages)),
-        f"{_escape(stage.tuned)} ({_format.count(stage.tuned_parameters)})",
+        escape(", ".join(stage.languages)),
+        f"{escape(stage.tuned)} ({_format.count(stage.tuned_parameters)})",
         f"{stage.epochs:g} / {_format.count(stage.steps)}",
         _format.learning_rate(stage.learning_rate),
         _format.count(round(stage.tokens_per_second)),
@@ -257,14 +257,14 @@ def _provenance_line(board: Board) -> str:
     facts = {
         "Model": _joined(f"{source.model} ({source.model_hash[:12]})" for source in sources),
         "data": f"{_joined(source.data.get(board.suite, '?') for source in sources)}, {limits}, version {suite_versions}",
-        "mean over": _escape(", ".join(board.average_languages)),
+        "mean over": escape(", ".join(board.average_languages)),
         "prompt": prompts,
         "decoding": f"{decodings}, at most {tokens} new tokens",
         "ranked by": _format.READINGS[board.reading],
         "language identifier": _joined(source.identifier or "none" for source in sources),
         "commit": _joined(source.commit for source in sources),
         "machine": _joined(source.machine for source in sources),
-        "date": _escape(" to ".join(dict.fromkeys((dates[0], dates[-1])))),
+        "date": escape(" to ".join(dict.fromkeys((dates[0], dates[-1])))),
         "versions": versions,
     }
     return "; ".join(f"{name}: {fact}" for name, fact in facts.items()) + "."

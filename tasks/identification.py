@@ -1,7 +1,7 @@
 """Whether a response is in its question's language, by lingua (https://github.com/pemistahl/lingua-py): offline, 75 languages.
 
 Only letters are shown to it, for numbers and formulas belong to no language. How sure it is, is measured by
-`python benchmarks/identification.py` on all questions of MGSM and MSVAMP.
+`python -m benchmarks.identification` on all questions of MGSM and MSVAMP.
 """
 
 import importlib.metadata
