@@ -12,10 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import engine, provenance
-from harness.models import Model, checkpoint_model, plain_model
-from harness.training import CHECKPOINT, make_plan, train_once
-from trainers.methods import load_method
+from xreason.harness.serving import engine
+from xreason.harness.serving.models import Model, checkpoint_model, plain_model
+from xreason.harness.store import provenance
+from xreason.harness.training.training import CHECKPOINT, make_plan, train_once
+from xreason.trainers.methods import load_method
 
 REPETITIONS = 10
 # enough to change every weight; what is learnt does not matter here

@@ -6,8 +6,8 @@ XREASON_DATA=../shared/data python -m benchmarks.identification
 import sys
 import time
 
-from tasks.identification import identifier, in_language
-from tasks.suites import SUITES
+from xreason.tasks.readings.identification import identifier, in_language
+from xreason.tasks.suites import SUITES
 
 PIECES = (None, 100, 50, 25)
 

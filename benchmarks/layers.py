@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import provenance
+from xreason.harness.store import provenance
 
 QUESTIONS = 1000
 LIMIT_SECONDS = 60
@@ -44,7 +44,7 @@ def _measured(questions: int) -> dict[str, Any]:
 
 
 def _found(questions: int, folder: Path) -> None:
-    from harness.layers import find
+    from xreason.harness.training.layers import find
 
     found, _ = find("pocket", folder, questions=questions)
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from harness import provenance
-from tasks.answers import paper_reading, strict_reading
-from tasks.languages import LANGUAGES
+from xreason.harness.store import provenance
+from xreason.tasks.languages import LANGUAGES
+from xreason.tasks.readings.answers import paper_reading, strict_reading
 
 LENGTH = 300
 MEGABYTE = 1_000_000

@@ -22,12 +22,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import provenance
-from trainers.batches import IGNORED, PaddedCollator, StepOrder, Tokens, tokenize
-from trainers.corpora import Example, load_corpus
-from trainers.loop import run_stage, step_order
-from trainers.packing import PackedCollator, packed_attention
-from trainers.stages import AllParameters, FeedForward, Stage, Tune
+from xreason.harness.store import provenance
+from xreason.trainers.corpora.examples import Example
+from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.loop.batches import IGNORED, PaddedCollator, StepOrder, Tokens, tokenize
+from xreason.trainers.loop.loop import run_stage, step_order
+from xreason.trainers.loop.packing import PackedCollator, packed_attention
+from xreason.trainers.stages import AllParameters, FeedForward, Stage, Tune
 
 SLAM_LAYERS = 2
 BATCH = 16
@@ -211,7 +212,7 @@ def _resident() -> int:
 
 
 def _pocket_model() -> tuple[Any, Any]:
-    from trainers.base import load_base, resolve_model
+    from xreason.trainers.checkpoints.base import load_base, resolve_model
 
     return load_base(resolve_model("pocket"), device="cpu", mixed_precision=False)
 

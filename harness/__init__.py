@@ -1,1 +1,4 @@
-"""Runs things: the command line, experiments, the vLLM engine, scoring, the run store."""
+"""Runs things: the command line, the experiment, its plan, and the run that carries it out.
+
+Flags and YAML enter, run folders and boards leave. May use all other rooms; nothing but the command line calls it.
+"""

@@ -11,13 +11,13 @@ that it started from.
 
 from pathlib import Path
 
-from harness.experiment import BASE_ROW, Experiment
-from harness.models import Model, checkpoint_model, plain_model, row_name
-from harness.results import Contender, Questions, score_all, write_boards
-from harness.store import only_writer
-from harness.training import CHECKPOINT, HERE, Plan, Running, check_plan, make_plan, train_once
-from leaderboards.board import Board
-from tasks.errors import UserError
+from xreason.harness.experiment import BASE_ROW, Experiment
+from xreason.harness.scoring.results import Contender, Questions, score_all, write_boards
+from xreason.harness.serving.models import Model, checkpoint_model, plain_model, row_name
+from xreason.harness.store.steps import only_writer
+from xreason.harness.training.training import CHECKPOINT, HERE, Plan, Running, check_plan, make_plan, train_once
+from xreason.leaderboards.board import Board
+from xreason.tasks.errors import UserError
 
 
 def compare(experiment: Experiment, out: Path, running: Running = HERE) -> list[Board]:

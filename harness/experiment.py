@@ -11,7 +11,7 @@ Methods:
       slam-wide: {method: slam, layers: 10}
       full:
 
-A method is a name with its settings (those of trainers.stages.Stage, and what the method itself takes); under another name,
+A method is a name with its settings (those of xreason.trainers.stages.Stage, and what the method itself takes); under another name,
 `method` says which it is. `base` in its settings is a base of its own: two-stage as published starts from the plain model, and SLAM
 from one that reasons.
 """
@@ -26,14 +26,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from harness.scoring import Asking
-from leaderboards.records import Reading
-from tasks.errors import UserError
-from tasks.names import unknown
-from tasks.prompts import DEFAULT_STYLE
-from tasks.suites import SUITES, languages_of, suite_of
-from trainers.methods import PAPER_METHODS, load_method
-from trainers.stages import Method
+from xreason.harness.scoring.scoring import Asking
+from xreason.leaderboards.records import Reading
+from xreason.tasks.errors import UserError
+from xreason.tasks.names import unknown
+from xreason.tasks.prompts import DEFAULT_STYLE
+from xreason.tasks.suites import SUITES, languages_of, suite_of
+from xreason.trainers.methods import PAPER_METHODS, load_method
+from xreason.trainers.stages import Method
 
 EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from leaderboards._comparable import BoardError, check_comparable
-from leaderboards.records import LanguageScore, Provenance, Reading, Record
-from leaderboards.rows import Note, ResponseShares, Row, Sampling
-from leaderboards.statistics import (
+from xreason.leaderboards.comparable import BoardError, check_comparable
+from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record
+from xreason.leaderboards.rows import Note, ResponseShares, Row, Sampling
+from xreason.leaderboards.statistics.intervals import (
     Difference,
     Interval,
     Verdicts,
@@ -20,7 +20,7 @@ from leaderboards.statistics import (
     pass_at_k,
     reading_difference_interval,
 )
-from leaderboards.styles import Style, distinguishing, style_of
+from xreason.leaderboards.styles import Style, distinguishing, style_of
 
 __all__ = ["Board", "BoardError", "Note", "ResponseShares", "Row", "Sampling", "build_board"]
 

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from leaderboards.files import write_whole
+from xreason.leaderboards.files import write_whole
 
 #: How an answer is read off a response: as the papers' scripts do, or strictly.
 Reading = Literal["paper", "strict"]

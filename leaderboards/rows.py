@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from leaderboards.records import Training
-from leaderboards.statistics import Difference, Interval
-from leaderboards.styles import Style
+from xreason.leaderboards.records import Training
+from xreason.leaderboards.statistics.intervals import Difference, Interval
+from xreason.leaderboards.styles import Style
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboards.records import Provenance
+from xreason.leaderboards.records import Provenance
 
 
 @dataclass(frozen=True, order=True)

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import UserError
+from xreason.tasks.errors import UserError
 
 PATH = Path(__file__).parent / "added.json"
 
@@ -61,7 +61,7 @@ class Hub:
 
 @dataclass(frozen=True)
 class AddedSuite:
-    """An added suite; attributes as in `tasks.suites.Suite`. `hub` is None where all its questions came from files."""
+    """An added suite; attributes as in `xreason.tasks.suites.Suite`. `hub` is None where all its questions came from files."""
 
     title: str
     source: str

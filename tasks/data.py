@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.added import Registry, read_registry
-from tasks.errors import UserError
+from xreason.tasks.added import Registry, read_registry
+from xreason.tasks.errors import UserError
 
 Row = dict[str, str]
 
@@ -69,7 +69,7 @@ def sources_with(registry: Registry) -> dict[str, Source]:
     }
 
 
-#: `tasks.suites.use` keeps it up with the registry.
+#: `xreason.tasks.suites.use` keeps it up with the registry.
 SOURCES: dict[str, Source] = sources_with(read_registry())
 
 #: The columns of files beside YAML tasks.

@@ -6,7 +6,7 @@ A language is known by its ISO 639-1 code, or its ISO 639-3 code where it has no
 
 from dataclasses import dataclass
 
-from tasks.added import Registry, read_registry
+from xreason.tasks.added import Registry, read_registry
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def languages_with(registry: Registry) -> dict[str, Language]:
     return {language.code: language for language in (*_IN_CODE, *added)}
 
 
-#: `tasks.suites.use` keeps it up with the registry.
+#: `xreason.tasks.suites.use` keeps it up with the registry.
 LANGUAGES: dict[str, Language] = languages_with(read_registry())
 
 #: The ten languages over which MathOctopus, QAlign and SLAM average, in the order of their tables (MGSM has Telugu, they do not).

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from tasks.errors import UserError
+from xreason.tasks.errors import UserError
 
 
 def canonical(name: str) -> str:

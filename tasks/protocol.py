@@ -1,27 +1,20 @@
 """What lm-eval's YAML tasks call: where questions come from, how they are asked, what counts as right.
 
-lm-eval loads this file by its path (`custom_dataset: !function protocol.questions`), with our packages installed or not. The style
+lm-eval loads this file by its path (`custom_dataset: !function protocol.questions`), wherever xreason is installed. The style
 of asking comes with lm-eval's `--metadata`:
 
     lm_eval --include_path tasks --tasks mgsm_sw --metadata '{"style": "native-cot"}' --num_fewshot 8 ...
 """
 
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-try:
-    from tasks import answers
-except ImportError:
-    sys.path.append(str(Path(__file__).parent.parent))
-    from tasks import answers
-
-from tasks.errors import UserError
-from tasks.languages import LANGUAGES
-from tasks.names import unknown
-from tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
-from tasks.suites import Suite, suite_of
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import LANGUAGES
+from xreason.tasks.names import unknown
+from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
+from xreason.tasks.readings import answers
+from xreason.tasks.suites import Suite, suite_of
 
 __all__ = ["answer_part", "prompt", "questions", "score", "target"]
 

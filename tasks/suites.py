@@ -3,7 +3,7 @@
 A suite `mgsm` is the folder `tasks/mgsm`: the tasks `mgsm_sw`, `mgsm_de`, ... and the group `mgsm`, which averages over the papers'
 languages. The YAML files are written from this table by `write_suite`:
 
-    python -m tasks.suites
+    python -m xreason.tasks.suites
 
 `xreason language` and `xreason suite` change the table: on disk through the registry (added.py), in the running program by `use`.
 """
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from tasks import data
-from tasks.added import Registry, read_registry
-from tasks.errors import UserError
-from tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
-from tasks.names import unknown
-from tasks.pocket import world
+from xreason.tasks import data
+from xreason.tasks.added import Registry, read_registry
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
+from xreason.tasks.names import unknown
+from xreason.tasks.pocket import world
 
 TASKS_FOLDER = Path(__file__).parent
 
@@ -38,7 +38,7 @@ class Suite:
         max_new_tokens: how long a response may get, in tokens.
         source: who made the questions, and their licence.
         rows: the test questions of one language, in their published order; raises `UserError` where they cannot be had.
-        exemplars: the worked examples of one language (see tasks.data.exemplars), or None where the suite has none.
+        exemplars: the worked examples of one language (see xreason.tasks.data.exemplars), or None where the suite has none.
         where: where the questions of one language come from, for people: a file of the data folder, a hub id, or the pocket world.
         version: of its tasks; a change of prompt, data or scoring raises it (changelog in tasks/README.md).
         added: language code to the number of its questions, where it was added.

@@ -5,8 +5,8 @@ Source: the second stage of Zhu et al. (QAlign), ACL Findings 2024, arXiv 2401.0
     xreason train english-sft --model meta-llama/Llama-2-7b-hf
 """
 
-from trainers.stages import Method
-from trainers.two_stage import two_stage
+from xreason.trainers.stages import Method
+from xreason.trainers.two_stage import two_stage
 
 
 def english_sft() -> Method:

@@ -6,7 +6,7 @@ arXiv 2310.20246. Its learning rate and batch are not known to us: Stage's defau
     xreason train full --model meta-llama/Llama-2-7b-hf
 """
 
-from trainers.stages import AllParameters, Method, Stage
+from xreason.trainers.stages import AllParameters, Method, Stage
 
 
 def full() -> Method:

@@ -1,7 +1,7 @@
 """LoRA: what full fine-tuning reads, learnt by low-rank adapters beside the frozen weights, which are merged into them when done.
 
 Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, arXiv 2106.09685. Rank, alpha, dropout, layers and
-learning rate are those of QLoRA's script for Llama-2-7B (see trainers.stages.LowRank), without its quantization; the rest are
+learning rate are those of QLoRA's script for Llama-2-7B (see LowRank), without its quantization; the rest are
 Stage's defaults. MathOctopus has a LoRA variant too (arXiv 2310.20246), whose settings are not known to us.
 
     xreason train lora --model meta-llama/Llama-2-7b-hf
@@ -9,7 +9,7 @@ Stage's defaults. MathOctopus has a LoRA variant too (arXiv 2310.20246), whose s
 
 from collections.abc import Sequence
 
-from trainers.stages import LowRank, Method, Stage
+from xreason.trainers.stages import LowRank, Method, Stage
 
 
 def lora(rank: int = 64, alpha: float = 16, dropout: float = 0.1, targets: str | Sequence[str] = ()) -> Method:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from tasks.errors import UserError
-from tasks.names import canonical, unknown
-from trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Stage
+from xreason.tasks.errors import UserError
+from xreason.tasks.names import canonical, unknown
+from xreason.trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Stage
 
 GROUP = "xreason.methods"
 #: Those that a comparison means where nobody names any.
@@ -24,11 +24,11 @@ PAPER_METHODS = ("slam", "two-stage", "full")
 
 # The same as in pyproject.toml: entry points are found only once a distribution is installed, and a source tree must work too.
 _IN_THE_BOX = (
-    EntryPoint("slam", "trainers.slam:slam", GROUP),
-    EntryPoint("two-stage", "trainers.two_stage:two_stage", GROUP),
-    EntryPoint("full", "trainers.full:full", GROUP),
-    EntryPoint("lora", "trainers.lora:lora", GROUP),
-    EntryPoint("english-sft", "trainers.english_sft:english_sft", GROUP),
+    EntryPoint("slam", "xreason.trainers.slam:slam", GROUP),
+    EntryPoint("two-stage", "xreason.trainers.two_stage:two_stage", GROUP),
+    EntryPoint("full", "xreason.trainers.full:full", GROUP),
+    EntryPoint("lora", "xreason.trainers.lora:lora", GROUP),
+    EntryPoint("english-sft", "xreason.trainers.english_sft:english_sft", GROUP),
 )
 
 
@@ -161,7 +161,7 @@ def _made(entry: EntryPoint, factory: Callable[..., object], settings: Mapping[s
     if not isinstance(method, Method):
         raise UserError(
             f"Method {canonical(entry.name)!r} ({entry.value}) returned {type(method).__name__}; it must return a "
-            f"trainers.stages.Method: repair or uninstall {_package(entry)}."
+            f"xreason.trainers.stages.Method: repair or uninstall {_package(entry)}."
         )
     return method
 

@@ -9,7 +9,7 @@ arXiv 2501.03681; settings from its scripts (fmm170/SLAM), which set no warm-up 
 from collections.abc import Sequence
 from typing import Literal
 
-from trainers.stages import FeedForward, Method, Stage
+from xreason.trainers.stages import FeedForward, Method, Stage
 
 #: How many of the lowest layers the paper tuned, of 7B's 32 and of 13B's 40.
 PUBLISHED_LAYERS = 6

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from tasks.errors import UserError
-from tasks.names import unknown
+from xreason.tasks.errors import UserError
+from xreason.tasks.names import unknown
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,10 @@ class Stage:
         max_length: tokens; a longer row is left out and counted (1024 is where the papers cut off).
         schedule: name of a Transformers learning-rate schedule.
         warmup_ratio: share of the steps in which the learning rate rises from 0, rounded down.
+        optimizer: "adamw", or "adamw-8bit", whose moments take a quarter of the memory (package bitsandbytes).
+        betas: AdamW's, how slowly its two moments forget.
         weight_decay: AdamW's.
+        max_grad_norm: gradients whose norm is larger are scaled down to it.
         rows: at most so many rows a language and corpus. None takes all.
 
     Raises:
@@ -157,7 +160,10 @@ class Stage:
     max_length: int = 1024
     schedule: str = "cosine"
     warmup_ratio: float = 0.03
+    optimizer: Literal["adamw", "adamw-8bit"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
     rows: int | None = None
 
     def __post_init__(self) -> None:

@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.errors import UserError
-from trainers import distributed, steps
-from trainers.base import base_hash, load_base, resolve_model
-from trainers.checkpoint import save_checkpoint
-from trainers.corpora import Corpus, Source, load_corpus
-from trainers.loop import check_integrations, run_stage
-from trainers.reports import StageProgress, StageReport
-from trainers.stages import Method
-from trainers.steps import Saving
+from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.base import base_hash, load_base, resolve_model
+from xreason.trainers.checkpoints.delta import save_checkpoint
+from xreason.trainers.corpora.examples import Corpus, Source
+from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.loop import distributed, steps
+from xreason.trainers.loop.loop import check_integrations, run_stage
+from xreason.trainers.loop.reports import StageProgress, StageReport
+from xreason.trainers.loop.steps import Saving
+from xreason.trainers.stages import Method
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -98,7 +99,7 @@ def train(
     is sharded over them, a step's rows are shared among them, the first one writes, and all get the report.
 
     Args:
-        method: see trainers.methods.load_method.
+        method: see xreason.trainers.methods.load_method.
         base: model folder or hub id.
         directory: where the checkpoint goes; the caller sees to it that it appears whole.
         languages: codes of the languages to teach.
@@ -113,7 +114,7 @@ def train(
         save_minutes: minutes between step checkpoints; None goes by steps alone.
         report_to: integrations of Transformers' Trainer, such as "tensorboard", "wandb" or "trackio".
         logs: folder for what these write to files, a folder in it for each stage; None keeps nothing.
-        recompute: gradient checkpointing; see trainers.loop.run_stage.
+        recompute: gradient checkpointing; see xreason.trainers.loop.loop.run_stage.
 
     Raises:
         UserError: model, data or settings do not do; the text says what to do about it.
@@ -128,7 +129,7 @@ def train(
         for stage in method.stages
     ]
     model, tokenizer = _load(folder, device, precision)
-    from trainers.freezing import changed_weights
+    from xreason.trainers.tuning.freezing import changed_weights
 
     changed = [changed_weights(model, stage.tune) for stage in method.stages]
     hash_of_base = distributed.from_main(base_hash(folder) if distributed.is_main() else "")

@@ -6,7 +6,7 @@ arXiv 2401.07817; settings from NJUNLP/QAlign, which are the defaults of Stage.
     xreason train two-stage --model meta-llama/Llama-2-7b-hf
 """
 
-from trainers.stages import AllParameters, Method, Stage
+from xreason.trainers.stages import AllParameters, Method, Stage
 
 
 def two_stage() -> Method:

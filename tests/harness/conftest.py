@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = [sys.executable, "-c", "from harness.cli import main; main()"]
+PROGRAM = [sys.executable, "-m", "xreason.harness.cli"]
 
 #: Three methods, as quick as they can be: what is tested is the way through, not what is learnt.
 EXPERIMENT = """\

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare import base_folders, bases_of
-from harness.experiment import Experiment, read_experiment
-from tasks.errors import UserError
-from trainers.pocket import MODEL
+from xreason.harness.compare import base_folders, bases_of
+from xreason.harness.experiment import Experiment, read_experiment
+from xreason.tasks.errors import UserError
+from xreason.trainers.pocket import MODEL
 
 
 @pytest.fixture

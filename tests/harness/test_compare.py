@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from leaderboards.records import read_record
 from tests.harness.conftest import PROGRAM, Run, environment
+from xreason.leaderboards.records import read_record
 
 
 def begin(experiment: Path, runs: Path) -> subprocess.Popen[str]:

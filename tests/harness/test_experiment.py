@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.experiment import EXPERIMENTS_FOLDER, experiment_file, experiment_of_flags, read_experiment
-from tasks.errors import UserError
-from tasks.languages import PAPER_LANGUAGES
-from trainers.stages import FeedForward
+from xreason.harness.experiment import EXPERIMENTS_FOLDER, experiment_file, experiment_of_flags, read_experiment
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import PAPER_LANGUAGES
+from xreason.trainers.stages import FeedForward
 
 GOOD = """\
 name: mine

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from leaderboards.records import LanguageScore, Provenance, Record, StageCost, Training
+from xreason.leaderboards.records import LanguageScore, Provenance, Record, StageCost, Training
 
 RecordMaker = Callable[..., Record]
 ScoreMaker = Callable[..., LanguageScore]

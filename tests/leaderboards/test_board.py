@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from leaderboards.board import Board, BoardError, build_board
-from leaderboards.records import Record
-from leaderboards.statistics import mean_interval, reading_difference_interval
+from xreason.leaderboards.board import Board, BoardError, build_board
+from xreason.leaderboards.records import Record
+from xreason.leaderboards.statistics.intervals import mean_interval, reading_difference_interval
 
 Make = Any
 SMALL = ("en", "sw")

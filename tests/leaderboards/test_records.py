@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from leaderboards.files import write_whole
-from leaderboards.records import (
+from xreason.leaderboards.files import write_whole
+from xreason.leaderboards.records import (
     LanguageScore,
     Provenance,
     Record,

@@ -4,7 +4,7 @@ pip install ./tests/plugin
 xreason train questions-last --model pocket
 """
 
-from trainers.stages import AllParameters, FeedForward, Method, Stage
+from xreason.trainers.stages import AllParameters, FeedForward, Method, Stage
 
 
 def questions_last(layer: int = 1) -> Method:

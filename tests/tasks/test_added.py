@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.added import AddedQuestions, AddedSuite, Hub, Registry, read_registry, write_registry
-from tasks.errors import UserError
+from xreason.tasks.added import AddedQuestions, AddedSuite, Hub, Registry, read_registry, write_registry
+from xreason.tasks.errors import UserError
 
 ITALIAN = ("Italian", "italiano")
 TEN = AddedQuestions(10, file=True)

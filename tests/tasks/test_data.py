@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import data
-from tasks.errors import UserError
-from tasks.suites import SUITES
+from xreason.tasks import data
+from xreason.tasks.errors import UserError
+from xreason.tasks.suites import SUITES
 
 REAL = os.environ.get("XREASON_DATA")
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tasks.pocket import world
-from tasks.suites import SUITES
+from xreason.tasks.pocket import world
+from xreason.tasks.suites import SUITES
 
 NUMBER = re.compile(r"\d+")
 

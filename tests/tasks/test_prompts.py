@@ -9,11 +9,11 @@ from typing import Any
 import lm_eval.tasks.mgsm
 import pytest
 
-from tasks import protocol
-from tasks.errors import UserError
-from tasks.languages import LANGUAGES
-from tasks.prompts import ALPACA, STYLES, WORDS, prompt, target
-from tasks.suites import SUITES, TASKS_FOLDER
+from xreason.tasks import protocol
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import LANGUAGES
+from xreason.tasks.prompts import ALPACA, STYLES, WORDS, prompt, target
+from xreason.tasks.suites import SUITES, TASKS_FOLDER
 
 REAL = os.environ.get("XREASON_DATA")
 needs_data = pytest.mark.skipif(REAL is None, reason="XREASON_DATA names no folder with the real sets")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.added import AddedQuestions, AddedSuite, Hub, Registry
-from tasks.data import sources_with
-from tasks.errors import UserError
-from tasks.languages import PAPER_LANGUAGES, languages_with
-from tasks.prompts import alpaca
-from tasks.suites import (
+from xreason.tasks.added import AddedQuestions, AddedSuite, Hub, Registry
+from xreason.tasks.data import sources_with
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import PAPER_LANGUAGES, languages_with
+from xreason.tasks.prompts import alpaca
+from xreason.tasks.suites import (
     LANGUAGES_IN_CODE,
     SUITES,
     TASKS_FOLDER,

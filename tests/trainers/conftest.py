@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.prompts import alpaca
-from trainers.corpora import Example
+from xreason.tasks.prompts import alpaca
+from xreason.trainers.corpora.examples import Example
 
 EXAMPLES = [
     Example(alpaca(f"Was ist {first} plus {second}?"), f"{first} + {second} = {first + second}. The answer is {first + second}.")

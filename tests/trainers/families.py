@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from trainers.structure import Slices
+from xreason.trainers.tuning.structure import Slices
 
 #: What a tiny model of a family needs beside the common sizes; the key is the family's model type.
 FAMILIES: dict[str, dict[str, Any]] = {

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trainers.methods import load_method
-from trainers.reports import StageProgress
-from trainers.train import train
+from xreason.trainers.loop.reports import StageProgress
+from xreason.trainers.methods import load_method
+from xreason.trainers.train import train
 
 
 def main(told: dict[str, Any]) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.tables import methods_as_dicts, methods_table
-from tasks.errors import UserError
-from trainers.methods import list_methods, load_method, method_names, wants_layers, with_layers
-from trainers.stages import AllParameters, FeedForward
+from tests.places import ROOT
+from xreason.harness.showing.tables import methods_as_dicts, methods_table
+from xreason.tasks.errors import UserError
+from xreason.trainers.methods import list_methods, load_method, method_names, wants_layers, with_layers
+from xreason.trainers.stages import AllParameters, FeedForward
 
 HALF = '''"""Half: tunes chosen layers on questions only."""
-from trainers.stages import FeedForward, Method, Stage
+from xreason.trainers.stages import FeedForward, Method, Stage
 
 
 def half(depth: int = 1) -> Method:
@@ -122,7 +123,7 @@ def test_a_broken_method_of_another_package_is_a_line_in_the_list_and_hides_no_o
 
 def test_a_name_that_two_packages_use_is_refused_and_the_others_are_not(package: Path) -> None:
     (package / "entry_points.txt").write_text("[xreason.methods]\nslam = other_methods:half\n")
-    with pytest.raises(UserError, match=r"trainers.slam:slam \(xreason\) and other_methods:half \(other 1.0\) all call"):
+    with pytest.raises(UserError, match=r"xreason.trainers.slam:slam \(xreason\) and other_methods:half \(other 1.0\) all call"):
         load_method("slam")
     assert load_method("full").name == "full"
     (slam,) = [each for each in list_methods() if each.name == "slam"]
@@ -146,7 +147,7 @@ def test_english_sft_is_the_second_stage_of_two_stage() -> None:
 
 
 def test_what_is_in_the_box_is_declared_for_an_installed_distribution_too() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     declared = project["project"]["entry-points"]["xreason.methods"]
     assert set(declared) == {each.name for each in list_methods() if each.package == "xreason"}
     assert all(load_method(name).name == name for name in declared)
@@ -154,9 +155,10 @@ def test_what_is_in_the_box_is_declared_for_an_installed_distribution_too() -> N
 
 def test_nothing_heavy_is_imported_with_the_methods() -> None:
     code = (
-        "import sys, trainers.methods, trainers.corpora, trainers.train, trainers.checkpoint, trainers.loop\n"
+        "import sys, xreason.trainers.methods, xreason.trainers.corpora.load\nimport "
+        "xreason.trainers.train, xreason.trainers.checkpoints.delta, xreason.trainers.loop.loop\n"
         "print(sorted({'torch', 'transformers', 'datasets', 'trl'} & set(sys.modules)))"
     )
-    root = Path(__file__).parents[2]
+    root = ROOT
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

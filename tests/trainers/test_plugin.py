@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from trainers.stages import FeedForward, Method
-
-PLUGIN = Path(__file__).parents[1] / "plugin"
-ROOT = Path(__file__).parents[2]
+from tests.places import PLUGIN, ROOT
+from xreason.trainers.stages import FeedForward, Method
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +43,7 @@ def test_its_file_is_short() -> None:
 
 
 def test_it_is_listed_beside_those_in_the_box(installed: Path) -> None:
-    code = "import json; from harness.tables import methods_as_dicts; print(json.dumps(methods_as_dicts()))"
+    code = "import json; from xreason.harness.showing.tables import methods_as_dicts; print(json.dumps(methods_as_dicts()))"
     rows: dict[str, dict[str, Any]] = {row["method"]: row for row in json.loads(run(installed, "-c", code))}
     assert list(rows)[:3] == ["slam", "two-stage", "full"]
     row = rows["questions-last"]
@@ -55,7 +53,7 @@ def test_it_is_listed_beside_those_in_the_box(installed: Path) -> None:
 
 def test_it_trains_by_its_name_with_a_setting_of_its_own(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import json, sys; from pathlib import Path; from harness.training import train_alone\n"
+        "import json, sys; from pathlib import Path; from xreason.harness.training.training import train_alone\n"
         "settings = {'layer': 2, 'max_steps': 2, 'batch_size': 8, 'rows': 16, 'learning_rate': 1e-3}\n"
         "training, folder = train_alone('questions-last', settings, 'pocket', Path(sys.argv[1]), "
         "languages=['sw'], source='pocket', data=None, seed=0)\n"
@@ -88,7 +86,15 @@ def test_it_stands_on_a_board(installed: Path, tmp_path: Path) -> None:
         "base: pocket\nsource: pocket\nsuites: [pocket]\nlanguages: [en, sw]\nlimit: 4\nmethods:\n"
         "  questions-last: {layer: 2, max_steps: 2, batch_size: 8, rows: 16, learning_rate: 1e-3}\n"
     )
-    program = ["-c", "from harness.cli import main; main()", "compare", str(experiment), "--out", str(tmp_path), "--json"]
+    program = [
+        "-c",
+        "from xreason.harness.cli.app import main; main()",
+        "compare",
+        str(experiment),
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
     (board,) = json.loads(run(installed, *program))["boards"]
     assert [row["method"] for row in board["rows"]] == ["base", "questions-last"]
     assert board["rows"][1]["rank"] == 1

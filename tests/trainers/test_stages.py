@@ -2,9 +2,9 @@
 
 import pytest
 
-from tasks.errors import UserError
-from trainers.methods import load_method
-from trainers.stages import AllParameters, FeedForward, Stage
+from xreason.tasks.errors import UserError
+from xreason.trainers.methods import load_method
+from xreason.trainers.stages import AllParameters, FeedForward, Stage
 
 
 def test_tuning_is_described_in_words() -> None:

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks import prompts
-from tasks.pocket import world
-from trainers.corpora import Example
-from trainers.pocket import corpora
+from xreason.tasks import prompts
+from xreason.tasks.pocket import world
+from xreason.trainers.corpora import pocket as corpora
+from xreason.trainers.corpora.examples import Example
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,269 @@
+r"""A person's own questions: TSV, CSV, JSONL or Parquet in; questions and gold answers out, or all that is wrong with the file.
+
+    question<TAB>answer
+    Marco ha 12 mele e ne mangia 5. Quante mele gli restano?<TAB>7
+
+TSV and CSV are UTF-8 and have a header, except that a file of two columns may begin with its first question, as MGSM's do. Fields
+of CSV may stand in double quotes and be parted by commas or semicolons; in TSV, quotes are text.
+"""
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xreason.harness.adding import cldr
+from xreason.tasks.errors import UserError
+
+#: Columns that are taken where none is named, the first that is there: as MGSM, MSVAMP, AfriMGSM and MetaMath call them.
+#: MSVAMP's `query` is English, its `m_query` the question in the language.
+QUESTION_COLUMNS = ("question", "m_query", "problem", "query", "input")
+ANSWER_COLUMNS = ("answer_number", "answer", "gold", "label", "response", "target", "output")
+
+#: How many problems of a file are told.
+TOLD = 10
+
+#: Least share of a question's letters in the language's scripts; names and units may be in another.
+SCRIPT_SHARE = 0.5
+
+# plain numbers as MGSM and MSVAMP write them: -3, 2,125, 8.0
+_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
+# nobody writes two as 2.000, but in many languages it is two thousand
+_THOUSANDS_BY_DOT = re.compile(r"-?[1-9]\d{0,2}\.\d\d0", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where question and gold answer are: a column's name, or its number from 1; None to find it by the known names."""
+
+    question: str | None = None
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question of a file.
+
+    Attributes:
+        place: where it is, for people: "line 3", or "row 3" where the file has no lines.
+        question: as written, without space around it.
+        answer: the gold answer, as written, without space around it.
+    """
+
+    place: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A file's cells: the names of its columns (none without a header), its rows with their places, and what could not be read."""
+
+    names: tuple[str, ...]
+    rows: list[tuple[str, Sequence[Any]]]
+    problems: list[str]
+
+
+def read_questions(path: Path, code: str, columns: Columns) -> list[dict[str, str]]:
+    """Returns the file's questions, each with `question` and `answer`, in its order.
+
+    Args:
+        path: a file whose name ends in .tsv, .csv, .jsonl or .parquet.
+        code: of the language that they should be in.
+        columns: where question and answer are.
+
+    Raises:
+        UserError: there is no such file, it is in another format, a column is missing, or rows are not fit; says all that is wrong.
+    """
+    table = _read(path)
+    question, answer = _places(path, table, columns)
+    rows = [Row(place, _text(cells, question), _text(cells, answer)) for place, cells in table.rows]
+    problems = [*table.problems, *problems_of(rows, code), *_duplicates(rows)]
+    if not rows and not problems:
+        raise UserError(f"{path} holds no question; put one in each line.")
+    refuse(str(path), problems)
+    return [{"question": row.question, "answer": row.answer} for row in rows]
+
+
+def refuse(name: str, problems: Sequence[str]) -> None:
+    """Raises a `UserError` that lists the problems of what is called `name`, if there are any."""
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+        told = "".join(f"\n  {problem}" for problem in problems[:TOLD])
+        more = f"\n  and {len(problems) - TOLD:,} more" if len(problems) > TOLD else ""
+        raise UserError(f"{name} has {count}, and nothing was added; mend it and add it again:{told}{more}")
+
+
+def problems_of(rows: Iterable[Row], code: str) -> list[str]:
+    """Returns what is wrong with each row by itself: empty, a gold answer that is no number, or a question in another script."""
+    wrong_script = _script_check(code)
+    return [problem for row in rows for problem in (*_empty(row), *_no_number(row), *wrong_script(row))]
+
+
+def _empty(row: Row) -> Iterator[str]:
+    if not row.question:
+        yield f"{row.place}: the question is empty; write it, or delete the row."
+    if not row.answer:
+        yield f"{row.place}: the answer is empty; write the number, or delete the row."
+
+
+def _no_number(row: Row) -> Iterator[str]:
+    if row.answer and not _NUMBER.fullmatch(row.answer):
+        yield (
+            f"{row.place}: the answer {_short(row.answer)!r} is no number; write it in digits as 12, -3, 1,200 or 2.5 "
+            "(multiple choice, as in X-CSQA, is not scored)."
+        )
+    elif _THOUSANDS_BY_DOT.fullmatch(row.answer):
+        plain, decimal = row.answer.replace(".", ""), row.answer.rstrip("0").rstrip(".")
+        yield f"{row.place}: the answer {row.answer!r} may be {plain} or {decimal}; write the one that is meant."
+
+
+def _script_check(code: str) -> Any:
+    import regex  # type: ignore[import-untyped]
+
+    expected = cldr.unicode_scripts(code)
+    letter = regex.compile(r"\p{L}")
+    own = regex.compile("|".join(rf"\p{{Script={script}}}" for script in expected)) if expected else letter
+
+    def check(row: Row) -> Iterator[str]:
+        letters = letter.findall(row.question)
+        if letters and sum(1 for each in letters if own.match(each)) < SCRIPT_SHARE * len(letters):
+            share = sum(1 for each in letters if own.match(each)) / len(letters)
+            yield (
+                f"{row.place}: only {share:.0%} of the letters are {cldr.script_names(code)}, the script of {code}; "
+                "translate the question, or name its language."
+            )
+
+    return check
+
+
+def _duplicates(rows: Iterable[Row]) -> Iterator[str]:
+    first: dict[str, str] = {}
+    for row in rows:
+        same = " ".join(unicodedata.normalize("NFC", row.question).split())
+        if same and first.setdefault(same, row.place) != row.place:
+            yield f"{row.place}: the question is that of {first[same]}; delete one of them."
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _text(cells: Sequence[Any], place: int) -> str:
+    cell = cells[place] if place < len(cells) else None
+    return "" if cell is None else str(cell).strip()
+
+
+def _read(path: Path) -> _Table:
+    readers = {".tsv": _delimited, ".csv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet}
+    if path.suffix.lower() not in readers:
+        raise UserError(f"{path} is none of {', '.join(readers)}; save the questions as one of them.")
+    if not path.is_file():
+        raise UserError(f"There is no file {path}; give the path of your questions with --file.")
+    return readers[path.suffix.lower()](path)
+
+
+def _decoded(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}, line {line}: not UTF-8 ({error.reason}); save the file as UTF-8.") from error
+
+
+def _delimited(path: Path) -> _Table:
+    text = _decoded(path)
+    if path.suffix.lower() == ".tsv":
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
+    else:
+        first = text.partition("\n")[0]
+        delimiter = ";" if first.count(";") > first.count(",") else ","
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    records: list[tuple[str, list[str]]] = []
+    began = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                records.append((f"line {began}", cells))
+            began = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(f"{path}, line {began}: {error}; close its quotes, or save the file anew from a spreadsheet.") from error
+    return _with_header(records)
+
+
+def _with_header(records: list[tuple[str, list[str]]]) -> _Table:
+    names: tuple[str, ...] = ()
+    if records and not _is_question(records[0][1]):
+        names, records = tuple(cell.strip() for cell in records[0][1]), records[1:]
+    width = len(names) or 2
+    problems = [f"{place}: {len(cells)} columns, not {width}; part them anew." for place, cells in records if len(cells) != width]
+    return _Table(names, [(place, cells) for place, cells in records if len(cells) == width], problems)
+
+
+def _is_question(cells: Sequence[str]) -> bool:
+    """Returns whether a first line of a file without header: two columns, the second a number."""
+    return len(cells) == 2 and bool(_NUMBER.fullmatch(cells[1].strip()))
+
+
+def _json_lines(path: Path) -> _Table:
+    objects: list[tuple[str, dict[str, Any]]] = []
+    problems = []
+    for number, line in enumerate(_decoded(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+        except json.JSONDecodeError as error:
+            problems.append(f"line {number}: not JSON ({error.msg}); write one object a line.")
+            continue
+        if isinstance(content, dict):
+            objects.append((f"line {number}", content))
+        else:
+            problems.append(f'line {number}: not an object; write {{"question": "...", "answer": "..."}}.')
+    names = tuple(dict.fromkeys(name for _, each in objects for name in each))
+    return _Table(names, [(place, [each.get(name) for name in names]) for place, each in objects], problems)
+
+
+def _parquet(path: Path) -> _Table:
+    import pyarrow  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path} is no Parquet file ({type(error).__name__}); save the questions anew.") from error
+    rows: list[tuple[str, Sequence[Any]]] = [
+        (f"row {number}", list(row.values())) for number, row in enumerate(table.to_pylist(), start=1)
+    ]
+    return _Table(tuple(table.column_names), rows, [])
+
+
+def _places(path: Path, table: _Table, columns: Columns) -> tuple[int, int]:
+    if not table.names:
+        if not table.rows and table.problems:
+            refuse(str(path), table.problems)
+        names: tuple[str, ...] = ("question", "answer")
+    else:
+        names = table.names
+    question = _place(path, names, "question", columns.question, QUESTION_COLUMNS)
+    answer = _place(path, names, "answer", columns.answer, ANSWER_COLUMNS)
+    if question == answer:
+        raise UserError(f"{path}: question and answer are both column {names[question]!r}; name two columns.")
+    return question, answer
+
+
+def _place(path: Path, names: Sequence[str], kind: str, asked: str | None, known: Sequence[str]) -> int:
+    if asked is not None and asked.isascii() and asked.isdigit() and 1 <= int(asked) <= len(names):
+        return int(asked) - 1
+    lowered = [name.strip().lower() for name in names]
+    for name in known if asked is None else (asked.strip().lower(),):
+        if name in lowered:
+            return lowered.index(name)
+    missing = f"no column {asked!r}" if asked is not None else f"no column that is called as {kind}s are ({', '.join(known)})"
+    raise UserError(f"{path} has {missing}; it has {', '.join(names)}: name one of them, or its number, with --{kind}-column.")

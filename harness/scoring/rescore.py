@@ -1,0 +1,118 @@
+"""Applies the present readings to what models once said: no model, no GPU, no questions asked.
+
+    xreason rescore runs/pocket
+
+Every record of the experiments there is written anew from lm-eval's stored samples, and so are their boards. Where no reading has
+changed, the boards are the same to the last digit.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from xreason.harness.scoring.results import write_boards
+from xreason.harness.scoring.scoring import Asking, identifier_of, read_again
+from xreason.leaderboards.board import Board
+from xreason.leaderboards.records import Reading, Record, write_record
+from xreason.tasks.errors import UserError
+from xreason.tasks.suites import suite_of
+
+RECORD_FILE, BOARD_FILE = "record.json", "leaderboard.json"
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What became of one record.
+
+    Attributes:
+        record: as it is now.
+        folder: where it stands.
+        verdicts: how many there are, both readings.
+        changed: how many of them are not what they were.
+    """
+
+    record: Record
+    folder: Path
+    verdicts: int
+    changed: int
+
+
+def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
+    """Reads the stored samples of every experiment that has a record below `run` anew.
+
+    Returns:
+        What became of each record, and the boards that were written.
+
+    Raises:
+        UserError: there is nothing to read, or a record or its samples are damaged.
+    """
+    paths = sorted(run.rglob(RECORD_FILE)) if run.is_dir() else []
+    if not paths:
+        raise UserError(f"{run} holds no {RECORD_FILE}; name the folder of a comparison, such as runs/pocket.")
+    # runs/EXPERIMENT/METHOD/SEED/record.json: boards stand in the experiment's folder, and need all of its records
+    folders = dict.fromkeys(path.resolve().parents[2] for path in paths)
+    done = [_rescored(path) for folder in folders for path in sorted(folder.glob(f"*/*/{RECORD_FILE}"))]
+    boards = []
+    for folder in folders:
+        old = _read(folder / BOARD_FILE)["boards"] if (folder / BOARD_FILE).exists() else []
+        # a folder may hold records of methods that its board no longer shows
+        shown = {(row["method"], seed) for board in old for row in board["rows"] for seed in row["seeds"]}
+        records = [each.record for each in done if each.folder.parent.parent == folder]
+        records = [record for record in records if (record.method, record.seed) in shown]
+        if records:
+            boards += write_boards(records, folder, reading=_reading(old))
+    return done, boards
+
+
+def _rescored(path: Path) -> Rescored:
+    old = _read(path)
+    try:
+        asking = _asking(old["provenance"])
+        scores = {suite: read_again(path.parent / "scores" / f"{suite}{asking.suffix}", suite_of(suite)) for suite in old["scores"]}
+        first = next(iter(scores))
+        provenance = {
+            **old["provenance"],
+            "shots": asking.shots,
+            "samples": asking.samples,
+            "temperature": asking.temperature,
+            "suite_versions": {suite: suite_of(suite).version for suite in scores},
+            "identifier": identifier_of(path.parent / "scores" / f"{first}{asking.suffix}"),
+        }
+        record = Record.model_validate({**old, "format": 2, "scores": scores, "provenance": provenance})
+    except (KeyError, TypeError, StopIteration, ValidationError) as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); delete it and score that model again.") from error
+    write_record(record, path)
+    flags = [
+        (before, now)
+        for suite, languages in scores.items()
+        for code, score in languages.items()
+        for before, now in zip(_verdicts(old["scores"][suite].get(code, {})), _verdicts(score.model_dump()), strict=False)
+    ]
+    return Rescored(record, path.parent, len(flags), sum(before != now for before, now in flags))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); delete it and score that model again.") from error
+
+
+def _asking(provenance: Mapping[str, Any]) -> Asking:
+    # records of format 1 were all greedy, without worked examples
+    return Asking(
+        provenance["prompt"], provenance.get("shots", 0), provenance.get("samples", 1), provenance.get("temperature", 0.0)
+    )
+
+
+def _verdicts(score: Mapping[str, Any]) -> str:
+    """Returns the verdicts of both readings as one text; those of format 1 had one reading and one sample."""
+    return "".join("".join(score.get(reading, ())) for reading in ("paper", "strict"))
+
+
+def _reading(boards: Sequence[Mapping[str, Any]]) -> Reading:
+    return "strict" if any(board.get("reading") == "strict" for board in boards) else "paper"

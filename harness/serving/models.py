@@ -1,0 +1,97 @@
+"""What can be served: a model folder, a model of the hub, a checkpoint of ours, or the pocket model, all by one word.
+
+xreason score pocket                                  the model that this project ships
+xreason score meta-llama/Llama-2-7b-hf                a hub id (asks the hub, or its cache)
+xreason score runs/pocket/slam/0/checkpoint           a checkpoint: its base, and the tensors that changed
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from xreason.trainers.checkpoints.base import CHECKPOINT_FILE, base_hash, resolve_model
+from xreason.trainers.checkpoints.delta import read_checkpoint, verify_base
+
+#: Keys of a config.json that say nothing about shapes: two models that differ only there can take turns in one engine.
+_SHAPELESS = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model to be served.
+
+    Attributes:
+        name: what the person called it.
+        folder: a full Transformers folder: the model itself, or the base of a delta checkpoint.
+        hash: SHA-256 of all that it answers with.
+        delta: folder with the tensors that differ from those in `folder`, or None.
+        size: bytes on disk that are its own.
+    """
+
+    name: str
+    folder: Path
+    hash: str
+    delta: Path | None = None
+    size: int = 0
+
+    def positions(self) -> int:
+        """Returns the longest sequence it can take, in tokens."""
+        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        return int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
+
+    def signature(self) -> str:
+        """Returns a hash of its shapes and its tokenizer: models that share it can take turns in one engine."""
+        if self.folder == Path():
+            return self.hash  # a server answers for it, so what it is made of is not known
+        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        shapes = {key: value for key, value in config.items() if key not in _SHAPELESS}
+        digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode())
+        for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json"):
+            path = self.folder / name
+            digest.update(path.read_bytes() if path.exists() else b"")
+        return digest.hexdigest()
+
+
+def plain_model(reference: str) -> Model:
+    """Returns the model that `reference` names: "pocket", a folder, or a hub id (asks the hub, or its cache).
+
+    Raises:
+        UserError: there is no such folder and no such model to be had, or it is no causal language model with a tokenizer.
+    """
+    folder = resolve_model(reference)
+    return Model(reference, folder, base_hash(folder), size=_size(folder))
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Returns whether `folder` is a checkpoint of ours."""
+    return (folder / CHECKPOINT_FILE).is_file()
+
+
+def checkpoint_model(folder: Path, name: str) -> tuple[Model, Model]:
+    """Returns the model of a checkpoint, called `name`, and its base.
+
+    Raises:
+        UserError: the checkpoint cannot be read, or its base is gone or has changed since.
+    """
+    checkpoint = read_checkpoint(folder)
+    verify_base(checkpoint)
+    base = plain_model(checkpoint.base)
+    digest = hashlib.sha256(base.hash.encode())
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    delta = checkpoint.kind == "delta"
+    model = Model(name, base.folder if delta else folder, digest.hexdigest(), delta=folder if delta else None, size=_size(folder))
+    return model, base
+
+
+def row_name(reference: str) -> str:
+    """Returns a name for a row of the board and a folder of the run store: what was typed, without what a path cannot hold."""
+    known = re.sub(r"[^A-Za-z0-9._+-]+", "-", reference.removesuffix("/")).strip("-._")
+    return known or "model"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())

@@ -1,0 +1,75 @@
+"""Which engine serves which model: one for all of a comparison, another only where shapes or the tokenizer differ."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from xreason.harness.serving.models import Model
+
+if TYPE_CHECKING:
+    from xreason.harness.serving.engine import Engine
+
+#: Longest prompt and response together, in tokens, where the model would allow more: room for every question of the suites.
+LONGEST = 4096
+
+#: The same where worked examples stand before the question: eight in Telugu, a token a byte.
+LONGEST_WITH_EXAMPLES = 16384
+
+
+class Serving:
+    """Starts vLLM when the first model is asked for, and swaps the others in.
+
+    Attributes:
+        starts: how many engines were started.
+    """
+
+    def __init__(
+        self, *, dtype: str = "auto", longest: int = LONGEST, say: Callable[[str], None] = lambda text: None, **arguments: Any
+    ) -> None:
+        """Prepares; nothing is started yet.
+
+        Args:
+            dtype: what the weights are served in; "auto" for what the model stores.
+            longest: prompt and response together, in tokens, where the model would allow more.
+            say: is told of every start and swap, in one line.
+            arguments: anything else that `vllm.LLM` takes.
+        """
+        self.starts = 0
+        self._engine: Engine | None = None
+        self._dtype, self._longest, self._say, self._arguments = dtype, longest, say, arguments
+
+    def engine_for(self, model: Model) -> "Engine":
+        """Returns the engine, now serving `model`.
+
+        Raises:
+            UserError: vLLM cannot serve it on this machine.
+        """
+        if self._engine is not None and self._engine.takes(model):
+            seconds = self._engine.serve(model)
+            self._say(f"engine: {model.name} swapped in, {1000 * seconds:.0f} ms")
+            return self._engine
+        if self._engine is not None:
+            self._say(f"engine: {model.name} has other shapes or another tokenizer; starting another engine for it")
+            self.stop()
+        self._say(f"engine: starting vLLM with {model.name} ...")
+        began = time.perf_counter()
+        from xreason.harness.serving import engine
+
+        engine.free_memory()
+        self._engine = engine.start(model, dtype=self._dtype, max_length=min(self._longest, model.positions()), **self._arguments)
+        self.starts += 1
+        self._say(f"engine: serving {model.name} after {time.perf_counter() - began:.0f} s")
+        return self._engine
+
+    def stop(self) -> None:
+        """Ends the engine, if one runs."""
+        if self._engine is not None:
+            self._engine.stop()
+            self._engine = None
+
+    def __enter__(self) -> "Serving":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,94 @@
+"""Leaving with the model: from a checkpoint to a folder that Transformers and vLLM load, and where asked to the hub.
+
+export(Path("runs/pocket/slam/0/checkpoint"), Path("my-model"))
+
+my-model/model.safetensors, config.json, tokenizer.json, ...    the base's files, with the tensors that training changed
+my-model/generation_config.json                                 the base's own; made of its config where it has none
+my-model/README.md                                              model card: data, stages, scores (see xreason.harness.showing.cards)
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from xreason.harness.showing.cards import base_card, write_card
+from xreason.harness.store.steps import STEP_FILE
+from xreason.leaderboards.files import sync_folder
+from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.delta import materialise, read_checkpoint
+
+_GENERATION_FILE = "generation_config.json"
+
+
+def export(checkpoint: Path, directory: Path, *, push: str | None = None) -> Path:
+    """Writes the whole model of a checkpoint into `directory`, whole or not at all, and returns it.
+
+    Args:
+        checkpoint: a folder that training wrote; training.json and record.json beside it make the model card fuller.
+        directory: a new or empty folder.
+        push: id of a hub repository ("name/model"), made where there is none, that everything is uploaded to.
+
+    Raises:
+        UserError: there is no checkpoint, its base is gone or has changed, the folder is not empty, or the hub does not take the
+            model (the folder is there then).
+    """
+    if push is not None:
+        _check_repository(push)
+    described = read_checkpoint(checkpoint)
+    if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
+        raise UserError(f"{directory} is not empty; name a new folder.")
+    place = directory.absolute()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=place.parent) as scratch:
+        aside = materialise(described, Path(scratch) / "model")
+        # a full checkpoint of the run store has its key beside the model
+        (aside / STEP_FILE).unlink(missing_ok=True)
+        _complete_generation_config(aside)
+        write_card(described, aside, name=push or place.name, of_base=base_card(aside))
+        _sync(aside)
+        aside.rename(place)
+    sync_folder(place.parent)
+    if push is not None:
+        _upload(directory, push)
+    return directory
+
+
+def _complete_generation_config(folder: Path) -> None:
+    if (folder / _GENERATION_FILE).is_file():
+        return
+    from transformers import AutoConfig, GenerationConfig
+
+    GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False)).save_pretrained(folder)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def _check_repository(name: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise UserError(f"{name!r} can be no repository of the hub ({error}); give one such as my-name/my-model.") from error
+
+
+def _upload(directory: Path, name: str) -> None:
+    from httpx import HTTPError
+    from huggingface_hub import HfApi
+
+    try:
+        hub = HfApi()
+        hub.create_repo(name, exist_ok=True)
+        hub.upload_folder(repo_id=name, folder_path=directory, commit_message="Model and card, exported by xreason")
+    # ValueError: of a token that cannot be one; the hub's own errors are HTTPError or OSError
+    except (HTTPError, OSError, ValueError) as error:
+        raise UserError(
+            f"{directory} is written, but {name} does not take it ({type(error).__name__}): log in with `hf auth login`, then run "
+            f"`hf upload {name} {directory}`."
+        ) from error

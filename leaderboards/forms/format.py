@@ -1,0 +1,130 @@
+"""How numbers are written, so that the terminal table and the page say the same digits."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from xreason.leaderboards.records import Reading
+from xreason.leaderboards.rows import Note, ResponseShares
+from xreason.leaderboards.statistics.intervals import Difference, Interval
+
+#: What stands where there is no number.
+NOTHING = "–"
+
+#: What the readings are called where people read.
+READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading"}
+
+#: What is said of responses beside their accuracy: name of a line, and how to read its share.
+RESPONSE_SHARES: Sequence[tuple[str, Callable[[ResponseShares], float | None]]] = (
+    ("answered", lambda shares: shares.answered),
+    ("cut off", lambda shares: shares.cut_off),
+    ("in language", lambda shares: shares.in_language),
+)
+
+#: When the readings are said to disagree, see `xreason.leaderboards.board.build_board`.
+NOTES_LEGEND = (
+    "A line on strict against paper stands where their difference over the same responses excludes 0 and is larger than half the "
+    "accuracy's own interval."
+)
+
+_MINUTE, _HOUR = 60, 3600
+
+
+def one_line(text: str) -> str:
+    """Text from elsewhere on one line, without control characters that could move a terminal's cursor."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def percent(fraction: float, *, sign: bool = False) -> str:
+    """A fraction in percent with one decimal: 0.7604 is "76.0", with a sign "+76.0"."""
+    # Adding 0.0 turns the -0.0 that small losses round to into 0.0.
+    return format(round(100 * fraction, 1) + 0.0, "+.1f" if sign else ".1f")
+
+
+def interval(estimate: Interval | None) -> str:
+    """A value in percent with its interval: "76.0 ±2.1", or "76.0 [73.9, 78.0]" where the sides differ as printed."""
+    if estimate is None:
+        return NOTHING
+    sign = isinstance(estimate, Difference)
+    value, low, high = (percent(part, sign=sign) for part in (estimate.value, estimate.low, estimate.high))
+    below, above = round(float(value) - float(low), 1), round(float(high) - float(value), 1)
+    return f"{value} ±{above:.1f}" if below == above else f"{value} [{low}, {high}]"
+
+
+def compact_interval(estimate: Interval) -> str:
+    """A value in percent with the wider side of its interval, for narrow columns: "76.0 ±2.1"."""
+    value, low, high = (float(percent(part)) for part in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.1f} ±{max(value - low, high - value):.1f}"
+
+
+def share(fraction: float | None) -> str:
+    """A share with its sign: 0.06 is "6.0 %"."""
+    return NOTHING if fraction is None else f"{percent(fraction)} %"
+
+
+def whole_percent(fraction: float | None) -> str:
+    """A share in whole percent for narrow columns; "0" and "100" are exact, what rounds to them is "<1" and ">99"."""
+    if fraction is None:
+        return NOTHING
+    rounded = round(100 * fraction)
+    if rounded == 0 and fraction > 0:
+        return "<1"
+    return ">99" if rounded == 100 and fraction < 1 else str(rounded)
+
+
+def responses_legend(identifiers: Iterable[str]) -> str:
+    """What the shares of responses mean, given the language identifiers that told them, "" for none."""
+    named = ", ".join(dict.fromkeys(one_line(identifier) for identifier in identifiers if identifier))
+    language = (
+        f"in the question's language, of those that {named} could identify" if named else "not told, as nothing identified it"
+    )
+    return f"Answered: the strict reading found an answer; cut off: ended at the token limit; in language: {language}."
+
+
+def note_lines(notes: Sequence[Note]) -> list[str]:
+    """One line a row of what its notes say: "slam: strict counts 4.1 points more than paper in th, 2.0 less in sw: look ..."."""
+    by_name: dict[str, list[Note]] = {}
+    for note in notes:
+        by_name.setdefault(note.name, []).append(note)
+    return [_note_line(name, together) for name, together in by_name.items()]
+
+
+def _note_line(name: str, notes: Sequence[Note]) -> str:
+    parts: list[str] = []
+    for note in notes:
+        points, side = percent(abs(note.difference.value)), "more" if note.difference.value > 0 else "less"
+        unit, against = (" points", " than paper") if not parts else ("", "")
+        parts.append(f"{points}{unit} {side}{against} in {note.language or 'the mean'}")
+    return one_line(f"{name}: strict counts {', '.join(parts)}: look at its responses before citing either.")
+
+
+def count(number: int | None) -> str:
+    """A whole number in groups of three: "78,336"."""
+    return NOTHING if number is None else f"{number:,}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time: "4.2 s", "1 m 23 s", "2 h 05 m"."""
+    if seconds is None:
+        return NOTHING
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{seconds:.1f} s" if round(seconds, 1) < 10 else f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} m {whole % _MINUTE} s"
+    minutes = round(seconds / _MINUTE)
+    return f"{minutes // 60} h {minutes % 60:02d} m"
+
+
+def size(number: int) -> str:
+    """A size: "512 B", "1.5 MiB", "13.2 GiB"."""
+    amount = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{number} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
+
+
+def learning_rate(rate: float) -> str:
+    """A learning rate as papers write it: "2e-5", "0.001"."""
+    mantissa, exponent, power = f"{rate:g}".partition("e")
+    return f"{mantissa}e{int(power)}" if exponent else mantissa

@@ -1,0 +1,150 @@
+"""Everything a person can get wrong: one sentence, the next thing to do, exit code 2, no traceback."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.conftest import Run
+from xreason.trainers.pocket import MODEL
+
+TRAIN = ("--max-steps", "1", "--batch-size", "4", "--rows", "8", "--source", "pocket", "--languages", "en,sw")
+
+
+def copied(folder: Path) -> Path:
+    shutil.copytree(MODEL, folder)
+    return folder
+
+
+def without_tokenizer(folder: Path) -> Path:
+    copied(folder)
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    return folder
+
+
+def no_causal_model(folder: Path) -> Path:
+    copied(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert", "architectures": ["BertForMaskedLM"]}))
+    return folder
+
+
+def only_pickled(folder: Path) -> Path:
+    copied(folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    return folder
+
+
+def assert_sentence(result: object, *says: str) -> None:
+    code, error = getattr(result, "returncode"), str(getattr(result, "stderr"))  # noqa: B009
+    assert code == 2, error
+    assert "Traceback" not in error
+    for part in says:
+        assert part in error.replace("\n", " "), error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("compare", "--methods", "slan"), ("--methods: There is no method 'slan'; did you mean 'slam'?",)),
+        (("compare", "--suites", "mgms"), ("--suites: There is no suite 'mgms'; did you mean 'mgsm'?",)),
+        (("compare", "--languages", "swahili"), ("--languages: There is no language 'swahili'; did you mean 'sw'?",)),
+        (("compare", "nowhere.yaml"), ("There is no experiment file nowhere.yaml", "pocket")),
+        (("compare", "--seeds", "one"), ("--seeds",)),
+        (("train", "slam", "--layers", "six"), ("--layers 'six' is neither auto, nor a count, nor indices",)),
+        (("train", "slam", "--layers", "99", *TRAIN), ("no layers", "`layers`")),
+        (("train", "slam", "--source", "pockets"), ("There is no source 'pockets'; did you mean 'pocket'?",)),
+        (("train", "full", "--corpora", "question-translatoin", *TRAIN), ("did you mean 'question-translation'?",)),
+        (("train", "slam", "--languages", "en", "--corpora", "question-translation", "--source", "pocket"), ("is empty",)),
+        (("score",), ("nothing to score",)),
+        (("score", "./nowhere"), ("There is no model folder ./nowhere",)),
+        (("score", "some-org/some-model", "--suites", "pocket"), ("hf download some-org/some-model",)),
+        (("score", "pocket", "--suites", "mgsm", "--languages", "sw"), ("juletxara/mgsm", "hf download --repo-type dataset")),
+        (("score", "pocket", "--data", "nowhere"), ("The data folder nowhere does not exist",)),
+        (("score", "x", "--suites", "pocket", "--endpoint", "http://127.0.0.1:9"), ("No server answers at http://127.0.0.1:9/v1",)),
+        (("board", "nowhere"), ("nowhere",)),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
+)
+def test_what_is_mistyped_or_missing_is_one_sentence(
+    xreason: Run, tmp_path: Path, arguments: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    assert_sentence(xreason(*arguments, *(("--out", tmp_path / "runs") if arguments[0] != "board" else ())), *says)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (without_tokenizer, "tokenizer"),
+        (no_causal_model, "BertForMaskedLM"),
+        (only_pickled, "safetensors"),
+    ],
+)
+@pytest.mark.parametrize("command", ["score", "compare", "train"])
+def test_a_folder_that_is_no_servable_model_is_one_sentence(
+    xreason: Run, tmp_path: Path, make: Callable[[Path], Path], says: str, command: str
+) -> None:
+    folder = make(tmp_path / "model")
+    arguments: dict[str, tuple[str | Path, ...]] = {
+        "score": ("score", folder, "--suites", "pocket", "--limit", "1"),
+        "compare": ("compare", "pocket", "--model", folder, "--limit", "1"),
+        "train": ("train", "slam", "--model", folder, "--layers", "1", *TRAIN),
+    }
+    assert_sentence(xreason(*arguments[command], "--out", tmp_path / "runs"), says)
+
+
+def test_a_damaged_data_row_is_named_with_file_and_line(xreason: Run, tmp_path: Path) -> None:
+    (tmp_path / "mgsm").mkdir()
+    (tmp_path / "mgsm" / "mgsm_sw.tsv").write_text("fine\t1\nbroken\n")
+    result = xreason("score", "pocket", "--suites", "mgsm", "--languages", "sw", "--data", tmp_path, "--out", tmp_path / "runs")
+    assert_sentence(result, "mgsm_sw.tsv, line 2")
+
+
+def test_an_output_folder_that_cannot_be_written_is_one_sentence(xreason: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_sentence(xreason("compare", "--out", tmp_path / "file"), "Cannot write to", "--out")
+
+
+def test_a_checkpoint_whose_base_changed_since_is_one_sentence(xreason: Run, tmp_path: Path) -> None:
+    base, runs = copied(tmp_path / "base"), tmp_path / "runs"
+    done = xreason("train", "slam", "--model", base, "--layers", "1", "--learning-rate", "1e-3", *TRAIN, "--out", runs)
+    assert done.returncode == 0, done.stderr
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-3}))
+    checkpoint = runs / "train" / "slam" / "0" / "checkpoint"
+    assert_sentence(xreason("score", checkpoint, "--suites", "pocket", "--out", runs), "was trained from", "train again")
+
+
+def test_debug_shows_the_traceback(xreason: Run, tmp_path: Path) -> None:
+    result = xreason("score", "./nowhere", "--suites", "pocket", "--debug", "--out", tmp_path)
+    assert result.returncode != 0
+    assert "Traceback" in result.stderr
+
+
+def test_tasks_lists_every_suite_and_language_as_a_table_and_as_json(xreason: Run) -> None:
+    table = xreason("tasks")
+    assert table.returncode == 0, table.stderr
+    assert "Kiswahili" in table.stdout
+    suites = json.loads(xreason("tasks", "--json").stdout)
+    assert {suite["suite"]: len(suite["languages"]) for suite in suites} == {"mgsm": 11, "msvamp": 10, "pocket": 6}
+    assert suites[0]["languages"][0]["where"] == "juletxara/mgsm"
+
+
+@pytest.mark.parametrize("module", ["torch", "vllm", "transformers", "datasets", "trl", "lm_eval", "numpy", "pydantic"])
+def test_help_imports_nothing_heavy(module: str) -> None:
+    import subprocess
+    import sys
+
+    probe = "import sys; from xreason.harness.cli.app import app; app(['--help'], standalone_mode=False)"
+    probe += f"; sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+def test_a_damaged_training_report_is_one_sentence(xreason: Run, tmp_path: Path) -> None:
+    arguments = ("train", "slam", "--layers", "1", "--learning-rate", "1e-3", *TRAIN, "--out", tmp_path)
+    assert xreason(*arguments).returncode == 0
+    (tmp_path / "train" / "slam" / "0" / "training.json").write_text("{")
+    assert_sentence(xreason(*arguments), "training.json is not a training report", "delete the checkpoint")

@@ -1,0 +1,185 @@
+"""What is made of responses: samples, how they end, few-shot prompts, and readings that can be applied again."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.leaderboards.conftest import stage
+from xreason.harness.scoring.rescore import rescore
+from xreason.harness.scoring.results import Contender, Questions, record_of, score_contender, write_boards
+from xreason.harness.scoring.scoring import Asking, Scoring, read_scores, score
+from xreason.harness.serving.models import plain_model
+from xreason.leaderboards.records import Record, RecordError, Training, read_record, write_record
+from xreason.tasks.errors import UserError
+from xreason.tasks.suites import SUITES
+
+REAL = os.environ.get("XREASON_DATA")
+POCKET = SUITES["pocket"]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Any]:
+    from xreason.harness.serving import engine
+
+    running = engine.start(plain_model("pocket"), max_length=2048)
+    yield running
+    running.stop()
+
+
+def responses(directory: Path, task: str) -> list[list[str]]:
+    (path,) = directory.rglob(f"samples_{task}_*.jsonl")
+    return [json.loads(line)["resps"][0] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_asked(engine: Any, tmp_path: Path) -> None:
+    asking = Asking(samples=3, temperature=1.5)
+    several = score(engine, "pocket", Scoring(POCKET, ("en", "sw"), 6, 24, asking), tmp_path / "several")
+    score(engine, "pocket", Scoring(POCKET, ("sw",), 2, 24, asking), tmp_path / "few")
+    said = responses(tmp_path / "several", "pocket_sw")
+    assert [len(each) for each in said] == [3] * 6
+    assert all(len(set(each)) > 1 for each in said)
+    assert responses(tmp_path / "few", "pocket_sw") == said[:2]
+
+    assert several["sw"].samples == 3
+    assert several["sw"].majority_paper is not None
+    (written,) = (tmp_path / "several").rglob("results_*.json")
+    reported = json.loads(written.read_text())["results"]["pocket_en"]
+    for metric in ("paper", "strict", "answered"):
+        right = "".join(getattr(several["en"], metric))
+        assert reported[f"{metric},none"] == pytest.approx(right.count("1") / len(right))
+
+
+def test_a_response_is_cut_off_where_it_reaches_the_token_limit(engine: Any, tmp_path: Path) -> None:
+    short = score(engine, "pocket", Scoring(POCKET, ("en", "sw"), 5, 4, Asking()), tmp_path / "short")
+    long = score(engine, "pocket", Scoring(POCKET, ("en", "sw"), 5, 96, Asking()), tmp_path / "long")
+    assert [score.share_cut_off for score in short.values()] == [1.0, 1.0]
+    assert long["en"].share_cut_off == 0.0
+    assert long["en"].share_answered == 1.0
+    assert engine.shortened == 0
+
+
+def test_a_prompt_that_is_too_long_loses_its_beginning_and_is_counted(engine: Any, tmp_path: Path) -> None:
+    score(engine, "pocket", Scoring(POCKET, ("en",), 3, 2048 - 8, Asking()), tmp_path)
+    assert engine.shortened == 3
+
+
+@pytest.mark.skipif(REAL is None, reason="XREASON_DATA names no folder with the real sets")
+def test_worked_examples_stand_before_the_question_and_a_response_ends_where_the_next_would_begin(
+    engine: Any, tmp_path: Path
+) -> None:
+    score(engine, "pocket", Scoring(SUITES["mgsm"], ("sw",), 2, 16, Asking("native-cot", shots=3)), tmp_path)
+    (path,) = tmp_path.rglob("samples_mgsm_sw_*.jsonl")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        prompt, generation = json.loads(line)["arguments"]["gen_args_0"].values()
+        assert prompt.count("Swali: ") == prompt.count("\nJibu la Hatua kwa Hatua:") == 4
+        assert "Swali:" in generation["until"]
+
+
+def test_a_model_without_a_chat_template_is_a_sentence(engine: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no chat template"):
+        score(engine, "pocket", Scoring(POCKET, ("en",), 1, 4, Asking("chat")), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"style": "octopuss"}, "did you mean 'octopus'"),
+        ({"shots": 4}, "takes no worked examples"),
+        ({"samples": 4}, "give a temperature"),
+    ],
+)
+def test_what_does_not_go_together_is_a_sentence(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        Asking(**settings)
+
+
+def test_a_suite_without_worked_examples_and_a_style_without_words_are_sentences() -> None:
+    with pytest.raises(UserError, match="has no worked examples"):
+        Questions(("pocket",), ("en",), asking=Asking("direct", shots=1)).scorings()
+
+
+@pytest.fixture
+def run(engine: Any, tmp_path: Path) -> Path:
+    """A finished run of two models that are one, with its board."""
+    scorings = Questions(("pocket",), ("en", "sw"), 8, 48).scorings()
+    model = plain_model("pocket")
+    contender = Contender("pocket", 0, tmp_path / "run" / "pocket" / "0", model, model, None)
+    score_contender(engine, contender, scorings, "auto")
+    write_boards([record_of(contender, scorings, "auto")], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_reading_a_run_again_gives_the_same_bytes(run: Path) -> None:
+    before = contents(run)
+    done, boards = rescore(run)
+    assert [(each.verdicts, each.changed) for each in done] == [(32, 0)]
+    assert [board.suite for board in boards] == ["pocket"]
+    assert contents(run) == before
+
+
+def test_a_changed_response_changes_its_verdicts_alone(run: Path) -> None:
+    record = read_record(run / "pocket" / "0" / "record.json")
+    (path,) = run.rglob("samples_pocket_en_*.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines[3]["resps"] = [["I do not know."]]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    done, _ = rescore(run)
+    assert done[0].changed == 2
+    now, was = done[0].record.scores["pocket"], record.scores["pocket"]
+    assert now["sw"] == was["sw"]
+    assert now["en"].strict[0] == was["en"].strict[0][:3] + "0" + was["en"].strict[0][4:]
+    assert now["en"].answered[0][3] == "0"
+
+
+def test_a_record_of_the_first_format_is_brought_up_to_date(run: Path) -> None:
+    path = run / "pocket" / "0" / "record.json"
+    record = read_record(path)
+    old = json.loads(path.read_text())
+    for key in ("shots", "samples", "temperature", "suite_versions", "identifier"):
+        del old["provenance"][key]
+    scores = {code: {"paper": score["paper"][0]} for code, score in old["scores"]["pocket"].items()}
+    path.write_text(json.dumps({**old, "format": 1, "scores": {"pocket": scores}}))
+    (run / "pocket" / "0" / "scores" / "pocket" / "verdicts.json").write_text(json.dumps(scores))
+    with pytest.raises(RecordError, match="rescore"):
+        read_record(path)
+
+    rescore(path.parent)
+    unknown = {"pocket": {code: score.model_copy(update={"cut_off": None}) for code, score in record.scores["pocket"].items()}}
+    assert read_record(path) == Record.model_validate({**record.model_dump(), "scores": unknown})
+
+
+def test_verdicts_of_older_readings_are_made_again_from_the_samples(run: Path) -> None:
+    folder = run / "pocket" / "0" / "scores" / "pocket"
+    verdicts = json.loads((folder / "verdicts.json").read_text())
+    right = read_scores(folder, POCKET)
+    verdicts["version"] = "0.1"
+    verdicts["languages"]["en"]["strict"] = ["0" * 8]
+    (folder / "verdicts.json").write_text(json.dumps(verdicts))
+    assert read_scores(folder, POCKET) == right
+
+
+def test_reading_one_row_again_keeps_the_others_on_the_board(run: Path) -> None:
+    record = read_record(run / "pocket" / "0" / "record.json")
+    other = run / "slam" / "0"
+    shutil.copytree(run / "pocket" / "0", other)
+    trained = record.model_copy(update={"method": "slam", "training": Training(stages=(stage(),))})
+    write_record(trained, other / "record.json")
+    write_boards([record, trained], run)
+    before = contents(run)
+    done, _ = rescore(other)
+    assert [each.record.method for each in done] == ["pocket", "slam"]
+    assert contents(run) == before
+
+
+def test_a_folder_without_records_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="name the folder of a comparison"):
+        rescore(tmp_path)

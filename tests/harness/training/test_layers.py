@@ -1,0 +1,179 @@
+"""Language layers in the run store: found once, taken up again, shown, and trained by `layers: auto`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tests.trainers.built import LANGUAGES, questions, save_built_model, save_questions
+from xreason.harness.serving.models import plain_model
+from xreason.harness.training.layers import ParallelQuestions, find, find_once, layers_table, suite_questions
+from xreason.harness.training.training import Plan, make_plan, train_once
+from xreason.tasks.errors import UserError
+from xreason.tasks.pocket import world
+from xreason.trainers.methods import load_method
+from xreason.trainers.stages import FeedForward
+
+BLOCK = (2, 3)
+QUICK = {"corpora": "question-translation", "max_steps": 1, "batch_size": 4, "rows": 8}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_built_model(tmp_path_factory.mktemp("built"), BLOCK)
+
+
+def asked(*codes: str, count: int = 40) -> ParallelQuestions:
+    return ParallelQuestions({code: tuple(questions(code, count)) for code in codes}, "a test")
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {path.name: (path / "step.json").stat().st_mtime_ns for path in (folder / "languages").iterdir()}
+
+
+def test_json_holds_every_layer_and_language_and_the_choice(built: Path, tmp_path: Path) -> None:
+    found, folder = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
+    said = json.loads((folder / "layers.json").read_text())
+    assert said == found.as_dict()
+    assert said["language_layers"] == list(BLOCK)
+    assert said["languages"] == list(LANGUAGES)
+    assert len(said["layers"]) == 8
+    for layer in said["layers"]:
+        assert layer["neurons"] == 96
+        assert layer["overlap_with_english"]["en"] == 1
+        assert (layer["overlap_with_english"]["sw"] < 0.9) == (layer["layer"] in BLOCK)
+        assert (layer["deviation"] > said["threshold"]) == (layer["layer"] in BLOCK)
+        assert layer["deviation"] == pytest.approx(np.mean(list(layer["deviation_of"].values())))
+        assert 0 < layer["active"]["de"] < 96
+
+
+def test_the_plot_is_a_picture_and_a_drawing_with_words(built: Path, tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    _, folder = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
+    picture = imread(folder / "layers.png")
+    assert picture.shape[1] == 9 * 150
+    assert len(np.unique(picture[..., :3].reshape(-1, 3), axis=0)) > 10
+    drawing = (folder / "layers.svg").read_text()
+    for words in ("German", "Swahili", "English", "overlap with English", "language layers", "2-3 (of layers 0-7)"):
+        assert words in drawing
+
+
+def test_the_same_numbers_give_the_same_drawing(built: Path, tmp_path: Path) -> None:
+    drawings = [find_once(plain_model(str(built)), asked("en", "de"), tmp_path / run)[1] / "layers.svg" for run in ("a", "b")]
+    assert drawings[0].read_bytes() == drawings[1].read_bytes()
+
+
+def test_what_was_counted_is_not_counted_again(built: Path, tmp_path: Path) -> None:
+    model = plain_model(str(built))
+    first, folder = find_once(model, asked("en", "de"), tmp_path)
+    before = times(folder.parent)
+    again, _ = find_once(model, asked("en", "de"), tmp_path)
+    assert times(folder.parent) == before
+    assert again.as_dict() == first.as_dict()
+    # one language more: the others stay, what follows from all is new
+    more, _ = find_once(model, asked(*LANGUAGES), tmp_path)
+    after = times(folder.parent)
+    assert {code: after[code] for code in before} == before
+    assert list(json.loads((folder / "layers.json").read_text())["tokens"]) == more.seen.tokens.tolist()
+    assert len(more.seen.tokens) == 3
+    # other questions: all is counted again
+    find_once(model, asked("en", "de", count=30), tmp_path)
+    assert not {times(folder.parent)[code] for code in before} & set(before.values())
+
+
+def test_an_interrupted_search_goes_on_with_the_language_it_was_at(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xreason.harness.training import layers as module
+
+    model, real, done = plain_model(str(built)), module.count_active, []
+
+    def interrupted(*arguments: object, **settings: object) -> object:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(1)
+        return real(*arguments, **settings)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "count_active", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            find_once(model, asked(*LANGUAGES), tmp_path)
+    (folder,) = tmp_path.iterdir()
+    before = times(folder)
+    assert sorted(before) == ["de", "en"]
+    assert not (folder / "found").exists()
+    found, _ = find_once(model, asked(*LANGUAGES), tmp_path)
+    assert found.seen.block.layers == BLOCK
+    assert {code: times(folder)[code] for code in before} == before
+
+
+def test_a_stranger_s_table_names_the_layers_and_says_why(built: Path, tmp_path: Path) -> None:
+    found, _ = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(layers_table(found))
+    text = capture.get()
+    assert [line.split("│")[2].strip() for line in text.splitlines() if line.startswith("│")] == [
+        "language" if layer in BLOCK else "" for layer in range(8)
+    ]
+    assert "times as much" in " ".join(text.split())
+
+
+def test_the_pocket_model_reads_languages_in_its_lowest_layer(tmp_path: Path) -> None:
+    found, folder = find("pocket", tmp_path, questions=60)
+    assert folder == tmp_path / "layers" / "pocket" / "found"
+    assert found.questions == 60
+    assert set(found.seen.languages) == set(world.LANGUAGES)
+    assert found.seen.block.layers == (0,)
+
+
+def test_test_questions_are_asked_only_where_a_suite_is_named() -> None:
+    of_suite = suite_questions("pocket", ("sw",), 20)
+    assert list(of_suite.texts) == ["en", "sw"]
+    tested = {problem.question("sw"): problem.question("en") for problem in world.test_problems()}
+    assert [tested[text] for text in of_suite.texts["sw"]] == list(of_suite.texts["en"])
+    assert len(set(of_suite.texts["en"])) == 20
+
+
+def test_a_suite_and_a_source_together_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give one of them"):
+        find("pocket", tmp_path, suite="pocket", source="pocket")
+
+
+def plan_of(built: Path, data: Path, folder: Path | None, **settings: object) -> Plan:
+    method = load_method("slam", {**QUICK, **settings})
+    return make_plan("slam", method, plain_model(str(built)), ("de", "sw"), source="papers", data=data, seed=0, folder=folder)
+
+
+def test_layers_auto_trains_the_language_layers_and_says_why(built: Path, tmp_path: Path) -> None:
+    data = save_questions(tmp_path / "data", 60)
+    plan = plan_of(built, data, tmp_path / "run")
+    (stage,) = plan.method.stages
+    assert isinstance(stage.tune, FeedForward)
+    assert stage.tune.layers == BLOCK
+    assert stage.tune.evidence is not None
+    assert stage.tune.evidence.startswith("found: languages deviate at least")
+    training = train_once(plan, tmp_path / "run" / "slam" / "0")
+    assert training.stages[0].tuned == f"up_proj, down_proj of layers 2-3 ({stage.tune.evidence})"
+    assert training.stages[0].tuned_parameters == 2 * 2 * 48 * 96
+    (found,) = (tmp_path / "run" / "layers").iterdir()
+    assert (found / "found" / "layers.png").exists()
+
+
+def test_layers_auto_is_found_by_training_questions_whatever_the_seed(built: Path, tmp_path: Path) -> None:
+    data = save_questions(tmp_path / "data", 60)
+    kept, passing = plan_of(built, data, tmp_path / "run"), plan_of(built, data, None)
+    assert kept.method == passing.method
+    assert kept.key == passing.key
+    explicit = plan_of(built, data, None, layers=[0, 1])
+    assert explicit.method.stages[0].tune == FeedForward((0, 1))
+    assert explicit.key != kept.key
+
+
+def test_a_model_without_language_layers_must_be_told_which(tmp_path: Path) -> None:
+    alike, data = save_built_model(tmp_path / "alike", ()), save_questions(tmp_path / "data", 40)
+    with pytest.raises(UserError, match=r"layers=auto finds none in .*give `layers` as a count \(6\)"):
+        plan_of(alike, data, tmp_path / "run")

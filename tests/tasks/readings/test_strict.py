@@ -1,0 +1,256 @@
+"""The strict reading, against a table of responses that was written and read by hand, and against every gold answer."""
+
+import csv
+import json
+import os
+import random
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from babel.numbers import format_decimal
+
+from xreason.tasks import data
+from xreason.tasks.languages import LANGUAGES
+from xreason.tasks.readings import answers
+from xreason.tasks.readings.answers import (
+    answered,
+    majority_paper,
+    majority_paper_correct,
+    majority_strict,
+    majority_strict_correct,
+    strict_correct,
+    strict_reading,
+)
+from xreason.tasks.suites import SUITES
+
+# columns language, reading, reason, text; in the text a ⏎ stands for a line break
+TABLE = list(
+    csv.DictReader((Path(__file__).parent / "strict_table.tsv").open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE)
+)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row['language']}: {row['reason']}")
+def test_a_response_is_read_as_a_careful_reader_reads_it(row: dict[str, str]) -> None:
+    expected = None if row["reading"] == "none" else Decimal(row["reading"])
+    assert strict_reading(row["text"].replace("⏎", "\n"), row["language"]) == expected, row["text"]
+
+
+def test_the_table_has_25_responses_in_each_of_the_eleven_languages() -> None:
+    assert len(TABLE) >= 300
+    assert all(sum(row["language"] == code for row in TABLE) >= 25 for code in LANGUAGES)
+
+
+#: How a sentence of each language ends a response with its answer.
+SENTENCES = {
+    "bn": "অতএব উত্তর হল {}।",
+    "de": "Die Antwort lautet also {}.",
+    "en": "So the answer is {}.",
+    "es": "Por lo tanto, la respuesta es {}.",
+    "fr": "La réponse est donc {}.",
+    "ja": "したがって、答えは{}です。",
+    "ru": "Итак, ответ — {}.",
+    "sw": "Kwa hivyo jibu ni {}.",
+    "te": "కాబట్టి సమాధానం {}.",
+    "th": "ดังนั้นคำตอบคือ {}",
+    "zh": "所以答案是{}。",
+}
+NO_MARKER = "3 + 4 = 7, 2 × 5 = 10 → {}"
+NATIVE_ZEROS = {"bn": "০", "te": "౦", "th": "๐", "zh": "０", "ja": "０"}
+
+with_data = pytest.mark.skipif("XREASON_DATA" not in os.environ, reason="XREASON_DATA names no folder with MGSM and MSVAMP")
+
+
+def as_written(gold: str, language: str) -> set[str]:
+    """The gold answer as people write it in the language: grouped and not, and in the language's own digits."""
+    value = Decimal(gold.replace(",", ""))
+    value = value.quantize(Decimal(1)) if value == value.to_integral_value() else value
+    written = {format_decimal(value, locale=language), format_decimal(value, locale=language, group_separator=False)}
+    if language in NATIVE_ZEROS:
+        native = {ord("0") + digit: chr(ord(NATIVE_ZEROS[language]) + digit) for digit in range(10)}
+        written |= {each.translate(native) for each in written}
+    return written
+
+
+@with_data
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_gold_answer_is_read_back_from_a_sentence_of_its_language(language: str) -> None:
+    suites = [name for name in ("mgsm", "msvamp") if language in SUITES[name].languages]
+    golds = [row["answer"] for name in suites for row in data.rows(name, language)]
+    assert len(golds) == (250 if language == "te" else 1250)
+    for gold in golds:
+        for written in as_written(gold, language):
+            for sentence in (SENTENCES[language], NO_MARKER):
+                assert strict_correct(sentence.format(written), gold, language), sentence.format(written)
+
+
+@with_data
+def test_every_rationale_that_mgsm_publishes_is_read_as_its_published_answer() -> None:
+    lines = (Path(os.environ["XREASON_DATA"]) / "mgsm" / "exemplars.jsonl").read_text(encoding="utf-8").splitlines()
+    rationales = [json.loads(line) for line in lines]
+    assert len(rationales) == 88
+    for rationale in rationales:
+        assert strict_reading(rationale["a"], rationale["language"]) == rationale["number_answer"], rationale["a"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "reading"),
+    [
+        ("de", "2.125", "2125"),
+        ("en", "2.125", "2.125"),
+        ("fr", "2.125", "2.125"),
+        ("de", "2,125", "2.125"),
+        ("fr", "2,125", "2.125"),
+        ("en", "2,125", "2125"),
+        ("de", "2.5 * 850 = 2,125", "2125"),
+        ("de", "2,5 + 2.5 = 2,125", "2.125"),  # evidence for both: the language's own convention
+        ("de", "3.5", "3.5"),
+        ("de", "0.125", "0.125"),
+        ("en", "3,5", "3.5"),
+        ("de", "1,234.5", "1234.5"),
+        ("en", "1.234,5", "1234.5"),
+        ("es", "23 786", "23786"),
+        ("en", "23 786", "786"),
+        ("en", "23\u202f786", "23786"),
+        ("en", "1'234", "1234"),
+        ("bn", "1,23,456", "123456"),
+        ("hi", "१,२३,४५६", "123456"),
+        ("en", "1,23,456", "456"),
+        ("en", "1,2,3", "3"),
+        ("en", "The answer is 1,2,3", "1"),
+        ("en", "The answer is 12 and 15", "12"),
+        ("en", "The answer is 5-7 days", "5"),
+        ("en", "The answer is 3 × 4", "3"),
+        ("en", "1.2.3", None),
+        ("en", "24/12/2020", None),
+        ("en", "10:30", None),
+        ("en", "The answer is .5", "0.5"),
+        ("en", "The answer is 12 eggs per day * 7 days = 84 eggs", "84"),
+        ("en", "The answer is 5 hours and 30 minutes", "5"),
+        ("en", "She must answer 5 questions of 6 points, 30 points", "30"),
+        ("en", "The answer is that in 3 days she earns 54.", "54"),
+        ("en", "The answer is that she earns 54 dollars in 3 days.", "3"),  # the last number: a limit of the rule
+        ("ru", "Ответ: в 2 раза больше, то есть 36", "2"),  # the number at the head: a limit of the rule
+        ("zh", "总共是 12 个（3 × 4）", "4"),  # the last number: a limit of the rule
+        ("en", "\\boxed{5} eggs. In the end the answer is 18.", "5"),  # a box counts before any phrase
+        ("en", "60 %", "60"),
+        ("en", "-$5", "-5"),
+        ("en", "$-5", "-5"),
+        ("en", "10 -5", "5"),
+        ("en", "x = - 5", "-5"),
+        ("en", "minus 5", "-5"),
+        ("en", "18 cm^2", "18"),
+        ("en", "1e5", "100000"),
+        ("en", "1.5 \\times 10^{3}", "1500"),
+        ("en", "2.5×10⁻¹", "0.25"),
+        ("en", "10^3", "1000"),
+        ("en", "5/0", None),
+        ("en", "She came 3rd", "3"),  # nothing but an ordinal
+        ("en", "9" * 73, None),
+        ("zh", "三百二十", None),
+        ("ar", "الجواب ١٬٢٣٤٫٥", "1234.5"),
+        ("it", "La risposta è 1.234,5", "1234.5"),
+        ("pt-BR", "São 2.125", "2125"),
+        ("ko", "총 2,125개", "2125"),
+        ("vi", "Tổng cộng 2.125", "2125"),
+        ("de-CH", "1’234.50", "1234.5"),
+        ("en", "The \\text{answer} is \\boxed{}. It was 4.", "4"),  # an empty box is passed over
+        ("en", "\\boxed{18", "18"),  # cut off before it closed
+    ],
+)
+def test_a_documented_ambiguity_is_read_as_documented(language: str, text: str, reading: str | None) -> None:
+    assert strict_reading(text, language) == (None if reading is None else Decimal(reading))
+
+
+def test_a_third_is_right_within_the_papers_tolerance() -> None:
+    assert strict_correct("0.333", "1/3", "en")
+    assert strict_correct("The answer is 1/3.", "0.3333", "en")
+    assert not strict_correct("0.332", "1/3", "en")
+    assert not strict_correct("8.001", "8.0", "en")
+    assert strict_correct("8.0009", "8.0", "en")
+
+
+def test_no_number_is_no_answer_not_even_to_a_gold_of_zero() -> None:
+    assert not strict_correct("I do not know.", "0", "en")
+    assert not answered("I do not know.", "en")
+    assert strict_correct("None: 0 apples.", "0", "en")
+    assert not strict_correct("18", "none", "en")
+
+
+def test_a_language_that_cldr_does_not_know_is_named() -> None:
+    for code in ("xx", "", "klingon language", "?"):
+        with pytest.raises(ValueError, match="CLDR"):
+            strict_reading("18", code)
+
+
+def test_the_majority_reads_what_most_responses_say_the_first_where_they_tie() -> None:
+    texts = ["no idea", "It is 4.", "It is 3.", "Jibu ni 3.0"]
+    assert majority_strict(texts, "sw") == 3
+    assert majority_paper(["no idea", *texts]) == 0.0  # two responses without a number read as 0.0, and so do they vote
+    assert majority_strict(["It is 4.", "It is 3."], "en") == 4
+    assert majority_strict(["?", "!"], "en") is None
+    assert majority_strict_correct(texts, "3", "sw")
+    assert not majority_strict_correct(["?"], "0", "en")
+    assert majority_paper_correct(["?"], "0")
+    assert not majority_paper_correct(["It is 4.", "It is 3."], "3")
+
+
+ALPHABET = "0123456789,,,...--+= e^%$/:×½²३৪๗３万億\\{}()\n\t\x00\u00a0\u202f\u200b\ud800\udfffİßπ😀答え是ตอบ"
+PIECES = [
+    "the answer is ",
+    "\\boxed{",
+    "\\frac{",
+    "#### ",
+    "答案是",
+    "উত্তর",
+    "jibu ni ",
+    "10^",
+    "e99",
+    " million",
+    "1,000",
+    "1/0",
+    "⅓",
+    "not ",
+]
+
+
+def test_any_string_has_a_reading_or_none_that_is_finite() -> None:
+    generator, languages = random.Random(0), list(LANGUAGES)
+    for number in range(200_000):
+        text = "".join(generator.choice(PIECES if generator.random() < 0.2 else ALPHABET) for _ in range(generator.randrange(20)))
+        reading = strict_reading(text, languages[number % len(languages)])
+        assert reading is None or reading.is_finite(), repr(text)
+
+
+MEGABYTE = 1_000_000
+ADVERSARIAL = [
+    "1",
+    "1,",
+    "1.",
+    "1/",
+    "1 ",
+    "1,111",
+    "(",
+    " ",
+    "\\boxed{",
+    "\\frac{1",
+    "#### step 1\n",
+    "the answer is ",
+    "10:30 ",
+    "3rd ",
+    "1万",
+    "½",
+    "-",
+    "答",
+]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", ADVERSARIAL)
+def test_a_megabyte_of_anything_is_read(unit: str) -> None:
+    text = unit * (MEGABYTE // len(unit))
+    for language in ("de", "zh"):
+        assert strict_reading(text + " Therefore it is 18", language) == 18
+        assert answers.paper_reading(text + " 18") == 18.0
+        strict_reading(text, language)
+    answers.paper_reading(text)

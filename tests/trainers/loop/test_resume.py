@@ -1,0 +1,85 @@
+"""A training that is killed and started again ends in the very weights of one that was not."""
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.places import ROOT
+from xreason.trainers.checkpoints.base import stored_tensors
+from xreason.trainers.checkpoints.delta import iterate_tensors, read_checkpoint
+from xreason.trainers.loop.steps import last_step
+
+ModelOf = Callable[..., Path]
+SETTINGS = {"learning_rate": 0.005, "batch_size": 8, "epochs": 2, "max_length": 250}
+KILLED = -9
+
+
+def run(told: dict[str, Any]) -> int:
+    command = [sys.executable, "-m", "tests.trainers.run_training", json.dumps(told)]
+    return subprocess.run(command, cwd=ROOT, check=False, timeout=300, capture_output=True).returncode
+
+
+def same(one: Path, other: Path) -> bool:
+    before, after = (dict(iterate_tensors(read_checkpoint(folder))) for folder in (one, other))
+    return before.keys() == after.keys() and all(before[name].equal(after[name]) for name in before)
+
+
+def test_a_killed_stage_goes_on_and_ends_in_the_same_weights(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    told = {"method": "slam", "settings": {**SETTINGS, "layers": 2}, "base": str(model_of("llama")), "data": str(data)}
+    assert run({**told, "out": str(tmp_path / "whole")}) == 0
+    step = random.SystemRandom().randrange(3, 16)
+    work = tmp_path / "work"
+    again = {**told, "out": str(tmp_path / "again"), "work": str(work)}
+    assert run({**again, "kill": ["language alignment", step]}) == KILLED
+    saved = last_step(work / "stage-0")
+    assert saved is not None
+    assert saved.name == f"step-{(step - 1) // 2 * 2}"
+    assert [folder.name for folder in (work / "stage-0").iterdir()] == [saved.name]
+    assert run(again) == 0
+    assert same(tmp_path / "whole", tmp_path / "again"), f"killed at step {step}"
+    whole, resumed = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("whole", "again"))
+    assert resumed["seen"][0][1] == int(saved.name.removeprefix("step-")) + 1
+    assert [loss for _, loss in resumed["losses"]] == pytest.approx([loss for _, loss in whole["losses"]], abs=0)
+    assert resumed["tokens"] == whole["tokens"]
+
+
+def test_a_step_checkpoint_holds_what_is_tuned_and_nothing_frozen(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    from torch.distributed.checkpoint import FileSystemReader
+
+    base = model_of("llama")
+    told = {"method": "slam", "settings": {**SETTINGS, "layers": 1}, "base": str(base), "data": str(data)}
+    assert run({**told, "out": str(tmp_path / "out"), "work": str(tmp_path / "work"), "kill": ["language alignment", 3]}) == KILLED
+    saved = last_step(tmp_path / "work/stage-0")
+    assert saved is not None
+    names = {name for name in FileSystemReader(saved).read_metadata().state_dict_metadata if "layers" in name}
+    assert names
+    assert all(".layers.0.mlp.up_proj." in name or ".layers.0.mlp.down_proj." in name for name in names)
+    size = sum(file.stat().st_size for file in saved.iterdir())
+    tuned = 3 * 4 * 2 * 64 * 128  # weights and two moments, float32
+    assert tuned < size < tuned + 200_000 < sum(tensor.nbytes for _, tensor in stored_tensors(base))
+
+
+def test_a_finished_first_stage_is_not_trained_again(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    told = {"method": "two-stage", "settings": {**SETTINGS, "epochs": 1}, "base": str(model_of("qwen2")), "data": str(data)}
+    assert run({**told, "out": str(tmp_path / "whole")}) == 0
+    again = {**told, "out": str(tmp_path / "again"), "work": str(tmp_path / "work")}
+    assert run({**again, "kill": ["response alignment", 3]}) == KILLED
+    assert run(again) == 0
+    assert same(tmp_path / "whole", tmp_path / "again")
+    seen = json.loads((tmp_path / "again.json").read_text())["seen"]
+    assert {stage for stage, *_ in seen} == {"response alignment"}
+
+
+def test_another_training_does_not_go_on_from_what_this_one_left(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    told = {"method": "slam", "base": str(model_of("llama")), "data": str(data), "work": str(tmp_path / "work")}
+    first = {**told, "settings": {**SETTINGS, "layers": 1}, "out": str(tmp_path / "first")}
+    assert run({**first, "kill": ["language alignment", 5]}) == KILLED
+    other = {**told, "settings": {**SETTINGS, "layers": 1, "learning_rate": 0.001}, "out": str(tmp_path / "other")}
+    assert run(other) == 0
+    assert json.loads((tmp_path / "other.json").read_text())["seen"][0][1] == 1

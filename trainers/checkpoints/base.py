@@ -1,0 +1,190 @@
+"""The model that training starts from: where its files are, what they hash to, and how it is loaded."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xreason.tasks.errors import UserError
+from xreason.trainers.pocket import MODEL
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+#: The model that this project ships goes by this word.
+POCKET = "pocket"
+#: Marks a folder as one of our checkpoints.
+CHECKPOINT_FILE = "checkpoint.json"
+_INDEX = "model.safetensors.index.json"
+_WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_BLOCK = 1 << 22  # bytes
+
+
+def resolve_model(model: str | Path) -> Path:
+    """Returns the folder of a model: the one given, the pocket model's, or the hub's copy of that id (fetched if it must be).
+
+    Raises:
+        UserError: there is none; or the folder holds no causal language model with its tokenizer, only a delta checkpoint, or
+            weights other than safetensors.
+    """
+    folder = MODEL if model == POCKET else Path(model).expanduser()
+    if not folder.is_dir():
+        folder = _fetched(str(model))
+    if (folder / CHECKPOINT_FILE).is_file() and not (folder / "config.json").is_file():
+        raise UserError(f"{model} is a checkpoint that holds only what changed; materialise it into a full model folder first.")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{model} holds no config.json, so it is no model folder; give the folder that `hf download` made.")
+    weight_files(folder)
+    _check_causal(folder)
+    return folder
+
+
+def _fetched(model: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    advice = f"give a model folder, or run `hf download {model}` on a machine with network"
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise UserError(f"There is no model folder {model}; check the path, or give a hub id such as meta-math/MetaMath-7B-V1.0.")
+    try:
+        return Path(snapshot_download(model, allow_patterns=_WANTED))
+    except (OSError, HFValidationError, HfHubHTTPError) as error:
+        raise UserError(f"{model} is no folder here, nor to be had from the hub ({type(error).__name__}); {advice}.") from error
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Returns the safetensors files of a model folder, in the order of their names; a sharded model's are those of its index.
+
+    Raises:
+        UserError: there are none, or one that the index names is missing.
+    """
+    index = folder / _INDEX
+    if not index.is_file():
+        found = sorted(folder.glob("*.safetensors"))
+        if not found:
+            pickled = " It has only .bin weights, which can run code when read." if list(folder.glob("*.bin")) else ""
+            raise UserError(
+                f"{folder} holds no safetensors weights.{pickled} Convert it with save_pretrained, which writes safetensors."
+            )
+        return found
+    files = [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file} is missing, though {index.name} names it; fetch the model again.")
+    return files
+
+
+def tensor_files(folder: Path) -> dict[str, Path]:
+    """Returns which file of a folder stores which tensor.
+
+    Raises:
+        UserError: there are no files, or one that the index names is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    found: dict[str, Path] = {}
+    for file in weight_files(folder):
+        try:
+            with safe_open(file, framework="np") as opened:
+                found.update(dict.fromkeys(opened.keys(), file))
+        except SafetensorError as error:
+            raise UserError(f"{file} cannot be read as safetensors ({error}); fetch it again.") from error
+    return found
+
+
+def base_hash(model: str | Path) -> str:
+    """Returns the SHA-256 (hex) over names and contents of a model's config and safetensors files.
+
+    Raises:
+        UserError: as resolve_model.
+    """
+    folder = resolve_model(model)
+    digest = hashlib.sha256()
+    for file in (folder / "config.json", *weight_files(folder)):
+        digest.update(f"{file.name}\n{file.stat().st_size}\n".encode())
+        with file.open("rb") as content:
+            while block := content.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def stored_tensors(folder: Path) -> Iterator[tuple[str, "torch.Tensor"]]:
+    """Yields (name, tensor) for all that a folder stores, one tensor in memory at a time, in the stored dtype."""
+    for file in weight_files(folder):
+        yield from tensors_of_file(file)
+
+
+def tensors_of_file(file: Path) -> Iterator[tuple[str, "torch.Tensor"]]:
+    """Yields (name, tensor) of one safetensors file, one tensor in memory at a time.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as opened:
+            for name in opened.keys():  # noqa: SIM118  # it is no mapping
+                yield name, opened.get_tensor(name)
+    except SafetensorError as error:
+        raise UserError(f"{file} cannot be read as safetensors ({error}); fetch it again.") from error
+
+
+def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """Returns the model and its tokenizer, on `device`.
+
+    Weights are float32; with mixed precision, bfloat16 ones stay so (what a stage tunes, it makes float32).
+
+    Raises:
+        UserError: its tokenizer cannot be read, or its weights do not fit its config.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{folder} holds no tokenizer that can be read ({type(error).__name__}); put the model's own beside it."
+        ) from error
+    dtype: Any = "auto" if mixed_precision else torch.float32
+    with _no_progress_bar():
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise UserError(f"{folder} lacks weights that its config asks for ({', '.join(missing[:5])}); fetch the model again.")
+    if model.dtype == torch.float16:
+        model = model.float()
+    return model.to(device), tokenizer
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keeps Transformers from drawing a bar into whatever the caller draws."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _check_causal(folder: Path) -> None:
+    # by what the files say: importing Transformers to find this out takes seconds
+    try:
+        architectures = list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or ["none"])
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{folder}/config.json cannot be read ({type(error).__name__}); fetch the model again.") from error
+    if not any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
+        raise UserError(f"{folder} is {architectures[0]}, not a causal language model; give one such as LlamaForCausalLM.")
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise UserError(f"{folder} holds no tokenizer ({', '.join(_TOKENIZERS)}); put the model's own beside it.")

@@ -1,0 +1,233 @@
+"""Trained models on disk: only the tensors that changed beside a pointer to the base, or a whole model folder.
+
+A checkpoint is a folder with checkpoint.json and safetensors. Kind "delta" holds exactly the tensors that differ from the base's
+stored ones; kind "full", where all differ, is a model folder that Transformers and vLLM load as it is.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.base import (
+    CHECKPOINT_FILE,
+    POCKET,
+    base_hash,
+    resolve_model,
+    stored_tensors,
+    tensor_files,
+    tensors_of_file,
+    weight_files,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+_FORMAT = 1
+_DELTA_FILE = "model.safetensors"
+_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".msgpack", ".h5"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model on disk.
+
+    Attributes:
+        directory: the folder.
+        kind: "delta" or "full".
+        base: the base model's folder (absolute) or hub id.
+        base_hash: of the base at the time of training (see xreason.trainers.checkpoints.base.base_hash).
+        tensors: names of those that differ from the base, as its files name them.
+        method: the method's name.
+        seed: of the training.
+    """
+
+    directory: Path
+    kind: Literal["delta", "full"]
+    base: str
+    base_hash: str
+    tensors: tuple[str, ...]
+    method: str
+    seed: int
+
+
+def save_checkpoint(
+    model: "PreTrainedModel", base: str | Path, directory: Path, *, method: str, seed: int, hash_of_base: str | None = None
+) -> Checkpoint:
+    """Writes what training changed into `directory`, and returns the checkpoint.
+
+    Each tensor is cast to the dtype in which the base stores it and compared bit by bit. Names and shapes are those of the base's
+    files, also where Transformers holds them otherwise in memory (Mixtral's experts, each a tensor in the files, are one there), so
+    that a delta's tensors take the place of the base's; tied weights are written once. Config and tokenizer of a full checkpoint
+    are the base's own files, byte for byte: training changes neither.
+
+    Args:
+        model: the trained model.
+        base: folder or hub id that it was loaded from.
+        directory: is made where it does not exist.
+        method: for the record.
+        seed: for the record.
+        hash_of_base: where it is known already; hashing a 7B takes half a minute.
+
+    Raises:
+        UserError: nothing changed, the base's folder is gone, or its files have no place for a weight of the model.
+    """
+    folder = resolve_model(base)
+    trained = _as_in_files(model, folder)
+    compared = 0
+    changed: list[str] = []
+    for name, stored in stored_tensors(folder):
+        if name in trained:
+            compared += 1
+            if not _same(_as_stored(trained[name], stored), stored):
+                changed.append(name)
+    if not changed:
+        raise UserError(f"Training {method} changed no weight as {base} stores them; raise learning_rate or the number of steps.")
+    checkpoint = Checkpoint(
+        directory=directory,
+        kind="full" if len(changed) == compared else "delta",
+        base=str(Path(base).expanduser().resolve()) if base != POCKET and Path(base).expanduser().is_dir() else str(base),
+        base_hash=hash_of_base or base_hash(folder),
+        tensors=tuple(changed),
+        method=method,
+        seed=seed,
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    if checkpoint.kind == "full":
+        _write_model(folder, directory, trained)
+    else:
+        _write_delta(folder, directory, trained, set(changed))
+    _write_description(checkpoint)
+    return checkpoint
+
+
+def _as_in_files(model: "PreTrainedModel", folder: Path) -> dict[str, "torch.Tensor"]:
+    """Returns the model's tensors under the names, and cut in the way, in which it was loaded from `folder`."""
+    from transformers.core_model_loading import revert_weight_conversion
+
+    trained: dict[str, torch.Tensor] = dict(revert_weight_conversion(model, model.state_dict()))
+    stored = tensor_files(folder)
+    # a tied weight has a second name, which the files lack
+    has_place = {tensor.data_ptr() for name, tensor in trained.items() if name in stored}
+    buffers = {name for name, _ in model.named_buffers()}
+    known = stored.keys() | buffers
+    lost = [name for name, tensor in trained.items() if name not in known and tensor.data_ptr() not in has_place]
+    if lost:
+        raise UserError(
+            f"The files of {folder} have no tensor for {', '.join(sorted(lost)[:5])}, so a checkpoint would lose it; load the "
+            "base in Transformers, write it with save_pretrained into a new folder, and train from there."
+        )
+    return trained
+
+
+def _as_stored(tensor: "torch.Tensor", stored: "torch.Tensor") -> "torch.Tensor":
+    return tensor.detach().to(device="cpu", dtype=stored.dtype).contiguous()
+
+
+def _same(one: "torch.Tensor", other: "torch.Tensor") -> bool:
+    import torch
+
+    # as bytes: to numbers, -0.0 equals 0.0 and no NaN equals itself
+    return one.shape == other.shape and torch.equal(one.reshape(-1).view(torch.uint8), other.reshape(-1).view(torch.uint8))
+
+
+def _write_delta(folder: Path, directory: Path, trained: dict[str, "torch.Tensor"], changed: set[str]) -> None:
+    from safetensors.torch import save_file
+
+    tensors = {name: _as_stored(trained[name], stored) for name, stored in stored_tensors(folder) if name in changed}
+    save_file(tensors, directory / _DELTA_FILE, metadata={"format": "pt"})
+
+
+def _write_model(folder: Path, directory: Path, replaced: dict[str, "torch.Tensor"]) -> None:
+    """Writes a model folder like `folder`, file by file, with the tensors that `replaced` has in place of the stored ones."""
+    from safetensors.torch import save_file
+
+    for file in weight_files(folder):
+        tensors = {name: _as_stored(replaced.get(name, stored), stored) for name, stored in tensors_of_file(file)}
+        save_file(tensors, directory / file.name, metadata={"format": "pt"})
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and file.suffix not in _WEIGHTS and file.name != CHECKPOINT_FILE and not file.name.startswith("."):
+            shutil.copyfile(file, directory / file.name)
+
+
+def _write_description(checkpoint: Checkpoint) -> None:
+    fields = asdict(checkpoint)
+    del fields["directory"]
+    fields["base"] = {"id": fields["base"], "hash": fields.pop("base_hash")}
+    text = json.dumps({"format": _FORMAT, **fields}, indent=2, ensure_ascii=False)
+    (checkpoint.directory / CHECKPOINT_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_checkpoint(directory: str | Path) -> Checkpoint:
+    """Returns the checkpoint in `directory`.
+
+    Raises:
+        UserError: there is none, or its description is damaged or of a later format.
+    """
+    path = Path(directory) / CHECKPOINT_FILE
+    if not path.is_file():
+        raise UserError(
+            f"{directory} is not a checkpoint: it holds no {CHECKPOINT_FILE}; give a folder that `xreason train` wrote."
+        )
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields["format"] != _FORMAT:
+            raise UserError(f"{path} is of format {fields['format']}, this version reads {_FORMAT}; use the version that wrote it.")
+        if fields["kind"] not in ("delta", "full"):
+            raise ValueError(fields["kind"])
+        return Checkpoint(
+            directory=Path(directory),
+            kind=fields["kind"],
+            base=str(fields["base"]["id"]),
+            base_hash=str(fields["base"]["hash"]),
+            tensors=tuple(str(name) for name in fields["tensors"]),
+            method=str(fields["method"]),
+            seed=int(fields["seed"]),
+        )
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); train again.") from error
+
+
+def verify_base(checkpoint: Checkpoint) -> None:
+    """Makes sure that the base is what the checkpoint was trained from.
+
+    Raises:
+        UserError: the base is gone or has changed.
+    """
+    try:
+        now = base_hash(checkpoint.base)
+    except UserError as error:
+        raise UserError(f"{checkpoint.directory} was trained from {checkpoint.base}, which is not to be had: {error}") from error
+    if now != checkpoint.base_hash:
+        raise UserError(
+            f"{checkpoint.directory} was trained from {checkpoint.base} with hash {checkpoint.base_hash[:12]}, which is now "
+            f"{now[:12]}; train again, or restore the base."
+        )
+
+
+def iterate_tensors(source: Checkpoint | str | Path) -> Iterator[tuple[str, "torch.Tensor"]]:
+    """Yields (name, tensor) for all that a checkpoint itself, or a model folder or hub id, stores; one in memory at a time.
+
+    Raises:
+        UserError: files are missing or damaged.
+    """
+    return stored_tensors(source.directory if isinstance(source, Checkpoint) else resolve_model(source))
+
+
+def materialise(checkpoint: Checkpoint, directory: Path) -> Path:
+    """Writes the whole trained model as a Transformers folder into `directory`, and returns it.
+
+    Raises:
+        UserError: the checkpoint is a delta and its base is gone or has changed.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if checkpoint.kind == "full":
+        _write_model(checkpoint.directory, directory, {})
+    else:
+        verify_base(checkpoint)
+        _write_model(resolve_model(checkpoint.base), directory, dict(iterate_tensors(checkpoint)))
+    return directory

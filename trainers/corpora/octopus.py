@@ -1,0 +1,69 @@
+r"""MathOctopus's GSM8KInstruct_Parallel: GSM8K problems with rationales in ten languages (Chen et al., arXiv 2310.20246).
+
+A row: {"prompt": "... completes the request in Swahili. Please answer in Swahili.\n\n### Instruction:\nWeng anapata $12 kwa
+saa ...\n\n### Response:", "chosen": "..."}. No id ties it to its English original, so pairs are aligned (alignment.py).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import LANGUAGES
+from xreason.trainers.corpora.alignment import align, number_signature
+
+HUB_ID = "Mathoctopus/GSM8KInstruct_Parallel"
+FOLDER = "gsm8kinstruct_parallel"
+COLUMNS = ("prompt", "chosen")
+
+_CODES = {language.english: language.code for language in LANGUAGES.values()}
+_IN_LANGUAGE = re.compile(rf"\bin ({'|'.join(_CODES)})\b")
+_QUESTION = re.compile(r"Instruction:\n(.*?)(?:\n\s*\n|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem in one language.
+
+    Attributes:
+        question: in the language.
+        rationale: in the language, ending with the answer.
+    """
+
+    question: str
+    rationale: str
+
+
+def problems_by_language(rows: Iterable[Mapping[str, str]], where: str) -> dict[str, list[Problem]]:
+    """Returns the problems of each language (by its code), in the order of the file.
+
+    Args:
+        rows: with the columns prompt and chosen.
+        where: the file or hub id, for errors.
+
+    Raises:
+        UserError: a row names no language, or has no instruction.
+    """
+    grouped: dict[str, list[Problem]] = {}
+    for number, row in enumerate(rows, start=1):
+        frame, _, _ = row["prompt"].partition("Instruction:\n")
+        language = _IN_LANGUAGE.search(frame)
+        question = _QUESTION.search(row["prompt"])
+        if language is None or question is None:
+            raise UserError(
+                f"{where}, row {number} names no known language or has no instruction in its prompt; is it really {HUB_ID}?"
+            )
+        problem = Problem(question.group(1).strip(), row["chosen"].strip())
+        grouped.setdefault(_CODES[language.group(1)], []).append(problem)
+    return grouped
+
+
+def pair_with_english(problems: Iterable[Problem], english: Iterable[Problem]) -> tuple[list[tuple[Problem, Problem]], int]:
+    """Returns the certain pairs (problem, its English original), and how many problems have none."""
+    left, right = list(problems), list(english)
+    pairs = align([_signature(problem) for problem in left], [_signature(problem) for problem in right])
+    return [(left[own], right[original]) for own, original in pairs], len(left) - len(pairs)
+
+
+def _signature(problem: Problem) -> tuple[int, ...]:
+    return number_signature(f"{problem.question}\n{problem.rationale}")

@@ -1,0 +1,109 @@
+"""Rows of published sets, read from a local file or from the hub, with errors that say which file and line to look at."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from xreason.tasks.errors import UserError
+
+
+def read_lines(path: Path) -> list[str]:
+    r"""Returns the lines of a UTF-8 file, without their "\n"; other separators that Unicode knows do not end a line.
+
+    Raises:
+        UserError: the file cannot be read, or a line is not UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
+    lines = content.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    decoded: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            decoded.append(line.decode("utf-8").removesuffix("\r"))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}, line {number} is not UTF-8; convert the file, or fetch it again.") from error
+    return decoded
+
+
+def read_json_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Returns the rows of a file of JSON lines, or of one JSON list; only `columns`, all of them text.
+
+    Raises:
+        UserError: a row is not JSON, or lacks a column, or holds something else than text in it.
+    """
+    lines = read_lines(path)
+    if lines and lines[0].lstrip().startswith("["):
+        rows = _parsed("\n".join(lines), f"{path}")
+        return [_chosen(row, columns, f"{path}, row {number}") for number, row in enumerate(rows, start=1)]
+    return list(_json_lines(path, lines, columns))
+
+
+def _json_lines(path: Path, lines: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            where = f"{path}, line {number}"
+            yield _chosen(_parsed(line, where), columns, where)
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where} is not JSON ({error.msg}); repair it, or fetch the file again.") from error
+
+
+def _chosen(row: Any, columns: Sequence[str], where: str) -> dict[str, str]:
+    if not isinstance(row, dict) or not all(isinstance(row.get(column), str) for column in columns):
+        has = ", ".join(row) if isinstance(row, dict) else type(row).__name__
+        raise UserError(f"{where} must hold text in the columns {', '.join(columns)}, but has {has}; is this the right file?")
+    return {column: row[column] for column in columns}
+
+
+def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list[dict[str, str]]:
+    """Returns the rows of the train split of a set on the Hugging Face hub (or in its cache).
+
+    Args:
+        hub_id: the set's id.
+        columns: those to keep.
+        looked_for: the local path that was not there, for the error.
+
+    Raises:
+        UserError: the hub cannot be reached or has no such set, or its columns differ.
+    """
+    import datasets
+
+    try:
+        table = datasets.load_dataset(hub_id, split="train")
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        folder = looked_for.parent if looked_for.suffix else looked_for
+        raise UserError(
+            f"{hub_id} is neither at {looked_for} nor to be had from the hub ({type(error).__name__}); on a machine with network "
+            f"run `hf download --repo-type dataset {hub_id} --local-dir {folder}`, and give the data folder with --data."
+        ) from error
+    missing = [column for column in columns if column not in table.column_names]
+    if missing:
+        raise UserError(
+            f"{hub_id} on the hub has the columns {', '.join(table.column_names)}, not {', '.join(columns)}; use a local copy."
+        )
+    return [
+        _chosen(row, columns, f"{hub_id}, row {number}") for number, row in enumerate(table.select_columns(list(columns)), start=1)
+    ]
+
+
+def find_json_file(folder: Path) -> Path | None:
+    """Returns train.jsonl in `folder`, else the only JSON file in it (as `hf download` names it), else None.
+
+    Raises:
+        UserError: there are several, none of them train.jsonl.
+    """
+    if (folder / "train.jsonl").is_file():
+        return folder / "train.jsonl"
+    found = sorted(path for pattern in ("*.json", "*.jsonl") for path in folder.glob(pattern))
+    if len(found) > 1:
+        raise UserError(f"{folder} holds several JSON files and no train.jsonl; name the one to use train.jsonl.")
+    return found[0] if found else None

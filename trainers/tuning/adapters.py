@@ -1,0 +1,60 @@
+"""Low-rank adapters for the time of one stage: PEFT's LoRA layers go in, learn, and are merged into the weights they stand beside.
+
+What is left behind is the model as it was, with the same names and shapes, so that its checkpoint, its engine and the next stage
+need to know nothing of adapters.
+"""
+
+from typing import TYPE_CHECKING
+
+from xreason.trainers.stages import LowRank
+from xreason.trainers.tuning.structure import ADAPTER, choose, linear_layers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_TUNER = "_low_rank_tuner"
+
+
+def add_adapters(model: "PreTrainedModel", tune: LowRank, *, seed: int) -> int:
+    """Puts adapters into a model, in float32 and alone with gradients, and returns how many numbers they hold.
+
+    They begin as zero: A is drawn from `seed`, B is 0. The generator of everything else that is random is left as it was.
+
+    Raises:
+        UserError: the model has none of the layers that `tune` names.
+    """
+    import torch
+    from peft import LoraConfig
+    from peft.tuners.lora import LoraModel
+    from transformers.pytorch_utils import Conv1D
+
+    layers = linear_layers(model, tune.targets)
+    count = sum(tuned.count for tuned in choose(model, tune))
+    config = LoraConfig(
+        r=tune.rank,
+        lora_alpha=tune.alpha,
+        lora_dropout=tune.dropout,
+        target_modules=list(layers),
+        fan_in_fan_out=any(isinstance(layer, Conv1D) for layer in layers.values()),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        tuner = LoraModel(model, config, ADAPTER)
+    # past nn.Module, which would make the model a part of itself
+    model.__dict__[_TUNER] = tuner
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
+    return count
+
+
+def has_adapters(model: "PreTrainedModel") -> bool:
+    """Returns whether add_adapters was here and merge_adapters was not."""
+    return _TUNER in model.__dict__
+
+
+def merge_adapters(model: "PreTrainedModel") -> None:
+    """Adds W + (alpha / rank) B A in float32, rounds it to the dtype of W, and takes the adapters out; does nothing without any."""
+    tuner = model.__dict__.pop(_TUNER, None)
+    if tuner is not None:
+        tuner.merge_and_unload()

@@ -1,0 +1,242 @@
+"""What a stage tunes of a model, counted to the parameter, and what training it will take, estimated before anything is loaded.
+
+Models are built on the meta device, from their config.json alone: a 70B model is counted in a second and takes no memory.
+
+    count("meta-llama/Llama-2-13b-hf", FeedForward(6))    Counts(tuned=849346560, total=13015864320), share 6.5 %
+
+Counts are exact; memory and FLOPs are estimates, each by a formula that its docstring gives, with its source.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.base import POCKET
+from xreason.trainers.pocket import MODEL
+from xreason.trainers.stages import FeedForward, LowRank, Tune
+from xreason.trainers.tuning.structure import choose, feed_forward_blocks, layer_count, layers_path
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much of a model a stage tunes.
+
+    Attributes:
+        tuned: numbers that are trained.
+        total: parameters of the model, tied ones once.
+    """
+
+    tuned: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """The tuned share, in 0..1."""
+        return self.tuned / self.total
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory that training takes on one device that holds everything, in bytes; estimated (see estimate_memory)."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def states(self) -> int:
+        """What is there whatever the batch, and what several GPUs can share out: weights, gradients and optimizer."""
+        return self.weights + self.gradients + self.optimizer
+
+    @property
+    def total(self) -> int:
+        """The sum."""
+        return self.states + self.activations
+
+
+def count(model: str | Path, tune: Tune) -> Counts:
+    """Returns what `tune` trains of a model.
+
+    Args:
+        model: "pocket", a folder (config.json is enough), or a hub id.
+        tune: which parameters are trained.
+
+    Raises:
+        UserError: there is no such model, or `tune` does not fit it.
+    """
+    return count_of(skeleton(model), tune)
+
+
+def count_of(model: "PreTrainedModel", tune: Tune) -> Counts:
+    """Returns the same of a model that is built already, with or without weights.
+
+    Raises:
+        UserError: `tune` does not fit the model.
+    """
+    return Counts(
+        tuned=sum(tuned.count for tuned in choose(model, tune)),
+        total=sum(parameter.numel() for parameter in model.parameters()),
+    )
+
+
+def skeleton(model: str | Path) -> "PreTrainedModel":
+    """Returns a model without weights, on the meta device.
+
+    Args:
+        model: "pocket", a folder (config.json is enough), or a hub id (only its config is fetched).
+
+    Raises:
+        UserError: there is no such model, or it is no decoder that Transformers knows.
+    """
+    from transformers import AutoConfig
+
+    where = MODEL if model == POCKET else Path(model).expanduser()
+    try:
+        config = AutoConfig.from_pretrained(where if where.is_dir() else str(model), trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{model} has no config.json that Transformers can read ({type(error).__name__}); give a folder with one, or a hub id "
+            "such as meta-math/MetaMath-7B-V1.0 on a machine with network."
+        ) from error
+    return skeleton_of(config)
+
+
+def skeleton_of(config: "PreTrainedConfig") -> "PreTrainedModel":
+    """Returns the decoder that a config describes, without weights, on the meta device.
+
+    Raises:
+        UserError: it describes no decoder.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except ValueError as error:
+        raise UserError(
+            f"A {config.model_type} model is no decoder that Transformers knows; give a causal language model such as Llama."
+        ) from error
+    model.tie_weights()
+    return model
+
+
+def estimate_memory(model: "PreTrainedModel", tune: Tune, *, sequences: int, length: int) -> Memory:
+    """Estimates the memory of training on one GPU, in bfloat16 over float32, with gradient checkpointing. No fragmentation in it.
+
+    With N parameters, T of them tuned (adapters come on top of the model's own, and count in both), bytes are:
+
+    - weights: 2 N + 4 T. All in bfloat16 (autocast's copies, for the tuned), and the tuned in float32 too.
+    - gradients: 4 T, optimizer: 8 T (AdamW's two moments). For T = N that is 18 N: "Model training anatomy" in the documentation of
+      Transformers counts the same 6 + 4 + 8 bytes.
+    - activations: Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", arXiv 2205.05198,
+      section 4, with s tokens, b sequences, width h, FFN width f, L layers, V words. Full recomputation keeps each layer's input,
+      2 s b h L. The layer that is being recomputed needs its own activations: attention 10 s b h and norms 4 s b h (their
+      11 s b h and 4 s b h, without the dropout mask; their 5 a s^2 b is not stored by a fused attention), and the FFN
+      2 s b h + 8 s b f (its input; gate, up, activated gate and product, for which their ungated one has 16 s b h of f = 4 h). The
+      logits, in float32, are 4 s b V, and their gradient is as much again. Layers beneath the lowest that is tuned keep nothing.
+      Of experts, those that a token takes count. PyTorch holds more for the one layer (a Llama layer of width 512 in bfloat16
+      saved 6.04 MB for 256 tokens where this gives 4.92 MB: Transformers' norms compute in float32).
+
+    Args:
+        model: with or without weights.
+        tune: which parameters are trained.
+        sequences: of a forward pass (b).
+        length: tokens of the longest sequence (s).
+
+    Raises:
+        UserError: `tune` does not fit the model.
+    """
+    counts = count_of(model, tune)
+    config = model.config.get_text_config()
+    held = counts.total + (counts.tuned if isinstance(tune, LowRank) else 0)
+    tokens = sequences * length
+    width = int(config.hidden_size)
+    layer = 16 * width + 8 * _active_width(config)
+    kept = 2 * width * (layer_count(model) - _lowest(tune))
+    return Memory(
+        weights=2 * held + 4 * counts.tuned,
+        gradients=4 * counts.tuned,
+        optimizer=8 * counts.tuned,
+        activations=tokens * (kept + layer + 8 * int(config.vocab_size)),
+    )
+
+
+def estimate_flops(model: "PreTrainedModel", tune: Tune, *, checkpointing: bool = True) -> int:
+    """Estimates the floating-point operations of training on one token, without attention's own, which are few in short texts.
+
+    A parameter that multiplies costs 2 a token in the forward pass, 2 in the backward pass for the gradient of its input, and 2
+    for its own gradient (Kaplan et al. 2020, arXiv 2001.08361, section 2.1: 6 N). So with A parameters that a token meets (all
+    but a table of embeddings; of the experts, those that it takes), T of them tuned, and B those through which the gradient comes
+    back, it is 2 A + 2 B + 2 T: 6 A where all are tuned. What is frozen saves its own gradient; only what lies before the lowest
+    tuned weights saves the way back too: the layers beneath, and of that layer all but the down projection. A tensor of which a
+    part is tuned costs as if all of it were: its gradient is made whole.
+
+    Gradient checkpointing repeats the forward pass of the layers from the lowest tuned one on, 2 more for each of their parameters
+    (6 A becomes 8 A, but for the projection onto the vocabulary).
+
+    Args:
+        model: with or without weights.
+        tune: which parameters are trained.
+        checkpointing: whether activations are recomputed.
+
+    Raises:
+        UserError: `tune` does not fit the model.
+    """
+    shares = _met_by_a_token(model)
+    sizes = {name: shares[name] * parameter.numel() for name, parameter in model.named_parameters()}
+    chosen = choose(model, tune)
+    if isinstance(tune, LowRank):
+        sizes |= {each.name: float(each.count) for each in chosen}
+    layer_of = _layer_of(model, sizes)
+    tuned = sum(sizes[each.name] for each in chosen)
+    met = sum(sizes.values())
+    back = met
+    if isinstance(tune, FeedForward):
+        # up is the first that is tuned, so the gradient comes through down and no further
+        downs = {block.down.parameter for block in feed_forward_blocks(model, {_lowest(tune)})}
+        back -= sum(sizes[name] for name, layer in layer_of.items() if layer <= _lowest(tune) and name not in downs)
+    repeated = sum(sizes[name] for name, layer in layer_of.items() if layer >= _lowest(tune)) if checkpointing else 0
+    return int(2 * (met + back + tuned + repeated))
+
+
+def _lowest(tune: Tune) -> int:
+    return min(tune.indices) if isinstance(tune, FeedForward) else 0
+
+
+def _layer_of(model: "PreTrainedModel", names: Iterable[str]) -> dict[str, int]:
+    """Returns the index of the layer of every parameter that lies in one."""
+    prefix = f"{layers_path(model)}."
+    return {name: int(name.removeprefix(prefix).partition(".")[0]) for name in names if name.startswith(prefix)}
+
+
+def _met_by_a_token(model: "PreTrainedModel") -> dict[str, float]:
+    """Returns for every parameter how much of it multiplies a token's states: 0 for a table that is read, k of E for experts."""
+    config = model.config.get_text_config()
+    inputs, outputs = model.get_input_embeddings().weight, model.get_output_embeddings()
+    tied = outputs is not None and outputs.weight is inputs
+    taken = _experts_taken(config)
+    shares = {}
+    for name, parameter in model.named_parameters():
+        if parameter is inputs:
+            shares[name] = float(tied)
+        else:
+            shares[name] = min(1.0, taken / parameter.shape[0]) if parameter.ndim == 3 else 1.0
+    return shares
+
+
+def _experts_taken(config: Any) -> int:
+    return int(getattr(config, "num_experts_per_tok", None) or 1)
+
+
+def _active_width(config: Any) -> int:
+    """Returns how many feed-forward neurons of a layer a token meets; four times the width where a config does not say."""
+    names = ("moe_intermediate_size", "intermediate_size")
+    said = [int(value) for name in names if (value := getattr(config, name, None))]
+    return (said[0] if said else 4 * int(config.hidden_size)) * _experts_taken(config)

@@ -1,0 +1,391 @@
+"""Which layers of a model handle languages: those in which the same questions, asked in many languages, meet different neurons.
+
+As SLAM finds them (Fan et al., COLING 2025, arXiv 2501.03681): parallel questions go through the model, and in every feed-forward
+sub-layer it is counted which neurons they activate. Where languages deviate most from each other, languages are handled.
+
+    counts = {code: count_active(model, tokenizer, questions[code]) for code in questions}
+    analyse(counts).block.layers     # (0, 1, 2, 3, 4, 5)
+
+Active: a neuron is active on a token where its activation, after the non-linearity, is positive. In a gated sub-layer (SwiGLU,
+GeGLU) that is the activation of the gate, before up is multiplied in; in a plain one (ReLU, GELU) the neuron's own output. All
+of these are positive exactly where what goes in is.
+
+Frequency: the share of a language's tokens on which a neuron is active. Everything is said of frequencies and nothing of sets,
+for a set would need a share from which a neuron belongs to it, and ReLU models (a neuron in ten active) and SiLU models (up to
+every other) would need different ones. Where every neuron is active always or never, the two are the same:
+
+    number     sum of the frequencies over neurons: how many are active on a token, on average
+    overlap    with English, sum of the lesser frequency over sum of the greater one (of sets: intersection over union), 0..1
+    deviation  squared difference of a frequency from its mean over languages, averaged over neurons and languages, 0..0.25
+
+The deviation is that of the neurons and not of their number, since two languages may use as many neurons and not one in common.
+
+Questions stand bare: the frame that models are asked in is English in every language. Tokens that a tokenizer adds to any text
+(the beginning-of-text token) are not counted, for they are no language's.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import LANGUAGES
+from xreason.tasks.pocket import world
+from xreason.tasks.prompts import alpaca, translation_instruction
+from xreason.trainers.corpora.examples import Source
+from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.tuning.structure import FeedForwardBlock, feed_forward_blocks
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ENGLISH = "en"
+#: Questions a language, where nobody says otherwise.
+QUESTIONS = 1000
+#: How many times the low layers' deviation the high ones' must be, to stand out.
+STANDS_OUT = 1.25
+# Questions that are sorted by length together, so that a batch has little padding: what bounds the texts in memory.
+_WINDOW = 512
+# Tokens of a forward pass, padding included: at 7B's 11,008 neurons 180 MB in float32 for a layer's activations.
+_BATCH_TOKENS = 4096
+# As the papers cut off in training; what lies beyond is not read.
+_MAX_LENGTH = 1024
+
+Counts = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How often the neurons of a model are active in one language.
+
+    Attributes:
+        active: a layer's array of [neurons]: tokens on which each is active.
+        tokens: how many tokens there were.
+    """
+
+    active: tuple[Counts, ...]
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """The layers that stand out.
+
+    Attributes:
+        layers: their indices, from the lowest, without a gap; empty where none stands out.
+        baseline: deviation of the layers that do not stand out, as their geometric mean.
+        threshold: the deviation above which a layer stands out; None where none does.
+    """
+
+    layers: tuple[int, ...]
+    baseline: float
+    threshold: float | None
+
+
+@dataclass(frozen=True)
+class LanguageLayers:
+    """What was seen of languages in each layer; arrays are indexed by layer, then by language.
+
+    Attributes:
+        languages: codes, English among them.
+        tokens: [languages], counted in each.
+        neurons: [layers], of each feed-forward sub-layer.
+        number: [layers, languages], neurons active on a token, on average.
+        overlap: [layers, languages], with English, 0..1.
+        deviation_of: [layers, languages], of each language from the mean of all.
+        deviation: [layers], the mean of these over languages.
+        block: the language block.
+    """
+
+    languages: tuple[str, ...]
+    tokens: Counts
+    neurons: Counts
+    number: Numbers
+    overlap: Numbers
+    deviation_of: Numbers
+    deviation: Numbers
+    block: Block
+
+    def evidence(self) -> str:
+        """Returns in words how much the block stands out, and how much the layer above it does not."""
+        relative = self.deviation / self.block.baseline
+        layers = self.block.layers
+        if not layers:
+            return (
+                f"no layers stand out: the languages deviate most in layer {relative.argmax()}, {relative.max():.1f} times the mean"
+            )
+        return (
+            f"languages deviate at least {relative[list(layers)].min():,.1f} times as much as in layers that do not stand out, "
+            f"and {relative[layers[-1] + 1]:,.1f} times in layer {layers[-1] + 1}"
+        )
+
+
+def count_active(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    questions: Iterable[str],
+    *,
+    batch_tokens: int = _BATCH_TOKENS,
+    progress: Callable[[int], None] | None = None,
+) -> Activity:
+    """Returns how often each feed-forward neuron is active on the tokens of some questions.
+
+    Reads the questions once and as it goes, so memory does not depend on how many there are.
+
+    Args:
+        model: a decoder with one feed-forward sub-layer a layer, on the device that it shall run on.
+        tokenizer: its own.
+        questions: bare texts of one language.
+        batch_tokens: of a forward pass, padding included; a longer question goes alone.
+        progress: called after each forward pass with the questions done.
+
+    Raises:
+        UserError: the model has experts, or its activations cannot be seen; or the questions have no tokens.
+    """
+    import torch
+
+    blocks = _watched(model)
+    device = model.device
+    counter = _Counter()
+    limit = min(_MAX_LENGTH, int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or _MAX_LENGTH))
+    tokens = done = 0
+    with ExitStack() as stack, torch.inference_mode():
+        stack.callback(model.train, model.training)
+        model.eval()
+        for block in blocks:
+            activation = model.get_submodule(str(block.activation))
+            stack.callback(activation.register_forward_hook(counter.hook(block.layer)).remove)
+        for batch in _batches(tokenizer, questions, limit, batch_tokens):
+            ids, attended, counter.counted = (each.to(device) for each in _padded(batch))
+            # without the projection onto the vocabulary, which nothing here reads
+            model.base_model(input_ids=ids, attention_mask=attended, use_cache=False)
+            tokens += int(counter.counted.sum())
+            done += len(batch)
+            if progress is not None:
+                progress(done)
+    if not tokens:
+        raise UserError(
+            "There is not one token in the questions that shall tell languages apart; give questions that are not empty."
+        )
+    return Activity(tuple(counter.active[block.layer].cpu().numpy() for block in blocks), tokens)
+
+
+class _Counter:
+    """Adds up what the activations of a forward pass say; `counted` is the pass's mask of tokens that count, [batch x length]."""
+
+    def __init__(self) -> None:
+        self.counted: torch.Tensor
+        self.active: dict[int, torch.Tensor] = {}
+
+    def hook(self, layer: int) -> Callable[[Any, Any, "torch.Tensor"], None]:
+        """Returns a forward hook for the activation of one layer."""
+
+        def count(module: Any, inputs: Any, output: "torch.Tensor") -> None:
+            # some families run the sub-layer on [batch x length, width]
+            positive = output.reshape(-1, output.shape[-1]) > 0
+            active = positive[self.counted].sum(0)
+            before = self.active.get(layer)
+            self.active[layer] = active if before is None else before + active
+
+        return count
+
+
+def _watched(model: "PreTrainedModel") -> tuple[FeedForwardBlock, ...]:
+    """Returns the feed-forward sub-layers, one a layer, each with an activation that can be watched."""
+    blocks = feed_forward_blocks(model)
+    advice = "give `layers` as a count or as indices"
+    experts = any(model.get_parameter(block.up.parameter).ndim == 3 for block in blocks)
+    if experts or len({block.layer for block in blocks}) < len(blocks):
+        raise UserError(
+            f"This {type(model).__name__} has several experts a layer, and which of them a token meets is the router's "
+            f"choice, so its language layers cannot be found by counting neurons; {advice}."
+        )
+    modules = {id(model.get_submodule(block.activation)) for block in blocks if block.activation}
+    if len(modules) < len(blocks):
+        raise UserError(
+            f"The feed-forward sub-layers of this {type(model).__name__} have no activation modules of their own to watch, so its "
+            f"language layers cannot be found; {advice}."
+        )
+    return blocks
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A question as token ids, and which of these count: those that the tokenizer did not add."""
+
+    ids: list[int]
+    counted: list[bool]
+
+
+def _batches(
+    tokenizer: "PreTrainedTokenizerBase", questions: Iterable[str], limit: int, batch_tokens: int
+) -> Iterator[list[_Encoded]]:
+    """Yields batches of questions of about the same length, of at most `batch_tokens` with padding."""
+    remaining = iter(questions)
+    while window := list(islice(remaining, _WINDOW)):
+        read = tokenizer(window, truncation=True, max_length=limit, return_special_tokens_mask=True)
+        encoded = [
+            _Encoded(ids, [not special for special in mask])
+            for ids, mask in zip(read["input_ids"], read["special_tokens_mask"], strict=True)
+            if ids
+        ]
+        batch: list[_Encoded] = []
+        # the longest first, so that a device's memory is too little at once or never
+        for each in sorted(encoded, key=lambda each: -len(each.ids)):
+            if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:
+                yield batch
+                batch = []
+            batch.append(each)
+        if batch:
+            yield batch
+
+
+def _padded(batch: Sequence[_Encoded]) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
+    """Returns (ids, attention mask) as [batch, length], padded on the right, and which tokens count, [batch x length]."""
+    import torch
+
+    shape = (len(batch), max(len(each.ids) for each in batch))
+    ids, attended = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+    counted = torch.zeros(shape, dtype=torch.bool)
+    for row, each in enumerate(batch):
+        length = len(each.ids)
+        ids[row, :length] = torch.tensor(each.ids)
+        attended[row, :length] = 1
+        counted[row, :length] = torch.tensor(each.counted)
+    return ids, attended, counted.reshape(-1)
+
+
+def analyse(activity: Mapping[str, Activity]) -> LanguageLayers:
+    """Returns what the activity in several languages says of each layer, and the language block.
+
+    Args:
+        activity: language code to its counts, all of one model.
+
+    Raises:
+        UserError: English is missing, or there is no other language.
+    """
+    languages = tuple(activity)
+    if ENGLISH not in languages or len(languages) < 2:
+        raise UserError("Language layers are found by comparing English with other languages; name at least one beside en.")
+    tokens = np.array([each.tokens for each in activity.values()], dtype=np.int64)
+    english = languages.index(ENGLISH)
+    number, overlap, deviation_of = [], [], []
+    for layer in zip(*(each.active for each in activity.values()), strict=True):
+        frequency = np.stack(layer) / tokens[:, None]  # [languages, neurons]
+        number.append(frequency.sum(1))
+        lesser, greater = np.minimum(frequency, frequency[english]).sum(1), np.maximum(frequency, frequency[english]).sum(1)
+        # two languages that activate nothing agree in that
+        overlap.append(np.divide(lesser, greater, out=np.ones_like(lesser), where=greater > 0))
+        deviation_of.append(((frequency - frequency.mean(0)) ** 2).mean(1))
+    deviation = np.stack(deviation_of).mean(1)
+    return LanguageLayers(
+        languages=languages,
+        tokens=tokens,
+        neurons=np.array([counts.size for counts in activity[ENGLISH].active], dtype=np.int64),
+        number=np.stack(number),
+        overlap=np.stack(overlap),
+        deviation_of=np.stack(deviation_of),
+        deviation=deviation,
+        # languages that are alike still deviate by chance: a frequency on T independent tokens has a variance of 1 / (4 T) at most
+        block=language_block(deviation, chance=1 / (4 * int(tokens.min()))),
+    )
+
+
+def language_block(deviation: Sequence[float] | Numbers, chance: float) -> Block:
+    """Returns the language block of a model: the lowest unbroken run of layers whose deviation stands out.
+
+    The rule. The layers are split into two classes, high and low, where that leaves the least squared error of the logarithms
+    around the means of the classes (Jenks's natural break, Otsu's threshold); the block is the lowest unbroken run of high layers.
+    Logarithms, since deviations differ by factors, and else a steep fall would leave layer 0 alone. A run that reaches the last
+    layer is none: deviation rises again where a model turns to the language that it answers in, and SLAM tunes what understands,
+    not what answers. It is left out and the rest split anew. High layers that deviate less than `STANDS_OUT` times as much as the
+    low ones (geometric means) do not stand out, and then there is no block.
+
+    So no share of the layers is assumed, and no size of deviations. Curves of the published outcome's form (high in the lowest 6
+    layers of 32 or 40, falling, flat, rising at the end) give these 6.
+
+    Args:
+        deviation: [layers].
+        chance: the least deviation that means something; smaller ones count as this.
+    """
+    logs = np.log(np.maximum(deviation, chance))
+    end = len(logs)
+    while (limit := _natural_break(logs[:end])) is not None:
+        high = logs[:end] > limit
+        low = float(logs[:end][~high].mean())
+        if logs[:end][high].mean() - low < np.log(STANDS_OUT):
+            break
+        first = int(high.argmax())
+        after = first + int((~high[first:]).argmax()) if not high[first:].all() else end
+        if after < end:
+            return Block(tuple(range(first, after)), float(np.exp(low)), float(np.exp(limit)))
+        end = first
+    return Block((), float(np.exp(logs.mean())), None)
+
+
+def _natural_break(values: Numbers) -> float | None:
+    """Returns what parts values into two classes with the least squared error within; None where all are equal."""
+    ranked = np.sort(values)
+    best, limit = np.inf, None
+    for size in range(1, len(ranked)):
+        low, high = ranked[:size], ranked[size:]
+        error = float(low.var() * low.size + high.var() * high.size)
+        if low[-1] < high[0] and error < best:
+            best, limit = error, float(low[-1] + high[0]) / 2
+    return limit
+
+
+def training_questions(
+    languages: Sequence[str], *, source: Source, data: Path | None, count: int = QUESTIONS
+) -> dict[str, tuple[str, ...]]:
+    """Returns the same questions in every language, English too, out of what methods train on: never a test question.
+
+    They are those of the corpus question-translation that it has in all the languages, `count` of them or as many as there are,
+    always the same ones: no seed of a training changes which layers are found.
+
+    Args:
+        languages: codes; English comes first whether named or not.
+        source: "papers" or "pocket".
+        data: folder with local copies of the papers' sets.
+        count: questions a language.
+
+    Raises:
+        UserError: the corpus cannot be had in these languages, or they share no question.
+    """
+    codes = tuple(dict.fromkeys((ENGLISH, *languages)))
+    if source == "pocket":
+        # refuses what it is not written in
+        load_corpus("question-translation", codes, source=source, rows=1)
+        problems = world.training_problems(count, seed=0)
+        return {code: tuple(problem.question(code) for problem in problems) for code in codes}
+    pairs = _question_pairs(codes[1:], data)
+    shared = [english for english in pairs[codes[1]] if all(english in of_language for of_language in pairs.values())]
+    if not shared:
+        raise UserError(f"The corpus question-translation has no question in all of {', '.join(codes)}; leave a language out.")
+    if count < len(shared):
+        chosen = random.Random("language layers").sample(range(len(shared)), count)
+        shared = [shared[index] for index in sorted(chosen)]
+    others = {code: tuple(pairs[code][english] for english in shared) for code in codes[1:]}
+    return {ENGLISH: tuple(shared), **others}
+
+
+def _question_pairs(languages: Sequence[str], data: Path | None) -> dict[str, dict[str, str]]:
+    """Returns language code to English question to the question in that language."""
+    corpus = load_corpus("question-translation", languages, source="papers", data=data)
+    pairs: dict[str, dict[str, str]] = {code: {} for code in languages}
+    # "\0" stands where the question does, for no text contains it
+    frames = {code: alpaca(translation_instruction(LANGUAGES[code].english, "\0")).split("\0") for code in languages}
+    for example in corpus.examples:
+        code, (before, after) = next((code, frame) for code, frame in frames.items() if example.prompt.startswith(frame[0]))
+        question = example.prompt.removeprefix(before).removesuffix(after)
+        pairs[code].setdefault(example.response.strip(), question.strip())
+    return pairs
