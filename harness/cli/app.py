@@ -161,9 +161,9 @@ def compare(
 ) -> None:
     """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
     from xreason.harness import progress
-    from xreason.harness.compare import compare as run
     from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
-    from xreason.harness.training.training import Running
+    from xreason.harness.plan import plan_comparison
+    from xreason.harness.run import run
 
     if not progress.is_first_process():
         raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
@@ -190,7 +190,7 @@ def compare(
         settled = read_experiment(experiment_file(experiment or "pocket"), given, chosen)
     if settled.data is not None:
         _use_data(settled.data)
-    boards = run(settled, out, Running(launch, _listed(report_to) or ()))
+    boards = run(plan_comparison(settled, out, devices=launch), report_to=_listed(report_to) or ())
     _print_boards(boards, as_json)
     _say_where(out / settled.name)
 
@@ -222,7 +222,9 @@ def train(
 ) -> None:
     """Trains one method into one checkpoint, and reports what it took."""
     from xreason.harness import progress
-    from xreason.harness.training.training import Running, train_alone
+    from xreason.harness.plan import plan_training_alone
+    from xreason.harness.run import run
+    from xreason.harness.training.train import read_training
 
     _use_data(data)
     settings = {
@@ -234,7 +236,7 @@ def train(
         "max_steps": max_steps,
         "rows": rows,
     }
-    training, folder = train_alone(
+    plan = plan_training_alone(
         method,
         {key: value for key, value in settings.items() if value is not None},
         model,
@@ -243,10 +245,12 @@ def train(
         source=source,
         data=data,
         seed=seed,
-        running=Running(launch, _listed(report_to) or ()),
+        devices=launch,
     )
+    run(plan, report_to=_listed(report_to) or ())
     if not progress.is_first_process():
         return
+    training, folder = read_training(plan.trainings[0].report), plan.trainings[0].folder
     if as_json:
         _print_json(training.model_dump(mode="json") | {"checkpoint": str(folder)})
         return
@@ -278,23 +282,24 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
-    from xreason.harness.scoring.results import Questions
-    from xreason.harness.scoring.score import score_endpoint, score_models
-    from xreason.harness.scoring.scoring import Asking
+    from xreason.harness.plan import plan_endpoint, plan_scoring
+    from xreason.harness.run import run
+    from xreason.harness.scoring.questions import Asking, scorings
     from xreason.tasks.prompts import DEFAULT_STYLE
 
     if not models and endpoint is None:
         raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
     _use_data(data)
-    asking = Asking(prompt or DEFAULT_STYLE, shots or 0, samples or 1, temperature or 0.0)
-    questions = Questions(_listed(suites) or ("mgsm", "msvamp"), _listed(languages), limit, max_new_tokens, asking)
-    ranked_by = _reading(reading)
+    asking = Asking(style=prompt or DEFAULT_STYLE, shots=shots or 0, samples=samples or 1, temperature=temperature or 0.0)
+    named = _listed(suites) or ("mgsm", "msvamp")
+    asked = scorings(named, _listed(languages), limit=limit, max_new_tokens=max_new_tokens, asking=asking)
     if endpoint is not None:
-        boards, folder = score_endpoint(endpoint, list(models or ()), questions, out, reading=ranked_by)
+        plan = plan_endpoint(endpoint, models or (), asked, out, reading=_reading(reading))
     else:
-        boards, folder = score_models(list(models or ()), questions, out, dtype=dtype or "auto", reading=ranked_by)
+        plan = plan_scoring(models or (), asked, out, dtype=dtype or "auto", reading=_reading(reading))
+    boards = run(plan)
     _print_boards(boards, as_json)
-    _say_where(folder)
+    _say_where(plan.folder)
 
 
 @app.command()
@@ -315,7 +320,7 @@ def board(
     as_json: JsonOption = False,
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
-    from xreason.harness.scoring.results import boards_of
+    from xreason.harness.scoring.records import boards_of
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
     from xreason.leaderboards.records import read_record, read_records
 
@@ -449,15 +454,20 @@ def layers(
     as_json: JsonOption = False,
 ) -> None:
     """Finds which layers hold languages: table, JSON, and a plot (PNG and SVG)."""
-    from xreason.harness.training.layers import find, layers_table
+    from xreason.harness.plan import plan_finding
+    from xreason.harness.run import run
+    from xreason.harness.training.found import layers_table
+    from xreason.harness.training.layers import find_layers
 
     _use_data(data)
-    found, folder = find(model, out, suite=suite, languages=_listed(languages), questions=questions, source=source, data=data)
+    plan = plan_finding(model, out, suite=suite, languages=_listed(languages), questions=questions, source=source, data=data)
+    run(plan)
+    found = find_layers(plan.layers[0])
     if as_json:
         _print_json(found.as_dict())
     else:
         _print(layers_table(found))
-    _say_where(folder)
+    _say_where(plan.layers[0].folder)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xreason.harness.store.provenance import commit
-from xreason.harness.training.training import TRAINING_FILE, read_training
+from xreason.harness.training.train import TRAINING_FILE, read_training
 from xreason.leaderboards.forms.markdown import escape
 from xreason.leaderboards.records import Record, StageCost, Training, read_record
 from xreason.leaderboards.statistics.intervals import Interval, mean_interval

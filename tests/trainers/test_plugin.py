@@ -53,11 +53,15 @@ def test_it_is_listed_beside_those_in_the_box(installed: Path) -> None:
 
 def test_it_trains_by_its_name_with_a_setting_of_its_own(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import json, sys; from pathlib import Path; from xreason.harness.training.training import train_alone\n"
+        "import json, sys; from pathlib import Path\n"
+        "from xreason.harness.plan import plan_training_alone\nfrom xreason.harness.run import run\n"
+        "from xreason.harness.training.train import read_training\n"
         "settings = {'layer': 2, 'max_steps': 2, 'batch_size': 8, 'rows': 16, 'learning_rate': 1e-3}\n"
-        "training, folder = train_alone('questions-last', settings, 'pocket', Path(sys.argv[1]), "
+        "plan = plan_training_alone('questions-last', settings, 'pocket', Path(sys.argv[1]), "
         "languages=['sw'], source='pocket', data=None, seed=0)\n"
-        "print(json.dumps([training.model_dump(mode='json'), str(folder)]))"
+        "run(plan)\n"
+        "task = plan.trainings[0]\n"
+        "print(json.dumps([read_training(task.report).model_dump(mode='json'), str(task.folder)]))"
     )
     training, folder = json.loads(run(installed, "-c", code, str(tmp_path)).splitlines()[-1])
     assert [stage["tuned"] for stage in training["stages"]] == ["all parameters", "up_proj, down_proj of layers 2"]

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.trainers.test_families import SLAM, logits, train_stage
 
 from tests.leaderboards.conftest import make_record, stage
 from tests.trainers.conftest import model_of, octopus_rows, tokenizer_folder  # noqa: F401  # fixtures
 from tests.trainers.families import FAMILIES, save_tiny_model
+from tests.trainers.tuning.test_families import SLAM, logits, train_stage
 from xreason.harness.showing.export import export
 from xreason.harness.store.steps import STEP_FILE
-from xreason.harness.training.training import CHECKPOINT, TRAINING_FILE
+from xreason.harness.training.train import CHECKPOINT, TRAINING_FILE
 from xreason.leaderboards.records import StageCost, Training, write_record
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import load_base

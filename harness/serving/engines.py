@@ -17,7 +17,7 @@ LONGEST = 4096
 LONGEST_WITH_EXAMPLES = 16384
 
 
-class Serving:
+class Engines:
     """Starts vLLM when the first model is asked for, and swaps the others in.
 
     Attributes:
@@ -68,7 +68,7 @@ class Serving:
             self._engine.stop()
             self._engine = None
 
-    def __enter__(self) -> "Serving":
+    def __enter__(self) -> "Engines":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
