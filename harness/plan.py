@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from xreason.harness.experiment import BASE_ROW, Experiment
 from xreason.harness.scoring.endpoint import DTYPE, served_models
-from xreason.harness.scoring.questions import Asking, Scoring, scorings
+from xreason.harness.scoring.questions import Scoring, scorings
 from xreason.harness.scoring.score import Score, plan_score
 from xreason.harness.serving.models import Model, checkpoint_model, is_checkpoint, plain_model, row_name
 from xreason.harness.store.steps import Step
@@ -59,6 +59,14 @@ class Row(BaseModel):
     training: Training | None = None
     scores: tuple[Score, ...] = ()
 
+    def asked(self, questions: Sequence[Scoring], dtype: str) -> "Row":
+        """Returns it with a step a suite that scores it."""
+        made = self.train or self.model
+        if made is None:
+            raise ValueError(f"row {self.name} has neither a model nor a step that makes one")
+        scores = tuple(plan_score(self.name, self.seed, self.folder, made, each, dtype) for each in questions)
+        return self.model_copy(update={"scores": scores})
+
 
 class Plan(BaseModel):
     """All that is to be done.
@@ -92,12 +100,7 @@ class Plan(BaseModel):
 
 
 def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> Plan:
-    """Returns what an experiment means: every training, and the scoring of every base and of all that is trained.
-
-    Args:
-        experiment: what a person said, checked.
-        out: the run store.
-        devices: processes that a training is sharded over.
+    """Returns what an experiment means: every training, over so many devices, and the scoring of all bases and all that is trained.
 
     Raises:
         UserError: a base, the data or a method cannot be used.
@@ -128,14 +131,12 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
     rows = []
     # all of a base one after another, so that models of different shapes do not take turns in starting engines
     for name, base in _base_rows(bases, experiment.methods).items():
-        rows.append(_row(name, 0, folder / name / "0", base, asked, experiment.dtype, model=base))
-        for task in trainings:
-            if task.base.hash == base.hash:
-                place = task.folder.parent
-                rows.append(_row(task.row, task.seed, place, base, asked, experiment.dtype, trained=task))
+        rows.append(Row(name=name, seed=0, folder=folder / name / "0", base=base, model=base))
+        made = [task for task in trainings if task.base.hash == base.hash]
+        rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in made]
     return Plan(
         folder=folder,
-        rows=tuple(rows),
+        rows=tuple(row.asked(asked, experiment.dtype) for row in rows),
         trainings=tuple(trainings),
         layers=tuple(finds.values()),
         dtype=experiment.dtype,
@@ -155,25 +156,17 @@ def plan_training_alone(
     seed: int,
     devices: int = 1,
 ) -> Plan:
-    """Returns the training of one method outside any comparison.
+    """Returns the training of one method outside any comparison, into `out/train/METHOD/SEED/checkpoint`.
 
-    Args:
-        method: its name.
-        settings: of its stages, and what the method itself takes.
-        model: the base: a folder, a hub id, or "pocket"; for None the method's own, or "pocket".
-        out: the run store; the checkpoint goes to `out/train/METHOD/SEED/checkpoint`.
-        languages: codes to train on; for None the papers' ten, or the pocket world's.
-        source: "papers" or "pocket"; for None the pocket world for the pocket model, else the papers' sets.
-        data: folder with local copies of the sets.
-        seed: of the training.
-        devices: processes that it is sharded over.
+    Where it is not said, the model is the method's own or "pocket", and source and languages are the pocket world's for the pocket
+    model, else the papers' sets and their ten languages.
 
     Raises:
         UserError: the method, a setting, the model or the data cannot be used.
     """
     folder, chosen = out / "train", load_method(method, settings)
     base = plain_model(model or chosen.base or POCKET)
-    where: Source = source_of(source, base.name)
+    where = source_of(source, base.name)
     codes = tuple(languages or _languages_of(where))
     layers = plan_layers(folder, base, codes, source=where, data=data) if wants_layers(chosen) else None
     place = folder / chosen.name / str(seed)
@@ -185,29 +178,23 @@ def plan_finding(
     model: str,
     out: Path,
     *,
+    questions: int,
     suite: str | None = None,
     languages: Sequence[str] | None = None,
-    questions: int,
     source: str | None = None,
     data: Path | None = None,
 ) -> Plan:
     """Returns the finding of a model's language layers alone, into `out/layers/MODEL/found`.
 
-    Args:
-        model: a folder, a hub id, or "pocket".
-        out: the run store.
-        suite: whose test questions to ask; for None those of training sets.
-        languages: codes; for None all of the suite, else the papers' ten, or the pocket world's. English is always among them.
-        questions: at most so many a language.
-        source: of training questions: "papers" or "pocket"; for None the pocket world for the pocket model, else the papers' sets.
-        data: folder with local copies of the sets.
+    At most so many questions a language are asked, of training sets unless a suite is named; languages and source as in
+    plan_training_alone, and English is always among them.
 
     Raises:
-        UserError: the model or the questions cannot be had.
+        UserError: the model or the questions cannot be had, or a suite and a source are named.
     """
     if suite is not None and source is not None:
         raise UserError("--suite asks test questions and --source training questions; give one of them.")
-    where: Source = source_of(source, model)
+    where = source_of(source, model)
     codes = languages if suite or languages else _languages_of(where)
     task = plan_layers(out, plain_model(model), codes, source=where, data=data, suite=suite, count=questions)
     return Plan(folder=out / FOLDER, layers=(task,))
@@ -224,61 +211,33 @@ def plan_scoring(
     folder = out / f"score{asked[0].asking.suffix}"
     rows = []
     for reference in dict.fromkeys(references):
-        name = row_name(reference)
-        place, path, training = folder / name / "0", Path(reference), None
+        name, path, training = row_name(reference), Path(reference), None
         if is_checkpoint(path):
             model, base = checkpoint_model(path, name)
             report = path.parent / TRAINING_FILE
             training = read_training(report) if report.exists() else None
         else:
             model = base = plain_model(reference)
-        rows.append(_row(name, 0, place, base, asked, dtype, model=model, training=training))
+        row = Row(name=name, seed=0, folder=folder / name / "0", base=base, model=model, training=training)
+        rows.append(row.asked(asked, dtype))
     return Plan(folder=folder, rows=tuple(rows), dtype=dtype, reading=reading)
 
 
 def plan_endpoint(url: str, names: Sequence[str], asked: Sequence[Scoring], out: Path, *, reading: Reading = "paper") -> Plan:
-    """Returns the scoring of models that a running server answers for; always anew, as a server may change.
-
-    Args:
-        url: of the server, with or without /v1.
-        names: of the models there; all that it lists for none.
-        asked: what is asked.
-        out: the run store.
-        reading: what the boards rank by.
+    """Returns the scoring of models that a running server answers for, all that it lists for no names; always anew.
 
     Raises:
         UserError: the server does not answer, does not list a model of that name, or is to sample or use a chat template; or
             some questions cannot be had.
     """
-    asking: Asking = asked[0].asking
-    folder = out / f"score{asking.suffix}"
-    rows = tuple(_served_row(model, folder, asked) for model in served_models(url, names, asking))
-    return Plan(folder=folder, rows=rows, dtype=DTYPE, reading=reading, endpoint=url)
+    folder = out / f"score{asked[0].asking.suffix}"
+    models = {row_name(str(model.served_as)): model for model in served_models(url, names, asked[0].asking)}
+    rows = [Row(name=name, seed=0, folder=folder / name / "0", base=model, model=model) for name, model in models.items()]
+    return Plan(folder=folder, rows=tuple(row.asked(asked, DTYPE) for row in rows), dtype=DTYPE, reading=reading, endpoint=url)
 
 
 def _languages_of(source: Source) -> tuple[str, ...]:
     return world.LANGUAGES if source == "pocket" else PAPER_LANGUAGES
-
-
-def _served_row(model: Model, folder: Path, asked: Sequence[Scoring]) -> Row:
-    name = row_name(str(model.served_as))
-    return _row(name, 0, folder / name / "0", model, asked, DTYPE, model=model)
-
-
-def _row(
-    name: str,
-    seed: int,
-    folder: Path,
-    base: Model,
-    asked: Sequence[Scoring],
-    dtype: str,
-    *,
-    model: Model | None = None,
-    trained: Train | None = None,
-    training: Training | None = None,
-) -> Row:
-    scores = tuple(plan_score(name, seed, folder, each, dtype=dtype, model=model, trained=trained) for each in asked)
-    return Row(name=name, seed=seed, folder=folder, base=base, model=model, train=trained, training=training, scores=scores)
 
 
 def _base_rows(bases: Mapping[str, Model], methods: Mapping[str, Any]) -> dict[str, Model]:

@@ -74,14 +74,9 @@ def _score_all(plan: Plan) -> None:
 
 
 def _served(row: Row) -> Model:
-    if row.model is not None:
-        return row.model
-    if row.train is None:
-        raise ValueError(f"row {row.name} has neither a model nor a step that makes one")
-    return checkpoint_model(row.train.folder, row.name)[0]
+    return checkpoint_model(row.train.folder, row.name)[0] if row.train else row.model or row.base
 
 
 def _record(row: Row) -> Record:
     training = read_training(row.train.report) if row.train else row.training
-    size = _served(row).size if training else None
-    return record_of(row.scores, row.folder, row.base, training, size)
+    return record_of(row.scores, row.folder, row.base, training, _served(row).size if training else None)

@@ -128,14 +128,9 @@ def scorings(
     max_new_tokens: int | Mapping[str, int] | None = None,
     asking: Asking = PAPERS,
 ) -> tuple[Scoring, ...]:
-    """Returns one scoring a suite.
+    """Returns one scoring a suite, of the languages that it has among those named, all for None.
 
-    Args:
-        suites: names.
-        languages: codes, as far as each suite has them; all for None.
-        limit: only the first so many questions a language.
-        max_new_tokens: longest response, in tokens, of all suites or of those it names; each suite's own for None.
-        asking: how.
+    `max_new_tokens` is the longest response, in tokens, of all suites or of those it names; each suite's own for None.
 
     Raises:
         UserError: a suite or language is unknown.

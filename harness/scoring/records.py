@@ -22,15 +22,7 @@ RECORD_FILE = "record.json"
 def record_of(
     scores: Sequence[Score], folder: Path, base: Model, training: Training | None = None, checkpoint_bytes: int | None = None
 ) -> Record:
-    """Writes and returns the record of a model whose scores are all there.
-
-    Args:
-        scores: the steps that scored it, one a suite.
-        folder: of the row in the run store.
-        base: the model it was made from, itself for a base.
-        training: what making it took, or None.
-        checkpoint_bytes: size of its checkpoint on disk, or None.
-    """
+    """Writes and returns the record of a model that was made from `base` and scored by all these steps, one a suite."""
     done = {task.scoring.suite: circumstances_of(task) for task in scores}
     last = max(done.values(), key=lambda each: each.date)
     first, asking = scores[0], scores[0].scoring.asking
@@ -65,12 +57,7 @@ def record_of(
 
 
 def boards_of(records: Sequence[Record], *, reading: Reading = "paper", across_styles: bool = False) -> list[Board]:
-    """Returns one board for each suite among the records.
-
-    Args:
-        records: to put side by side.
-        reading: what rows are ranked by.
-        across_styles: whether records with different prompts, shots or sampling may share a board.
+    """Returns one board for each suite among the records, ranked by a reading; across prompt styles only where told.
 
     Raises:
         BoardError: records cannot stand side by side.

@@ -3,7 +3,6 @@
 runs/pocket/slam/0/scores/pocket/   lm-eval's own files, the verdicts, and where, when and with what they were made
 """
 
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,44 +44,25 @@ class Circumstances(BaseModel):
     versions: dict[str, str]
 
 
-def plan_score(
-    row: str,
-    seed: int,
-    folder: Path,
-    scoring: Scoring,
-    *,
-    dtype: str,
-    model: Model | None = None,
-    trained: Step | None = None,
-) -> Score:
+def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: Scoring, dtype: str) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
     Args:
         row: the model's name on the board.
         seed: of its training.
         folder: of the row in the run store.
+        made: the model, or the step whose folder will be its checkpoint.
         scoring: what it is asked, and how.
         dtype: what it is served in.
-        model: what is served, where it is there already.
-        trained: where it is not, the step that makes its checkpoint.
 
     Raises:
         UserError: some questions cannot be had, or cannot be put that way.
     """
-    said = {
-        "step": "score",
-        "model": trained.key if trained else model and [model.hash, model.signature()],
-        "dtype": dtype,
-        "versions": provenance.scoring_versions(),
-    }
-    return Score(
-        folder=folder / "scores" / scoring.name,
-        key=key_of(said | scoring.identity()),
-        needs=(trained.folder,) if trained else (),
-        row=row,
-        seed=seed,
-        scoring=scoring,
-    )
+    model = [made.hash, made.signature()] if isinstance(made, Model) else made.key
+    said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
+    needs = () if isinstance(made, Model) else (made.folder,)
+    key, place = key_of(said | scoring.identity()), folder / "scores" / scoring.name
+    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring)
 
 
 def score(task: Score, lm: Any) -> None:
@@ -108,4 +88,4 @@ def score(task: Score, lm: Any) -> None:
 
 def circumstances_of(task: Score) -> Circumstances:
     """Returns where, when and with what a finished step was done."""
-    return Circumstances.model_validate(json.loads((task.folder / SCORED_FILE).read_text(encoding="utf-8")))
+    return Circumstances.model_validate_json((task.folder / SCORED_FILE).read_bytes())

@@ -96,17 +96,7 @@ def plan_training(
 ) -> Train:
     """Returns the step; reads its corpora, hours before they are needed, and holds its stages against the base.
 
-    Args:
-        row: its name on the board.
-        seed: of the training.
-        folder: of the row in the run store.
-        method: its stages, settings applied.
-        base: what it starts from.
-        languages: codes that the corpora are asked for.
-        source: where training text comes from.
-        data: folder with local copies of the sets.
-        layers: the step that finds the language layers, where a stage says `layers: auto`.
-        devices: processes that the model is sharded over.
+    Arguments are as in Train, but for the row's own folder, and the step that finds the layers where a stage says `layers: auto`.
 
     Raises:
         UserError: a corpus cannot be had, or the base has not the layers that a stage tunes.
@@ -139,16 +129,11 @@ def plan_training(
         data=data,
     )
     if not wants_layers(method) and not task.is_done():
-        _check(task)
+        from xreason.trainers.tuning.structure import choose
+
+        for stage in method.stages:
+            choose(_outline(base.folder), stage.tune)
     return task
-
-
-def _check(task: Train) -> None:
-    """Holds the stages of a training against its base, without loading a weight."""
-    from xreason.trainers.tuning.structure import choose
-
-    for stage in task.method.stages:
-        choose(_outline(task.base.folder), stage.tune)
 
 
 @cache
