@@ -109,11 +109,7 @@ class Experiment(BaseModel):
         return tuple(dict.fromkeys(value))
 
     def asking(self) -> Asking:
-        """Returns how questions are put.
-
-        Raises:
-            UserError: the style does not exist, or its settings do not go together.
-        """
+        """Returns how questions are put; a UserError where its settings do not go together."""
         return Asking(style=self.prompt, shots=self.shots, samples=self.samples, temperature=self.temperature)
 
     def method(self, row: str) -> Method:
@@ -160,12 +156,7 @@ def experiment_file(reference: str) -> Path:
 
 
 def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[str] | None = None) -> Experiment:
-    """Returns the experiment of a YAML file.
-
-    Args:
-        path: the file.
-        overrides: keys in place of what it says.
-        methods: only these rows; those that the file has keep its settings.
+    """Returns the experiment of a YAML file, with some keys overridden, and of its rows only some: those keep its settings.
 
     Raises:
         UserError: the file is no YAML mapping, or a key, type or value is wrong; names the key and its line.

@@ -17,7 +17,7 @@ from xreason.harness.scoring.score import score
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
 from xreason.harness.serving.models import Model, checkpoint_model
 from xreason.harness.store.steps import only_writer
-from xreason.harness.training.layers import FindLayers, find_layers
+from xreason.harness.training.layers import find_layers
 from xreason.harness.training.train import read_training, settled, train
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Record
@@ -43,7 +43,10 @@ def run(plan: Plan, *, report_to: Sequence[str] = ()) -> list[Board]:
     first = progress.is_first_process()
     with only_writer(plan.folder) if first else nullcontext():
         for found in plan.layers:
-            find_layers(found) if first else _wait_for(found)
+            if first:
+                find_layers(found)
+            while not found.is_done():
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
         # all settled before the first begins: layers that cannot be found are no news for the second day
         for training in [settled(each) for each in plan.trainings]:
             train(training, report_to)
@@ -51,11 +54,6 @@ def run(plan: Plan, *, report_to: Sequence[str] = ()) -> list[Board]:
             return []
         _score_all(plan)
         return write_boards([_record(row) for row in plan.rows], plan.folder, reading=plan.reading)
-
-
-def _wait_for(found: FindLayers) -> None:
-    while not found.is_done():
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _score_all(plan: Plan) -> None:
