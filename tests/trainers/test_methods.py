@@ -137,7 +137,7 @@ def test_a_method_may_start_from_a_model_of_its_own_and_a_setting_wins() -> None
     assert load_method("based", {"base": "my/model"}).base == "my/model"
     assert load_method("two-stage", {"base": "plain/model", "epochs": 1}).stages[1].epochs == 1
     assert load_method("two-stage", {"base": "plain/model"}).base == "plain/model"
-    with pytest.raises(UserError, match="base=7 of method 'full' is no model"):
+    with pytest.raises(UserError, match="base=7 is not possible in method 'full'; give a folder"):
         load_method("full", {"base": 7})
 
 

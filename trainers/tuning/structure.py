@@ -15,6 +15,7 @@ finds the halves of a fused tensor too, whether they lie side by side (Phi-3, Mi
 """
 
 import copy
+import difflib
 import inspect
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from xreason.tasks.errors import UserError
-from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Tune, ranges
+from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Named, Tune, ranges
 
 if TYPE_CHECKING:
     import torch
@@ -101,13 +102,15 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
     Adapters have the names that they will have in the model.
 
     Raises:
-        UserError: the model's feed-forward sub-layers cannot be made out, or it lacks one of the layers.
+        UserError: the model's feed-forward sub-layers cannot be made out, or it has none of the layers or names that are chosen.
     """
     if isinstance(tune, LowRank):
         return [adapter for name, layer in linear_layers(model, tune.targets).items() for adapter in _adapters(name, layer, tune)]
     parameters = dict(model.named_parameters())
     if isinstance(tune, AllParameters):
         return [Tuned(name, None, parameter.numel()) for name, parameter in parameters.items()]
+    if isinstance(tune, Named):
+        return [Tuned(name, None, parameters[name].numel()) for name in _named(model, tune.pattern)]
     _check_layers(tune, layer_count(model))
     chosen = set(tune.indices)
     parts = [part for block in feed_forward_blocks(model, chosen) for part in (block.up, block.down)]
@@ -204,6 +207,19 @@ def feed_forward_blocks(model: "PreTrainedModel", layers: set[int] | None = None
             )
         found.extend(here)
     return tuple(found)
+
+
+def _named(model: "PreTrainedModel", pattern: str) -> list[str]:
+    """Returns the first name of each tensor of which any name matches as a whole, in the order of named_parameters."""
+    names = dict(model.named_parameters(remove_duplicate=False))
+    matching = {id(parameter) for name, parameter in names.items() if re.fullmatch(pattern, name)}
+    if not matching:
+        nearest = difflib.get_close_matches(pattern.replace("\\", ""), names, n=3, cutoff=0)
+        raise UserError(
+            f"pattern={pattern!r} matches no whole name of a parameter of this {type(model).__name__}; its names are such as "
+            f"{', '.join(nearest)}."
+        )
+    return [name for name, parameter in model.named_parameters() if id(parameter) in matching]
 
 
 def _check_layers(tune: FeedForward, count: int) -> None:
