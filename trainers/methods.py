@@ -1,6 +1,6 @@
 """Methods by name: those in the box, and those that other packages bring.
 
-A package adds a method by an entry point in the group `xreason.methods` that names a function which returns a Method:
+A package, ours too, adds a method by an entry point in the group `xreason.methods` that names a function which returns a Method:
 
     [project.entry-points."xreason.methods"]
     my-method = "my_package.my_method:my_method"
@@ -16,20 +16,15 @@ from typing import Any
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import canonical, unknown
-from xreason.trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Stage
+from xreason.trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Tune
 
 GROUP = "xreason.methods"
 #: Those that a comparison means where nobody names any.
 PAPER_METHODS = ("slam", "two-stage", "full")
 
-# The same as in pyproject.toml: entry points are found only once a distribution is installed, and a source tree must work too.
-_IN_THE_BOX = (
-    EntryPoint("slam", "xreason.trainers.slam:slam", GROUP),
-    EntryPoint("two-stage", "xreason.trainers.two_stage:two_stage", GROUP),
-    EntryPoint("full", "xreason.trainers.full:full", GROUP),
-    EntryPoint("lora", "xreason.trainers.lora:lora", GROUP),
-    EntryPoint("english-sft", "xreason.trainers.english_sft:english_sft", GROUP),
-)
+# The order in which they are listed: ours by what they cost, then the others by name.
+_FIRST = (*PAPER_METHODS, "lora", "english-sft")
+_OURS = "xreason"
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,11 @@ class ListedMethod:
 
 
 def method_names() -> tuple[str, ...]:
-    """Returns the names of all methods: ours in the order of their cost, then those of other packages by name."""
+    """Returns the names of all methods: ours in the order of their cost, then those of other packages by name.
+
+    Raises:
+        UserError: no package is installed, not even ours.
+    """
     return tuple(_registered())
 
 
@@ -87,7 +86,7 @@ def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
 
 def wants_layers(method: Method) -> bool:
     """Returns whether a stage says `layers: auto`, so that the language layers must be found before the method can run."""
-    return any(_wants_layers(stage) for stage in method.stages)
+    return any(_is_auto(stage.tune) for stage in method.stages)
 
 
 def with_layers(method: Method, layers: Sequence[int], evidence: str) -> Method:
@@ -98,22 +97,29 @@ def with_layers(method: Method, layers: Sequence[int], evidence: str) -> Method:
         layers: indices.
         evidence: why these, in words; boards show it.
     """
-    tune = FeedForward(tuple(layers), evidence)
-    return replace(method, stages=tuple(replace(stage, tune=tune) if _wants_layers(stage) else stage for stage in method.stages))
+    found = FeedForward(tuple(layers), evidence)
+    return replace(method, stages=tuple(replace(stage, tune=found) if _is_auto(stage.tune) else stage for stage in method.stages))
 
 
-def _wants_layers(stage: Stage) -> bool:
-    return isinstance(stage.tune, FeedForward) and stage.tune.layers == "auto"
+def _is_auto(tune: Tune) -> bool:
+    return isinstance(tune, FeedForward) and tune.layers == "auto"
 
 
 def _registered() -> dict[str, list[EntryPoint]]:
     """Returns what is registered under each name; more than one entry where packages call different functions the same."""
-    found = {entry.name: [entry] for entry in _IN_THE_BOX}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        same = found.setdefault(canonical(entry.name), [])
-        if entry.value not in [known.value for known in same]:
-            same.append(entry)
-    return found
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for entry in sorted(entry_points(group=GROUP), key=_place):
+        found.setdefault(canonical(entry.name), {}).setdefault(entry.value, entry)
+    if not set(PAPER_METHODS) <= found.keys():
+        raise UserError(
+            "xreason is not installed here, so its methods are not known; run `pip install -e .` where its pyproject.toml is."
+        )
+    return {name: list(entries.values()) for name, entries in found.items()}
+
+
+def _place(entry: EntryPoint) -> tuple[int, str, bool, str]:
+    name = canonical(entry.name)
+    return (_FIRST.index(name) if name in _FIRST else len(_FIRST), name, _package(entry) != _OURS, entry.value)
 
 
 def _listed(name: str, entries: list[EntryPoint]) -> ListedMethod:
@@ -126,7 +132,7 @@ def _listed(name: str, entries: list[EntryPoint]) -> ListedMethod:
 
 
 def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "xreason"
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist and entry.dist.name != _OURS else _OURS
 
 
 def _only(entries: list[EntryPoint]) -> EntryPoint:

@@ -146,6 +146,17 @@ def test_english_sft_is_the_second_stage_of_two_stage() -> None:
     assert load_method("english-sft").stages[0].corpora == ("english-reasoning",)
 
 
+def test_without_an_installation_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(UserError, match=r"xreason is not installed here.*run `pip install -e .`"):
+        load_method("slam")
+
+
+def test_ours_come_first_and_others_by_name(package: Path) -> None:
+    (package / "entry_points.txt").write_text("[xreason.methods]\nzeta = other_methods:half\nalpha_beta = other_methods:half\n")
+    assert method_names() == ("slam", "two-stage", "full", "lora", "english-sft", "alpha-beta", "zeta")
+
+
 def test_what_is_in_the_box_is_declared_for_an_installed_distribution_too() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     declared = project["project"]["entry-points"]["xreason.methods"]

@@ -1,7 +1,7 @@
 """Rows of published sets, read from a local file or from the hub, with errors that say which file and line to look at."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,13 @@ def read_lines(path: Path) -> list[str]:
         UserError: the file cannot be read, or a line is not UTF-8.
     """
     try:
-        content = path.read_bytes()
+        lines = path.read_bytes().decode("utf-8").split("\n")
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
-    lines = content.split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
-    decoded: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            decoded.append(line.decode("utf-8").removesuffix("\r"))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}, line {number} is not UTF-8; convert the file, or fetch it again.") from error
-    return decoded
+    except UnicodeDecodeError as error:
+        number = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}, line {number} is not UTF-8; convert the file, or fetch it again.") from error
+    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
 def read_json_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -37,17 +31,13 @@ def read_json_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         UserError: a row is not JSON, or lacks a column, or holds something else than text in it.
     """
     lines = read_lines(path)
+    found: Iterable[tuple[str, Any]]
     if lines and lines[0].lstrip().startswith("["):
-        rows = _parsed("\n".join(lines), f"{path}")
-        return [_chosen(row, columns, f"{path}, row {number}") for number, row in enumerate(rows, start=1)]
-    return list(_json_lines(path, lines, columns))
-
-
-def _json_lines(path: Path, lines: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            where = f"{path}, line {number}"
-            yield _chosen(_parsed(line, where), columns, where)
+        found = ((f"{path}, row {number}", row) for number, row in enumerate(_parsed("\n".join(lines), f"{path}"), start=1))
+    else:
+        places = ((f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+        found = ((where, _parsed(line, where)) for where, line in places)
+    return [_chosen(row, columns, where) for where, row in found]
 
 
 def _parsed(text: str, where: str) -> Any:

@@ -21,7 +21,6 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,21 +54,8 @@ _PAD, _END = "<pad>", "<eos>"
 _IGNORED = -100
 
 
-@dataclass(frozen=True)
-class Source:
-    """One kind of text in the recipe.
-
-    Attributes:
-        weight: how often it is drawn.
-        examples: what is drawn from; plain text has an empty prompt.
-    """
-
-    weight: float
-    examples: Sequence[Example]
-
-
-def sources(seed: int) -> dict[str, Source]:
-    """Returns all that the base model is trained on, by the names of `MIXTURE`. None of it is a test problem."""
+def sources(seed: int) -> dict[str, Sequence[Example]]:
+    """Returns all that the base model is trained on, by the names of `MIXTURE`; plain text has an empty prompt. No test problem."""
     problems = world.training_problems(PROBLEMS, seed)
     chance = random.Random(f"pocket base {seed}")
     # rare kinds take their problems from the end, which plain text (in all languages) does not reach
@@ -86,14 +72,13 @@ def sources(seed: int) -> dict[str, Source]:
         texts.append(Example("", chance.choice((problem.question, problem.rationale))(code)))
     facts = [f" {fact}." for fact in world.equations()]
     tables = ["".join(chance.choices(facts, k=12)) for _ in range(PROBLEMS // 4)]
-    written = {
+    return {
         "reasoning": [corpora.reasoning(problem, "en") for problem in problems],
         "text": texts,
         "equations": [Example("", table) for table in tables],
         "translation": translations,
         "transfer": transfers,
     }
-    return {name: Source(MIXTURE[name], examples) for name, examples in written.items()}
 
 
 def train_tokenizer() -> "PreTrainedTokenizerFast":
@@ -165,12 +150,12 @@ def _encode(examples: Sequence[Example], tokenizer: "PreTrainedTokenizerFast") -
     return [(prompt + response + [tokenizer.eos_token_id], len(prompt)) for prompt, response in zip(asked, answered, strict=True)]
 
 
-def _batches(rows: Mapping[str, Sequence[_Row]], weights: Mapping[str, float], seed: int) -> Iterator[list[_Row]]:
+def _batches(rows: Mapping[str, Sequence[_Row]], seed: int) -> Iterator[list[_Row]]:
     """Yields batches without end; sequences of one batch are about equally long."""
     chance = random.Random(f"pocket batches {seed}")
     names = list(rows)
     while True:
-        drawn = chance.choices(names, [weights[name] for name in names], k=BATCH_SIZE * _SORTED_TOGETHER)
+        drawn = chance.choices(names, [MIXTURE[name] for name in names], k=BATCH_SIZE * _SORTED_TOGETHER)
         pool = sorted((chance.choice(rows[name]) for name in drawn), key=lambda row: len(row[0]))
         batches = [pool[start : start + BATCH_SIZE] for start in range(0, len(pool), BATCH_SIZE)]
         chance.shuffle(batches)
@@ -232,11 +217,11 @@ def recipe(seed: int) -> dict[str, Any]:
     }
 
 
-def _digest(text: Mapping[str, Source]) -> str:
+def _digest(text: Mapping[str, Sequence[Example]]) -> str:
     """Returns the SHA-256 of all that is trained on: it changes with the world's sentences, names and held-out numbers."""
     digest = hashlib.sha256()
-    for name, source in text.items():
-        for example in source.examples:
+    for name, examples in text.items():
+        for example in examples:
             digest.update(json.dumps([name, example.prompt, example.response]).encode())
     return digest.hexdigest()
 
@@ -253,10 +238,9 @@ def build(directory: Path, *, seed: int = 0, progress: Callable[[int, int, float
 
     torch.set_num_threads(2)  # the order in which floats are added depends on it
     tokenizer = train_tokenizer()
-    text = sources(seed)
-    rows = {name: _encode(source.examples, tokenizer) for name, source in text.items()}
+    rows = {name: _encode(examples, tokenizer) for name, examples in sources(seed).items()}
     model = new_model(seed)
-    _train(model, _batches(rows, {name: source.weight for name, source in text.items()}, seed), progress)
+    _train(model, _batches(rows, seed), progress)
     directory.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
