@@ -10,7 +10,8 @@ method as JSON and reads it back as it was. Text is read as a number where one i
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, replace
-from typing import Annotated, Any, Literal, Self
+from itertools import groupby
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
@@ -19,8 +20,9 @@ from pydantic_core import ArgsKwargs
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 
-#: Names of Transformers' learning-rate schedules: those that need to know nothing but the numbers of steps and of warm-up steps.
-SCHEDULES = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt")
+#: Transformers' learning-rate schedules that need to know nothing but the numbers of steps and of warm-up steps.
+Schedule = Literal["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"]
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
 
 def _read_number(value: Any) -> Any:
@@ -33,26 +35,10 @@ def _one_or_more(names: Any) -> Any:
     return (names,) if isinstance(names, str) else names
 
 
-def _known_schedule(name: str) -> str:
-    if name not in SCHEDULES:
-        raise unknown("schedule", name, SCHEDULES)
-    return name
-
-
-def _different(layers: Any) -> Any:
-    if isinstance(layers, tuple) and len(set(layers)) < len(layers):
+def _different(layers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(layers)) < len(layers):
         raise ValueError("a layer is named twice")
     return layers
-
-
-def _compiled(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise UserError(
-            f"pattern={pattern!r} is no regular expression ({error}); give one such as '.*[.]self_attn[.].*'."
-        ) from error
-    return pattern
 
 
 # A description ends the sentence that refuses another value: "give ...".
@@ -62,7 +48,8 @@ _Whole = Annotated[int, Field(gt=0, description="a whole number from 1"), _Numbe
 _WholeOrNone = Annotated[_Whole | None, Field(description="a whole number from 1")]
 _BelowOne = Annotated[float, Field(ge=0, lt=1, description="a number from 0 to less than 1, such as 0.1"), _Number]
 _Name = Annotated[str, Field(min_length=1, description="a name")]
-_Layers = Annotated[tuple[Annotated[int, Field(ge=0), _Number], ...], Field(min_length=1)]
+_Layers = Annotated[tuple[Annotated[int, Field(ge=0), _Number], ...], Field(min_length=1), AfterValidator(_different)]
+_Names = Annotated[tuple[_Name, ...], BeforeValidator(_one_or_more)]
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -78,18 +65,17 @@ class _Checked:
             return handler(values)
         except ValidationError as error:
             known = cls.__pydantic_fields__  # type: ignore[attr-defined]  # pydantic's decorator adds it
-            given = (
-                dict(zip(known, values.args, strict=False)) | (values.kwargs or {}) if isinstance(values, ArgsKwargs) else values
-            )
+            if isinstance(values, ArgsKwargs):
+                values = dict(zip(known, values.args, strict=False)) | (values.kwargs or {})
             place = next(iter(error.errors()[0]["loc"]), None)
             setting = list(known)[place] if isinstance(place, int) and place < len(known) else place
             if not isinstance(setting, str):
                 raise
             if setting not in known:
                 raise unknown(f"setting of {cls.__name__}", setting, known) from error
-            where = f" in {cls.__name__.lower()} {given['name']!r}" if "name" in given else ""
-            wrong = f"{setting}={given[setting]!r} is not possible" if setting in given else f"`{setting}` is missing"
-            raise UserError(f"{wrong}{where}; give {known[setting].description}.") from error
+            where = f" in {cls.__name__.lower()} {values['name']!r}" if "name" in values else ""
+            wrong = f"{setting}={values[setting]!r} is not possible" if setting in values else f"`{setting}` is missing"
+            raise UserError(f"{wrong}{where}; give {known[setting].description or 'text'}.") from error
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -117,11 +103,9 @@ class FeedForward(_Checked):
     """
 
     layers: Annotated[
-        _Layers | _Whole | Literal["auto"],
-        AfterValidator(_different),
-        Field(description="a count (6), different indices from 0 ([0, 1, 2]), or auto"),
+        _Layers | _Whole | Literal["auto"], Field(description="a count (6), different indices from 0 ([0, 1, 2]), or auto")
     ]
-    evidence: Annotated[str | None, Field(description="words")] = None
+    evidence: str | None = None
     kind: Literal["feed-forward"] = field(default="feed-forward", kw_only=True, repr=False)
 
     @property
@@ -161,8 +145,18 @@ class Named(_Checked):
         UserError: the pattern is no regular expression.
     """
 
-    pattern: Annotated[str, AfterValidator(_compiled), Field(min_length=1, description="a regular expression over parameter names")]
+    pattern: Annotated[_Name, Field(description="a regular expression over parameter names")]
     kind: Literal["named"] = field(default="named", kw_only=True, repr=False)
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise UserError(
+                f"pattern={self.pattern!r} is no regular expression ({error}); escape what is meant as it is."
+            ) from error
+        return self
 
     def describe(self) -> str:
         """Returns the choice in words, as in "parameters named .*[.]self_attn[.].*"."""
@@ -191,9 +185,7 @@ class LowRank(_Checked):
     rank: _Whole = 64
     alpha: _Positive = 16.0
     dropout: _BelowOne = 0.1
-    targets: Annotated[
-        tuple[_Name, ...], BeforeValidator(_one_or_more), Field(description="names of linear layers, such as [q_proj, v_proj]")
-    ] = ()
+    targets: Annotated[_Names, Field(description="names of linear layers, such as [q_proj, v_proj]")] = ()
     kind: Literal["low-rank"] = field(default="low-rank", kw_only=True, repr=False)
 
     def describe(self) -> str:
@@ -207,12 +199,9 @@ Tune = Annotated[AllParameters | FeedForward | Named | LowRank, Field(discrimina
 
 def ranges(numbers: Sequence[int]) -> str:
     """Returns numbers in words: (0, 1, 2, 5) is "0-2, 5"."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
+    # within a run, number and place grow together
+    grouped = groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0])
+    runs = ([number for _, number in run] for _, run in grouped)
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
@@ -243,9 +232,7 @@ class Stage(_Checked):
     """
 
     name: _Name
-    corpora: Annotated[
-        tuple[_Name, ...], BeforeValidator(_one_or_more), Field(min_length=1, description="names of corpora, at least one")
-    ]
+    corpora: Annotated[_Names, Field(min_length=1, description="names of corpora, at least one")]
     tune: Annotated[Tune, Field(description="AllParameters(), FeedForward(...), Named(...) or LowRank(...)")]
     epochs: _Positive = 3.0
     learning_rate: _Positive = 2e-5
@@ -253,15 +240,10 @@ class Stage(_Checked):
     micro_batch_size: _WholeOrNone = None
     max_steps: _WholeOrNone = None
     max_length: _Whole = 1024
-    schedule: Annotated[
-        str, AfterValidator(_known_schedule), Field(description="the name of a Transformers schedule, such as cosine")
-    ] = "cosine"
+    schedule: Annotated[Schedule, Field(description=f"the name of a schedule: {', '.join(SCHEDULES)}")] = "cosine"
     warmup_ratio: Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1"), _Number] = 0.03
     optimizer: Annotated[Literal["adamw", "adamw-8bit"], Field(description="adamw or adamw-8bit")] = "adamw"
-    betas: Annotated[tuple[_BelowOne, _BelowOne], Field(description="two numbers from 0 to less than 1, such as [0.9, 0.999]")] = (
-        0.9,
-        0.999,
-    )
+    betas: Annotated[tuple[_BelowOne, _BelowOne], Field(description="two numbers below 1, such as [0.9, 0.999]")] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0, description="a number from 0"), _Number] = 0.0
     max_grad_norm: _Positive = 1.0
     rows: _WholeOrNone = None
@@ -290,8 +272,8 @@ class Method(_Checked):
 
     name: _Name
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, description="its stages, at least one")]
-    source: Annotated[str, Field(description="the paper, in words")]
-    description: Annotated[str, Field(description="a sentence")]
+    source: str
+    description: str
     base: Annotated[str | None, Field(min_length=1, description="a folder, a hub id, or pocket")] = None
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Method":
