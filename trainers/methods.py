@@ -73,14 +73,13 @@ def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
     entries = registered.get(canonical(name))
     if entries is None:
         raise unknown("method", name, registered)
-    entry = _only(entries)
-    factory, own = _factory(entry)
-    given = dict(settings or {})
+    function = _function(entries)
+    own, given = inspect.signature(function).parameters, dict(settings or {})
     known = {*own, *STAGE_SETTINGS, *METHOD_SETTINGS}
     for key in given:
         if key not in known:
-            raise unknown(f"setting of {entry.name}", str(key), known)
-    method = _made(entry, factory, {key: value for key, value in given.items() if key in own})
+            raise unknown(f"setting of {canonical(name)}", str(key), known)
+    method = _made(entries[0], function, {key: value for key, value in given.items() if key in own})
     return method.with_settings({key: value for key, value in given.items() if key not in own})
 
 
@@ -125,8 +124,7 @@ def _place(entry: EntryPoint) -> tuple[int, str, bool, str]:
 def _listed(name: str, entries: list[EntryPoint]) -> ListedMethod:
     package = " and ".join(_package(entry) for entry in entries)
     try:
-        entry = _only(entries)
-        return ListedMethod(name, package, _made(entry, _factory(entry)[0], {}), "")
+        return ListedMethod(name, package, _made(entries[0], _function(entries), {}), "")
     except UserError as error:
         return ListedMethod(name, package, None, str(error))
 
@@ -135,42 +133,34 @@ def _package(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist and entry.dist.name != _OURS else _OURS
 
 
-def _only(entries: list[EntryPoint]) -> EntryPoint:
+def _function(entries: list[EntryPoint]) -> Callable[..., object]:
+    """Returns the function that makes a method."""
     if len(entries) > 1:
         both = " and ".join(f"{entry.value} ({_package(entry)})" for entry in entries)
         raise UserError(f"{both} all call themselves method {canonical(entries[0].name)!r}; uninstall all but one of the packages.")
-    return entries[0]
-
-
-def _factory(entry: EntryPoint) -> tuple[Callable[..., object], set[str]]:
-    """Returns the function of an entry point, and the names of the settings that it takes."""
     try:
-        factory = entry.load()
-        return factory, set(inspect.signature(factory).parameters)
+        function: Callable[..., object] = entries[0].load()
+        inspect.signature(function)
     except Exception as error:  # another package's code runs here, and may fail in any way
-        raise UserError(
-            f"Method {canonical(entry.name)!r} is registered as {entry.value}, which cannot be imported "
-            f"({_in_words(error)}); repair or uninstall {_package(entry)}."
-        ) from error
+        raise _broken(entries[0], f"cannot be imported{_in_words(error)}") from error
+    return function
 
 
-def _made(entry: EntryPoint, factory: Callable[..., object], settings: Mapping[str, Any]) -> Method:
+def _made(entry: EntryPoint, function: Callable[..., object], settings: Mapping[str, Any]) -> Method:
     try:
-        method = factory(**settings)
+        method = function(**settings)
     except UserError:
         raise
     except Exception as error:  # as above
-        raise UserError(
-            f"Method {canonical(entry.name)!r} ({entry.value}) cannot be made of {dict(settings)} ({_in_words(error)}); give it "
-            f"other settings, or repair {_package(entry)}."
-        ) from error
+        raise _broken(entry, f"cannot be made of {dict(settings)}{_in_words(error)}, maybe of other settings") from error
     if not isinstance(method, Method):
-        raise UserError(
-            f"Method {canonical(entry.name)!r} ({entry.value}) returned {type(method).__name__}; it must return a "
-            f"xreason.trainers.stages.Method: repair or uninstall {_package(entry)}."
-        )
+        raise _broken(entry, f"returned {type(method).__name__} and no xreason.trainers.stages.Method")
     return method
 
 
+def _broken(entry: EntryPoint, how: str) -> UserError:
+    return UserError(f"Method {canonical(entry.name)!r} ({entry.value}) {how}; repair or uninstall {_package(entry)}.")
+
+
 def _in_words(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return f" ({' '.join(f'{type(error).__name__}: {error}'.split())})"

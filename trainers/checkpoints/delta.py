@@ -6,10 +6,11 @@ stored ones; kind "full", where all differ, is a model folder that Transformers 
 
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from pydantic.dataclasses import dataclass
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import (
@@ -78,21 +79,16 @@ def save_checkpoint(
     """
     folder = resolve_model(base)
     trained = _as_in_files(model, folder)
-    compared = 0
-    changed: list[str] = []
-    for name, stored in stored_tensors(folder):
-        if name in trained:
-            compared += 1
-            if not _same(_as_stored(trained[name], stored), stored):
-                changed.append(name)
+    same = {name: _same(_as_stored(trained[name], stored), stored) for name, stored in stored_tensors(folder) if name in trained}
+    changed = tuple(name for name in same if not same[name])
     if not changed:
         raise UserError(f"Training {method} changed no weight as {base} stores them; raise learning_rate or the number of steps.")
     checkpoint = Checkpoint(
         directory=directory,
-        kind="full" if len(changed) == compared else "delta",
+        kind="full" if len(changed) == len(same) else "delta",
         base=str(Path(base).expanduser().resolve()) if base != POCKET and Path(base).expanduser().is_dir() else str(base),
         base_hash=hash_of_base or base_hash(folder),
-        tensors=tuple(changed),
+        tensors=changed,
         method=method,
         seed=seed,
     )
@@ -100,7 +96,7 @@ def save_checkpoint(
     if checkpoint.kind == "full":
         _write_model(folder, directory, trained)
     else:
-        _write_delta(folder, directory, trained, set(changed))
+        _write_delta(folder, directory, trained, changed)
     _write_description(checkpoint)
     return checkpoint
 
@@ -135,7 +131,7 @@ def _same(one: "torch.Tensor", other: "torch.Tensor") -> bool:
     return one.shape == other.shape and torch.equal(one.reshape(-1).view(torch.uint8), other.reshape(-1).view(torch.uint8))
 
 
-def _write_delta(folder: Path, directory: Path, trained: dict[str, "torch.Tensor"], changed: set[str]) -> None:
+def _write_delta(folder: Path, directory: Path, trained: dict[str, "torch.Tensor"], changed: Collection[str]) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: _as_stored(trained[name], stored) for name, stored in stored_tensors(folder) if name in changed}
@@ -155,10 +151,9 @@ def _write_model(folder: Path, directory: Path, replaced: dict[str, "torch.Tenso
 
 
 def _write_description(checkpoint: Checkpoint) -> None:
-    fields = asdict(checkpoint)
-    del fields["directory"]
-    fields["base"] = {"id": fields["base"], "hash": fields.pop("base_hash")}
-    text = json.dumps({"format": _FORMAT, **fields}, indent=2, ensure_ascii=False)
+    fields = {key: getattr(checkpoint, key) for key in ("kind", "tensors", "method", "seed")}
+    base = {"id": checkpoint.base, "hash": checkpoint.base_hash}
+    text = json.dumps({"format": _FORMAT, "base": base, **fields}, indent=2, ensure_ascii=False)
     (checkpoint.directory / CHECKPOINT_FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -171,25 +166,17 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
     path = Path(directory) / CHECKPOINT_FILE
     if not path.is_file():
         raise UserError(
-            f"{directory} is not a checkpoint: it holds no {CHECKPOINT_FILE}; give a folder that `xreason train` wrote."
+            f"{directory} is not a checkpoint, for it has no {CHECKPOINT_FILE}; give a folder that `xreason train` wrote."
         )
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields["format"] != _FORMAT:
             raise UserError(f"{path} is of format {fields['format']}, this version reads {_FORMAT}; use the version that wrote it.")
-        if fields["kind"] not in ("delta", "full"):
-            raise ValueError(fields["kind"])
-        return Checkpoint(
-            directory=Path(directory),
-            kind=fields["kind"],
-            base=str(fields["base"]["id"]),
-            base_hash=str(fields["base"]["hash"]),
-            tensors=tuple(str(name) for name in fields["tensors"]),
-            method=str(fields["method"]),
-            seed=int(fields["seed"]),
-        )
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); train again.") from error
+        base = fields["base"]
+        return Checkpoint(**{**fields, "directory": directory, "base": base["id"], "base_hash": base["hash"]})
+    except (ValueError, KeyError, TypeError) as error:
+        said = " ".join(str(error).partition("[type=")[0].split())
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {said}); train again.") from error
 
 
 def verify_base(checkpoint: Checkpoint) -> None:

@@ -60,11 +60,8 @@ def sources(seed: int) -> dict[str, Sequence[Example]]:
     chance = random.Random(f"pocket base {seed}")
     # rare kinds take their problems from the end, which plain text (in all languages) does not reach
     rest = iter(reversed(problems))
-    translations = [
-        chance.choice((corpora.question_translation, corpora.answer_translation))(next(rest), code)
-        for code, count in TRANSLATED.items()
-        for _ in range(count)
-    ]
+    either = (corpora.question_translation, corpora.answer_translation)
+    translations = [chance.choice(either)(next(rest), code) for code, count in TRANSLATED.items() for _ in range(count)]
     transfers = [corpora.english_rationale(next(rest), code) for code, count in TRANSFERRED.items() for _ in range(count)]
     texts = []
     for problem in problems[: PROBLEMS // 2]:
@@ -165,15 +162,13 @@ def _batches(rows: Mapping[str, Sequence[_Row]], seed: int) -> Iterator[list[_Ro
 def _loss(model: "LlamaForCausalLM", batch: Sequence[_Row]) -> "torch.Tensor":
     """Returns the mean cross entropy over the responses, in nats a token."""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    longest = max(len(tokens) for tokens, _ in batch)
-    tokens = torch.zeros(len(batch), longest, dtype=torch.long)
-    labels = torch.full((len(batch), longest), _IGNORED)
-    mask = torch.zeros(len(batch), longest, dtype=torch.long)
-    for place, (row, prompt) in enumerate(batch):
-        tokens[place, : len(row)] = torch.tensor(row)
-        labels[place, prompt : len(row)] = tokens[place, prompt : len(row)]
-        mask[place, : len(row)] = 1
+    tokens = pad_sequence([torch.tensor(row) for row, _ in batch], batch_first=True)
+    mask = pad_sequence([torch.ones(len(row), dtype=torch.long) for row, _ in batch], batch_first=True)
+    labels = pad_sequence(
+        [torch.tensor([_IGNORED] * prompt + row[prompt:]) for row, prompt in batch], batch_first=True, padding_value=_IGNORED
+    )
     hidden = model.model(input_ids=tokens, attention_mask=mask).last_hidden_state[:, :-1]
     wanted = labels[:, 1:] != _IGNORED
     # logits of the wanted places only: two thirds of a batch are prompt

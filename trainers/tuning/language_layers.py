@@ -10,18 +10,15 @@ Active: a neuron is active on a token where its activation, after the non-linear
 GeGLU) that is the activation of the gate, before up is multiplied in; in a plain one (ReLU, GELU) the neuron's own output. All
 of these are positive exactly where what goes in is.
 
-Frequency: the share of a language's tokens on which a neuron is active. Everything is said of frequencies and nothing of sets,
-for a set would need a share from which a neuron belongs to it, and ReLU models (a neuron in ten active) and SiLU models (up to
-every other) would need different ones. Where every neuron is active always or never, the two are the same:
+Frequency: the share of a language's tokens on which a neuron is active. Nothing is said of sets, for these would need a share from
+which a neuron belongs, another in ReLU models (a neuron in ten active) than in SiLU models (up to every other):
 
     number     sum of the frequencies over neurons: how many are active on a token, on average
     overlap    with English, sum of the lesser frequency over sum of the greater one (of sets: intersection over union), 0..1
     deviation  squared difference of a frequency from its mean over languages, averaged over neurons and languages, 0..0.25
 
 The deviation is that of the neurons and not of their number, since two languages may use as many neurons and not one in common.
-
-Questions stand bare: the frame that models are asked in is English in every language. Tokens that a tokenizer adds to any text
-(the beginning-of-text token) are not counted, for they are no language's.
+Questions stand bare, for the frame that models are asked in is English. Tokens that a tokenizer adds to any text are not counted.
 """
 
 import random
@@ -120,9 +117,7 @@ class LanguageLayers:
         relative = self.deviation / self.block.baseline
         layers = self.block.layers
         if not layers:
-            return (
-                f"no layers stand out: the languages deviate most in layer {relative.argmax()}, {relative.max():.1f} times the mean"
-            )
+            return f"no layers stand out: languages deviate most in layer {relative.argmax()}, {relative.max():.1f} times the mean"
         return (
             f"languages deviate at least {relative[list(layers)].min():,.1f} times as much as in layers that do not stand out, "
             f"and {relative[layers[-1] + 1]:,.1f} times in layer {layers[-1] + 1}"
@@ -173,9 +168,7 @@ def count_active(
             if progress is not None:
                 progress(done)
     if not tokens:
-        raise UserError(
-            "There is not one token in the questions that shall tell languages apart; give questions that are not empty."
-        )
+        raise UserError("The questions that shall tell languages apart have not one token; give some that are not empty.")
     return Activity(tuple(counter.active[block.layer].cpu().numpy() for block in blocks), tokens)
 
 
@@ -192,9 +185,7 @@ class _Counter:
         def count(module: Any, inputs: Any, output: "torch.Tensor") -> None:
             # some families run the sub-layer on [batch x length, width]
             positive = output.reshape(-1, output.shape[-1]) > 0
-            active = positive[self.counted].sum(0)
-            before = self.active.get(layer)
-            self.active[layer] = active if before is None else before + active
+            self.active[layer] = positive[self.counted].sum(0) + self.active.get(layer, 0)
 
         return count
 
@@ -218,12 +209,8 @@ def _watched(model: "PreTrainedModel") -> tuple[FeedForwardBlock, ...]:
     return blocks
 
 
-@dataclass(frozen=True)
-class _Encoded:
-    """A question as token ids, and which of these count: those that the tokenizer did not add."""
-
-    ids: list[int]
-    counted: list[bool]
+# A question as token ids, and of each whether the tokenizer did not add it, so that it counts.
+_Encoded = tuple[list[int], list[bool]]
 
 
 def _batches(
@@ -233,18 +220,14 @@ def _batches(
     remaining = iter(questions)
     while window := list(islice(remaining, _WINDOW)):
         read = tokenizer(window, truncation=True, max_length=limit, return_special_tokens_mask=True)
-        encoded = [
-            _Encoded(ids, [not special for special in mask])
-            for ids, mask in zip(read["input_ids"], read["special_tokens_mask"], strict=True)
-            if ids
-        ]
+        pairs = zip(read["input_ids"], read["special_tokens_mask"], strict=True)
         batch: list[_Encoded] = []
         # the longest first, so that a device's memory is too little at once or never
-        for each in sorted(encoded, key=lambda each: -len(each.ids)):
-            if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:
+        for ids, special in sorted((pair for pair in pairs if pair[0]), key=lambda pair: -len(pair[0])):
+            if batch and (len(batch) + 1) * len(batch[0][0]) > batch_tokens:
                 yield batch
                 batch = []
-            batch.append(each)
+            batch.append((ids, [not each for each in special]))
         if batch:
             yield batch
 
@@ -252,15 +235,12 @@ def _batches(
 def _padded(batch: Sequence[_Encoded]) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
     """Returns (ids, attention mask) as [batch, length], padded on the right, and which tokens count, [batch x length]."""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    shape = (len(batch), max(len(each.ids) for each in batch))
-    ids, attended = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
-    counted = torch.zeros(shape, dtype=torch.bool)
-    for row, each in enumerate(batch):
-        length = len(each.ids)
-        ids[row, :length] = torch.tensor(each.ids)
-        attended[row, :length] = 1
-        counted[row, :length] = torch.tensor(each.counted)
+    rows = (([1] * len(ids), ids, counted) for ids, counted in batch)
+    attended, ids, counted = (
+        pad_sequence([torch.tensor(row) for row in part], batch_first=True) for part in zip(*rows, strict=True)
+    )
     return ids, attended, counted.reshape(-1)
 
 

@@ -46,19 +46,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A weight that maps between the model's width and another.
-
-    Attributes:
-        name: relative to the module that holds it.
-        shape: its axes; the last two are rows and columns.
-        other: the other width.
-        transposed: False where it lies as nn.Linear's, [out, in], True where as Conv1D's; None where that is not known.
-    """
+    """A weight that maps between the model's width and another; `name` is relative to the module that holds it."""
 
     name: str
     shape: tuple[int, ...]
     other: int
-    transposed: bool | None
+    transposed: bool | None  # False: [rows out, columns in], as nn.Linear; True: the other way, as Conv1D; None: not known
 
 
 @dataclass(frozen=True)
@@ -75,37 +68,35 @@ def matrices_of(module: "nn.Module", width: int) -> list[Matrix]:
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    weights: list[tuple[str, torch.Tensor, bool | None]] = [
-        (name, parameter, None) for name, parameter in module.named_parameters(recurse=False)
+    shapes: list[tuple[str, tuple[int, ...], bool | None]] = [
+        (name, tuple(parameter.shape), None) for name, parameter in module.named_parameters(recurse=False)
     ]
     for name, child in module.named_children():
         if isinstance(child, nn.Linear | Conv1D):
-            weights.append((f"{name}.weight", child.weight, isinstance(child, Conv1D)))
+            shapes.append((f"{name}.weight", tuple(child.weight.shape), isinstance(child, Conv1D)))
     # beside tensors of all experts, what has two axes is the experts' biases
-    axes = max((weight.ndim for _, weight, _ in weights), default=0)
+    axes = max((len(shape) for _, shape, _ in shapes), default=0)
     matrices = []
-    for name, weight, transposed in weights:
-        if weight.ndim == axes and axes in (2, 3) and width in weight.shape[-2:]:
-            rows, columns = weight.shape[-2:]
-            other = columns if rows == width else rows
+    for name, shape, transposed in shapes:
+        if len(shape) == axes and axes in (2, 3) and width in shape[-2:]:
+            other = shape[-1] if shape[-2] == width else shape[-2]
             if other > 1:
-                matrices.append(Matrix(name, tuple(weight.shape), other, transposed))
+                matrices.append(Matrix(name, shape, other, transposed))
     return matrices
 
 
 def layout_of(module: "nn.Module", matrices: Sequence[Matrix], width: int) -> Layout | None:
     """Returns which matrix is what, or None where the module is no feed-forward sub-layer."""
     others = sorted(matrix.other for matrix in matrices)
-    if len(others) == 2 and others[0] == others[1]:
+    relative = [other / others[0] for other in others]
+    if relative == [1, 1]:
         up, down = _up_and_down(matrices, width)
         return Layout(Part(up.name), Part(down.name), None)
-    gated = len(others) == 3 and len(set(others)) == 1
-    fused = len(others) == 2 and others[1] == 2 * others[0]
-    if not gated and not fused:
+    if relative not in ([1, 1, 1], [1, 2]):
         return None
     try:
         probe = _Probe(module, width, others[0])
-        return _gated(probe, matrices, width) if gated else _fused(probe, matrices, width)
+        return _fused(probe, matrices, width) if len(others) == 2 else _gated(probe, matrices, width)
     except Exception:  # a module that cannot be run on hidden states alone is something else, a state-space one
         return None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xreason.tasks.errors import UserError
-from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Named, Tune, ranges
+from xreason.trainers.stages import AllParameters, LowRank, Named, Tune, ranges
 from xreason.trainers.tuning.probing import Layout, Part, layout_of, matrices_of
 from xreason.trainers.tuning.probing import Slices as Slices
 
@@ -81,7 +81,12 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
     elif isinstance(tune, Named):
         parts = [Part(name) for name in _named(model, tune.pattern)]
     else:
-        _check_layers(tune, layer_count(model))
+        layers = range(layer_count(model))
+        absent = [layer for layer in tune.indices if layer not in layers]
+        if absent:
+            raise UserError(
+                f"The model has no layers {ranges(absent)}: it has layers {ranges(layers)}. Choose among those with `layers`."
+            )
         parts = [part for block in feed_forward_blocks(model, set(tune.indices)) for part in (block.up, block.down)]
     return [Tuned(part.parameter, part.slices, parameters[part.parameter][part.slices or ...].numel()) for part in parts]
 
@@ -109,11 +114,8 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
     from transformers.pytorch_utils import Conv1D
 
     path = layers_path(model)
-    linear = {
-        name: module
-        for name, module in model.named_modules()
-        if name.startswith(f"{path}.") and isinstance(module, nn.Linear | Conv1D)
-    }
+    modules = ((name, module) for name, module in model.named_modules() if name.startswith(f"{path}."))
+    linear = {name: module for name, module in modules if isinstance(module, nn.Linear | Conv1D)}
     own_names = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
     absent = [target for target in targets if target not in own_names]
     if absent or not linear:
@@ -170,7 +172,7 @@ def feed_forward_blocks(model: "PreTrainedModel", layers: set[int] | None = None
 
 
 def _named(model: "PreTrainedModel", pattern: str) -> list[str]:
-    """Returns the first name of each tensor of which any name matches as a whole, in the order of named_parameters."""
+    """Returns the first name of each tensor of which any name matches as a whole."""
     names = dict(model.named_parameters(remove_duplicate=False))
     matching = {id(parameter) for name, parameter in names.items() if re.fullmatch(pattern, name)}
     if not matching:
@@ -180,14 +182,6 @@ def _named(model: "PreTrainedModel", pattern: str) -> list[str]:
             f"{', '.join(nearest)}."
         )
     return [name for name, parameter in model.named_parameters() if id(parameter) in matching]
-
-
-def _check_layers(tune: FeedForward, count: int) -> None:
-    absent = [layer for layer in tune.indices if layer >= count]
-    if absent:
-        raise UserError(
-            f"The model has no layers {ranges(absent)}: it has layers {ranges(range(count))}. Choose among those with `layers`."
-        )
 
 
 def _layers(model: "PreTrainedModel") -> tuple[str, "nn.ModuleList"]:
