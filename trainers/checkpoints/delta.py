@@ -6,7 +6,7 @@ stored ones; kind "full", where all differ, is a model folder that Transformers 
 
 import json
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -70,8 +70,8 @@ def save_checkpoint(
         model: the trained model.
         base: folder or hub id that it was loaded from.
         directory: is made where it does not exist.
-        method: for the record.
-        seed: for the record.
+        method: for the record, as is `seed`.
+        seed: of the training.
         hash_of_base: where it is known already; hashing a 7B takes half a minute.
 
     Raises:
@@ -96,7 +96,7 @@ def save_checkpoint(
     if checkpoint.kind == "full":
         _write_model(folder, directory, trained)
     else:
-        _write_delta(folder, directory, trained, changed)
+        _write_delta(folder, directory, trained, set(changed))
     _write_description(checkpoint)
     return checkpoint
 
@@ -109,8 +109,7 @@ def _as_in_files(model: "PreTrainedModel", folder: Path) -> dict[str, "torch.Ten
     stored = tensor_files(folder)
     # a tied weight has a second name, which the files lack
     has_place = {tensor.data_ptr() for name, tensor in trained.items() if name in stored}
-    buffers = {name for name, _ in model.named_buffers()}
-    known = stored.keys() | buffers
+    known = stored.keys() | {name for name, _ in model.named_buffers()}
     lost = [name for name, tensor in trained.items() if name not in known and tensor.data_ptr() not in has_place]
     if lost:
         raise UserError(
@@ -131,7 +130,7 @@ def _same(one: "torch.Tensor", other: "torch.Tensor") -> bool:
     return one.shape == other.shape and torch.equal(one.reshape(-1).view(torch.uint8), other.reshape(-1).view(torch.uint8))
 
 
-def _write_delta(folder: Path, directory: Path, trained: dict[str, "torch.Tensor"], changed: Collection[str]) -> None:
+def _write_delta(folder: Path, directory: Path, trained: dict[str, "torch.Tensor"], changed: set[str]) -> None:
     from safetensors.torch import save_file
 
     tensors = {name: _as_stored(trained[name], stored) for name, stored in stored_tensors(folder) if name in changed}
@@ -185,15 +184,14 @@ def verify_base(checkpoint: Checkpoint) -> None:
     Raises:
         UserError: the base is gone or has changed.
     """
+    trained = f"{checkpoint.directory} was trained from {checkpoint.base}"
     try:
         now = base_hash(checkpoint.base)
     except UserError as error:
-        raise UserError(f"{checkpoint.directory} was trained from {checkpoint.base}, which is not to be had: {error}") from error
+        raise UserError(f"{trained}, which is not to be had: {error}") from error
     if now != checkpoint.base_hash:
-        raise UserError(
-            f"{checkpoint.directory} was trained from {checkpoint.base} with hash {checkpoint.base_hash[:12]}, which is now "
-            f"{now[:12]}; train again, or restore the base."
-        )
+        was = checkpoint.base_hash[:12]
+        raise UserError(f"{trained} with hash {was}, which is now {now[:12]}; train again, or restore the base.")
 
 
 def iterate_tensors(source: Checkpoint | str | Path) -> Iterator[tuple[str, "torch.Tensor"]]:

@@ -1,7 +1,7 @@
 """Which layers of a model handle languages: those in which the same questions, asked in many languages, meet different neurons.
 
-As SLAM finds them (Fan et al., COLING 2025, arXiv 2501.03681): parallel questions go through the model, and in every feed-forward
-sub-layer it is counted which neurons they activate. Where languages deviate most from each other, languages are handled.
+As SLAM finds them (Fan et al., COLING 2025, arXiv 2501.03681): parallel questions go through the model, and it is counted which
+feed-forward neurons they activate. Where languages deviate most from each other, languages are handled.
 
     counts = {code: count_active(model, tokenizer, questions[code]) for code in questions}
     analyse(counts).block.layers     # (0, 1, 2, 3, 4, 5)
@@ -90,7 +90,7 @@ class Block:
 
 @dataclass(frozen=True)
 class LanguageLayers:
-    """What was seen of languages in each layer; arrays are indexed by layer, then by language.
+    """What was seen of languages in each layer.
 
     Attributes:
         languages: codes, English among them.
@@ -283,12 +283,11 @@ def analyse(activity: Mapping[str, Activity]) -> LanguageLayers:
 def language_block(deviation: Sequence[float] | Numbers, chance: float) -> Block:
     """Returns the language block of a model: the lowest unbroken run of layers whose deviation stands out.
 
-    The rule. The layers are split into two classes, high and low, where that leaves the least squared error of the logarithms
-    around the means of the classes (Jenks's natural break, Otsu's threshold); the block is the lowest unbroken run of high layers.
-    Logarithms, since deviations differ by factors, and else a steep fall would leave layer 0 alone. A run that reaches the last
-    layer is none: deviation rises again where a model turns to the language that it answers in, and SLAM tunes what understands,
-    not what answers. It is left out and the rest split anew. High layers that deviate less than `STANDS_OUT` times as much as the
-    low ones (geometric means) do not stand out, and then there is no block.
+    The layers are split into two classes, high and low, where that leaves the least squared error of the logarithms around the
+    means of the classes (Jenks's natural break, Otsu's threshold); the block is the lowest unbroken run of high layers. Logarithms,
+    since deviations differ by factors, and else a steep fall would leave layer 0 alone. A run that reaches the last layer is left
+    out and the rest split anew: deviation rises again where a model turns to the language that it answers in, and SLAM tunes what
+    understands. High layers that deviate less than `STANDS_OUT` times as much as the low ones (geometric means) are no block.
 
     So no share of the layers is assumed, and no size of deviations. Curves of the published outcome's form (high in the lowest 6
     layers of 32 or 40, falling, flat, rising at the end) give these 6.

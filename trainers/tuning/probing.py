@@ -104,12 +104,8 @@ def layout_of(module: "nn.Module", matrices: Sequence[Matrix], width: int) -> La
 def _up_and_down(matrices: Sequence[Matrix], width: int) -> tuple[Matrix, Matrix]:
     """Returns (up, down) of two matrices: by their shapes, and where these are alike, by the order in which they were made."""
     first, second = matrices
-    return (second, first) if _reads(second, width) and not _reads(first, width) else (first, second)
-
-
-def _reads(matrix: Matrix, width: int) -> bool:
-    """Returns whether a matrix maps from the model's width."""
-    return matrix.shape[-2 if matrix.transposed else -1] == width
+    from_width = [matrix.shape[-2 if matrix.transposed else -1] == width for matrix in matrices]
+    return (second, first) if from_width == [False, True] else (first, second)
 
 
 def _gated(probe: "_Probe", matrices: Sequence[Matrix], width: int) -> Layout | None:
@@ -129,12 +125,8 @@ def _fused(probe: "_Probe", matrices: Sequence[Matrix], width: int) -> Layout | 
         # a square tensor does not say which axis is which, but it lies as down does
         transposed = down.shape[-1] == width if down.transposed is None else down.transposed
         axis = len(both.shape) - (1 if transposed else 2)
-    for one, other in (
-        (slice(0, half), slice(half, 2 * half)),
-        (slice(half, 2 * half), slice(0, half)),
-        (slice(0, None, 2), slice(1, None, 2)),
-        (slice(1, None, 2), slice(0, None, 2)),
-    ):
+    halves, turns = (slice(0, half), slice(half, 2 * half)), (slice(0, None, 2), slice(1, None, 2))
+    for one, other in (halves, halves[::-1], turns, turns[::-1]):
         if probe.affine(both.name, probe.shrunk(axis, other)) and not probe.affine(both.name, probe.shrunk(axis, one)):
             return Layout(Part(both.name, _along(axis, other)), Part(down.name), Part(both.name, _along(axis, one)))
     return None
@@ -145,13 +137,7 @@ def _along(axis: int, part: slice) -> Slices:
 
 
 class _Probe:
-    """A copy of a feed-forward module with few neurons and random float64 weights, to be run on the CPU.
-
-    Args:
-        module: the one to copy, on any device; its own numbers are not read.
-        width: of the model's hidden states.
-        hidden: neurons (of one expert).
-    """
+    """A copy of a module with few neurons (of `hidden`, of one expert) and random float64 weights, to be run on the CPU."""
 
     def __init__(self, module: "nn.Module", width: int, hidden: int) -> None:
         import torch
@@ -163,20 +149,17 @@ class _Probe:
         self._hidden = hidden
         self._chance = torch.Generator().manual_seed(0)
         memo: dict[int, object] = {}
-        for child in module.modules():
-            for owned in child._parameters.values():
-                if owned is not None:
-                    memo[id(owned)] = nn.Parameter(self._random(tuple(owned.shape)), requires_grad=False)
-            for buffer in child._buffers.values():
-                if buffer is not None:
-                    memo[id(buffer)] = self._random(tuple(buffer.shape))
-            if hasattr(child, "config"):
-                memo[id(child.config)] = child.config
+        for parameter in module.parameters():
+            memo[id(parameter)] = nn.Parameter(self._random(parameter.shape), requires_grad=False)
+        for buffer in module.buffers():
+            memo[id(buffer)] = self._random(buffer.shape)
+        for config in (child.config for child in module.modules() if hasattr(child, "config")):
+            memo[id(config)] = config
         self._module: nn.Module = copy.deepcopy(module, memo).eval()
         self._experts = any(parameter.ndim == 3 for parameter in module.parameters(recurse=False))
         self._states = torch.randn(4, self._width, generator=self._chance, dtype=torch.float64)
 
-    def _random(self, shape: tuple[int, ...]) -> "torch.Tensor":
+    def _random(self, shape: Sequence[int]) -> "torch.Tensor":
         import torch
 
         small = [self._sizes.get(size, size) for size in shape]
@@ -194,10 +177,10 @@ class _Probe:
     def affine(self, name: str, slices: Slices | None) -> bool:
         """Returns whether the output is affine in, and depends on, a weight or a part of one."""
         below, zero, one, two = (self._output(name, slices, factor) for factor in (-1.0, 0.0, 1.0, 2.0))
-        scale = one.sub(zero).abs().max()
-        bends = (below - 2 * zero + one).abs().max(), (zero - 2 * one + two).abs().max()
+        scale = float((one - zero).abs().max())
+        bends = (float(bend.abs().max()) for bend in (below - 2 * zero + one, zero - 2 * one + two))
         # float64 keeps 16 digits; a bend that is meant is of the size of the output
-        return bool(scale > 0) and all(bool(bend < 1e-9 * scale) for bend in bends)
+        return scale > 0 and all(bend < 1e-9 * scale for bend in bends)
 
     def _output(self, name: str, slices: Slices | None, factor: float) -> "torch.Tensor":
         import torch

@@ -35,8 +35,7 @@ class FeedForwardBlock:
         path: full name of the module that holds the projections.
         up: the projection that neurons read the model with.
         down: the projection that they write with.
-        gate: the projection whose activation is multiplied with up's output; None in an ungated sub-layer, where up's output goes
-            through the activation.
+        gate: the projection whose activation is multiplied with up's output; None where up's goes through the activation itself.
         activation: full name of the activation's module; None where the activation is no module of its own.
     """
 
@@ -127,20 +126,12 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
 
 
 def layer_count(model: "PreTrainedModel") -> int:
-    """Returns how many decoder layers a model has.
-
-    Raises:
-        UserError: it has no list of layers.
-    """
+    """Returns how many decoder layers a model has; raises UserError where it has no list of layers."""
     return len(_layers(model)[1])
 
 
 def layers_path(model: "PreTrainedModel") -> str:
-    """Returns the full name of the list of decoder layers, as in "model.layers".
-
-    Raises:
-        UserError: the model has no list of layers.
-    """
+    """Returns the full name of the list of decoder layers, as in "model.layers"; raises UserError where there is none."""
     return _layers(model)[0]
 
 
@@ -158,9 +149,8 @@ def feed_forward_blocks(model: "PreTrainedModel", layers: set[int] | None = None
     width = int(model.config.get_text_config().hidden_size)
     known: dict[object, Layout | None] = {}
     found: list[FeedForwardBlock] = []
-    for layer, block in enumerate(blocks):
-        if layers is not None and layer not in layers:
-            continue
+    for layer in range(len(blocks)) if layers is None else sorted(layers):
+        block = blocks[layer]
         here = list(_blocks_of_layer(layer, f"{path}.{layer}", block, width, known))
         if not here:
             raise UserError(
