@@ -110,9 +110,7 @@ def _registered() -> dict[str, list[EntryPoint]]:
     for entry in sorted(entry_points(group=GROUP), key=_place):
         found.setdefault(canonical(entry.name), {}).setdefault(entry.value, entry)
     if not set(PAPER_METHODS) <= found.keys():
-        raise UserError(
-            "xreason is not installed here, so its methods are not known; run `pip install -e .` where its pyproject.toml is."
-        )
+        raise UserError("xreason is not installed here, only its files are; run `pip install -e .` where its pyproject.toml is.")
     return {name: list(entries.values()) for name, entries in found.items()}
 
 
@@ -142,7 +140,7 @@ def _function(entries: list[EntryPoint]) -> Callable[..., object]:
         function: Callable[..., object] = entries[0].load()
         inspect.signature(function)
     except Exception as error:  # another package's code runs here, and may fail in any way
-        raise _broken(entries[0], f"cannot be imported{_in_words(error)}") from error
+        raise _broken(entries[0], "cannot be imported", error) from error
     return function
 
 
@@ -152,15 +150,12 @@ def _made(entry: EntryPoint, function: Callable[..., object], settings: Mapping[
     except UserError:
         raise
     except Exception as error:  # as above
-        raise _broken(entry, f"cannot be made of {dict(settings)}{_in_words(error)}, maybe of other settings") from error
+        raise _broken(entry, f"cannot be made of {dict(settings)}", error, "give it other settings, or repair") from error
     if not isinstance(method, Method):
         raise _broken(entry, f"returned {type(method).__name__} and no xreason.trainers.stages.Method")
     return method
 
 
-def _broken(entry: EntryPoint, how: str) -> UserError:
-    return UserError(f"Method {canonical(entry.name)!r} ({entry.value}) {how}; repair or uninstall {_package(entry)}.")
-
-
-def _in_words(error: Exception) -> str:
-    return f" ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+def _broken(entry: EntryPoint, how: str, error: Exception | None = None, advice: str = "repair or uninstall") -> UserError:
+    reason = f" ({' '.join(f'{type(error).__name__}: {error}'.split())})" if error else ""
+    return UserError(f"Method {canonical(entry.name)!r} ({entry.value}) {how}{reason}; {advice} {_package(entry)}.")

@@ -3,8 +3,9 @@
 A Stage is one pass of fine-tuning: which corpora, which parameters, how long, how fast. A Method is a name and a tuple of stages,
 and nothing else: the loop that runs a stage never learns which method it belongs to.
 
-All are pydantic dataclasses, which check what they are made of: a pydantic model may hold one, and TypeAdapter(Method) writes a
-method as JSON and reads it back as it was. Text is read as a number where one is meant, because YAML 1.1 reads `2e-5` as text.
+All are pydantic dataclasses, which raise UserError for what they cannot be made of: a pydantic model may hold one, and
+TypeAdapter(Method) writes a method as JSON and reads it back as it was. Text is read as a number where one is meant, because YAML
+1.1 reads `2e-5` as text.
 """
 
 import re
@@ -94,12 +95,9 @@ class FeedForward(_Checked):
     """Tunes the `mlp.up_proj` and `mlp.down_proj` weights of some layers; everything else is frozen.
 
     Attributes:
-        layers: the indices of the layers, counted from 0; or a count, which means so many of the lowest layers; or "auto", the
-            language layers of the model in question, which are to be found before a stage can run.
+        layers: different indices from 0; or a count, which means so many of the lowest layers; or "auto", the language layers of
+            the model in question, which are to be found before a stage can run.
         evidence: why these layers, in words, where they were found.
-
-    Raises:
-        UserError: no layer is chosen, one is negative, or one is named twice.
     """
 
     layers: Annotated[
@@ -117,8 +115,7 @@ class FeedForward(_Checked):
         """
         if self.layers == "auto":
             raise UserError(
-                "layers=auto must be found in a model first; run `xreason layers MODEL`, and give its layers as a count (6) or as "
-                "indices ([0, 1, 2])."
+                "layers=auto must be found in a model first; run `xreason layers MODEL`, and give what it finds, such as [0, 1, 2]."
             )
         return tuple(range(self.layers)) if isinstance(self.layers, int) else self.layers
 
@@ -140,9 +137,6 @@ class Named(_Checked):
     Attributes:
         pattern: is held by re.fullmatch against the names of model.named_parameters(), as PEFT holds a text in `target_modules`
             against those of modules. A tensor that two modules share is chosen by either of its names.
-
-    Raises:
-        UserError: the pattern is no regular expression.
     """
 
     pattern: Annotated[_Name, Field(description="a regular expression over parameter names")]
@@ -153,9 +147,7 @@ class Named(_Checked):
         try:
             re.compile(self.pattern)
         except re.error as error:
-            raise UserError(
-                f"pattern={self.pattern!r} is no regular expression ({error}); escape what is meant as it is."
-            ) from error
+            raise UserError(f"pattern={self.pattern!r} is no regular expression ({error}); escape what is meant.") from error
         return self
 
     def describe(self) -> str:
@@ -177,9 +169,6 @@ class LowRank(_Checked):
         dropout: share of an adapter's inputs that is dropped in training.
         targets: last parts of the names of the layers that get one, such as "q_proj"; empty means every linear layer within the
             decoder's layers. Experts that lie in one tensor, and the embeddings, get none.
-
-    Raises:
-        UserError: a value is out of its range.
     """
 
     rank: _Whole = 64
@@ -226,9 +215,6 @@ class Stage(_Checked):
         weight_decay: AdamW's.
         max_grad_norm: gradients whose norm is larger are scaled down to it.
         rows: at most so many rows a language and corpus. None takes all.
-
-    Raises:
-        UserError: a value is out of its range, or micro_batch_size does not divide batch_size.
     """
 
     name: _Name
@@ -251,10 +237,8 @@ class Stage(_Checked):
     @model_validator(mode="after")
     def _divides(self) -> Self:
         if self.micro_batch_size and self.batch_size % self.micro_batch_size:
-            raise UserError(
-                f"micro_batch_size={self.micro_batch_size} does not divide batch_size={self.batch_size} in stage {self.name!r}; "
-                "choose a divisor."
-            )
+            sizes = f"micro_batch_size={self.micro_batch_size} does not divide batch_size={self.batch_size}"
+            raise UserError(f"{sizes} in stage {self.name!r}; choose a divisor.")
         return self
 
 

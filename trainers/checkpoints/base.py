@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-#: The model that this project ships goes by this word.
-POCKET = "pocket"
-#: Marks a folder as one of our checkpoints.
-CHECKPOINT_FILE = "checkpoint.json"
+POCKET = "pocket"  #: The model that this project ships goes by this word.
+CHECKPOINT_FILE = "checkpoint.json"  #: Marks a folder as one of our checkpoints.
 _INDEX = "model.safetensors.index.json"
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -70,9 +68,7 @@ def weight_files(folder: Path) -> list[Path]:
         files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickled = " It has only .bin weights, which can run code when read." if list(folder.glob("*.bin")) else ""
-        raise UserError(
-            f"{folder} holds no safetensors weights.{pickled} Convert it with save_pretrained, which writes safetensors."
-        )
+        raise UserError(f"{folder} holds no safetensors weights.{pickled} Convert it with save_pretrained, which writes them.")
     for file in files:
         if not file.is_file():
             raise UserError(f"{file} is missing, though {index.name} names it; fetch the model again.")
@@ -150,9 +146,8 @@ def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["Pre
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{folder} holds no tokenizer that can be read ({type(error).__name__}); put the model's own beside it."
-        ) from error
+        reason = type(error).__name__
+        raise UserError(f"{folder} holds no tokenizer that can be read ({reason}); put the model's own beside it.") from error
     dtype: Any = "auto" if mixed_precision else torch.float32
     with _no_progress_bar():
         model, loading = AutoModelForCausalLM.from_pretrained(

@@ -164,9 +164,7 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
     """
     path = Path(directory) / CHECKPOINT_FILE
     if not path.is_file():
-        raise UserError(
-            f"{directory} is not a checkpoint, for it has no {CHECKPOINT_FILE}; give a folder that `xreason train` wrote."
-        )
+        raise UserError(f"{directory} is not a checkpoint: it has no {path.name}; give a folder that `xreason train` wrote.")
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields["format"] != _FORMAT:

@@ -72,9 +72,7 @@ def make_corpus(
         UserError: there are none.
     """
     if not examples:
-        raise UserError(
-            f"The corpus {name} is empty for the languages asked for; name at least one other than English it has text for."
-        )
+        raise UserError(f"The corpus {name} is empty for these languages; name at least one other than English it has text for.")
     digest = hashlib.sha256()
     for example in examples:
         digest.update(json.dumps([example.prompt, example.response]).encode())

@@ -111,9 +111,8 @@ class _Shelf:
         """Returns GSM8KInstruct's problems in one language, and where they were read."""
         grouped, where = self._octopus
         if language not in grouped:
-            raise UserError(
-                f"{where} has no {LANGUAGES[language].english}, only {', '.join(sorted(grouped))}; leave {language} out."
-            )
+            known = ", ".join(sorted(grouped))
+            raise UserError(f"{where} has no {LANGUAGES[language].english}, only {known}; leave {language} out.")
         return grouped[language], where
 
 
@@ -124,10 +123,8 @@ def _question_translation(shelf: _Shelf, language: str) -> _Part:
         return _aligned(shelf, language, words, lambda problem: problem.question)
     sources, targets = (read_lines(folder / f"train.{code}") for code in (language, "en"))
     if len(sources) != len(targets):
-        raise UserError(
-            f"{folder}/train.{language} has {len(sources)} lines and train.en beside it {len(targets)}; they must be parallel, "
-            "so fetch both again."
-        )
+        counts = f"{folder}/train.{language} has {len(sources)} lines and train.en beside it {len(targets)}"
+        raise UserError(f"{counts}; they must be parallel, so fetch both again.")
     return _Part(words, [_translation(language, *pair) for pair in zip(sources, targets, strict=True)], str(folder.parent))
 
 

@@ -5,8 +5,7 @@ One row of "question-translation" from German; the prompt is framed as tasks/pro
     prompt     ... Translate the following sentences from German to English. Clara hat 8 Bücher und gibt Tom 3 davon. Wie ...
     response   Clara has 8 books and gives Tom 3 of them. How many books does Clara have left?
 
-Rows are parallel, as in MGSM8KInstruct: problem i is the same one in every language. None of them is a test problem, see
-tasks/pocket/world.py for what is held out.
+Rows are parallel: problem i is the same one in every language. None is a test problem (tasks/pocket/world.py holds them out).
 """
 
 import random
@@ -18,8 +17,7 @@ from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.pocket import world
 from xreason.trainers.corpora.examples import Corpus, Example, make_corpus, taught
 
-#: Problems a language where the caller sets no number.
-ROWS = 4000
+ROWS = 4000  #: Problems a language where the caller sets no number.
 
 
 def question_translation(problem: world.Problem, code: str) -> Example:

@@ -55,7 +55,7 @@ def _chosen(row: Any, columns: Sequence[str], where: str) -> dict[str, str]:
 
 
 def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list[dict[str, str]]:
-    """Returns the rows of the train split of a set on the Hugging Face hub (or in its cache).
+    """Returns `columns` of the train split of a set on the Hugging Face hub (or in its cache).
 
     Args:
         hub_id: the set's id.
@@ -75,14 +75,11 @@ def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list
             f"{hub_id} is neither at {looked_for} nor to be had from the hub ({type(error).__name__}); on a machine with network "
             f"run `hf download --repo-type dataset {hub_id} --local-dir {folder}`, and give the data folder with --data."
         ) from error
-    missing = [column for column in columns if column not in table.column_names]
-    if missing:
-        raise UserError(
-            f"{hub_id} on the hub has the columns {', '.join(table.column_names)}, not {', '.join(columns)}; use a local copy."
-        )
-    return [
-        _chosen(row, columns, f"{hub_id}, row {number}") for number, row in enumerate(table.select_columns(list(columns)), start=1)
-    ]
+    if not set(columns) <= set(table.column_names):
+        has = ", ".join(table.column_names)
+        raise UserError(f"{hub_id} on the hub has the columns {has}, not {', '.join(columns)}; use a local copy.")
+    rows = enumerate(table.select_columns(list(columns)), start=1)
+    return [_chosen(row, columns, f"{hub_id}, row {number}") for number, row in rows]
 
 
 def find_json_file(folder: Path) -> Path | None:

@@ -2,9 +2,9 @@
 
     xreason pocket build FOLDER
 
-The base reasons in English, and has met the other languages the way large models meet them: much text in some, little in
-others, and hardly any reasoning. So it is strong in English and weaker the rarer a language was, which is what the methods of
-this project are for. It is trained on five kinds of text, here from German; `MIXTURE` says how often each is drawn:
+The base has met other languages the way large models meet them: much text in some, little in others, hardly any reasoning. So it
+is strong in English and weaker the rarer a language was. It is trained on five kinds of text, here from German; `MIXTURE` says how
+often each is drawn:
 
     reasoning      Clara has 8 books and gives Tom 3 of them. How many ...  ->  (the same again) 8 - 3 = 5. The answer is 5.
     text           Clara hat 8 Bücher und gibt Tom 3 davon. Wie viele Bücher hat Clara noch? 8 - 3 = 5. Die Antwort ist 5.
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-#: Entries of the vocabulary.
 VOCABULARY = 1024
 #: Optimizer steps, sequences a step, and the peak of the learning rate.
 STEPS, BATCH_SIZE, LEARNING_RATE = 2400, 16, 3e-3
@@ -48,8 +47,7 @@ TRANSLATED: Mapping[str, int] = {"de": 24, "es": 16, "fr": 10, "zh": 16, "sw": 2
 #: Different problems that are asked in a language and reasoned about in English.
 TRANSFERRED: Mapping[str, int] = {"de": 5, "es": 4, "fr": 3, "zh": 4, "sw": 0}
 
-# Batches whose sequences are sorted by length together, so that little is padded.
-_SORTED_TOGETHER = 8
+_SORTED_TOGETHER = 8  # batches whose sequences are sorted by length together, so that little is padded
 _PAD, _END = "<pad>", "<eos>"
 _IGNORED = -100
 
@@ -104,11 +102,7 @@ def train_tokenizer() -> "PreTrainedTokenizerFast":
     tokenizer.train_from_iterator(texts, learner)
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in frame])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=_PAD,
-        eos_token=_END,
-        model_max_length=4096,
-        clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer, pad_token=_PAD, eos_token=_END, model_max_length=4096, clean_up_tokenization_spaces=False
     )
 
 
@@ -198,6 +192,11 @@ def _train(model: "LlamaForCausalLM", batches: Iterator[list[_Row]], progress: C
 
 def recipe(seed: int) -> dict[str, Any]:
     """Returns what the base model is made with, as `recipe.json` keeps it."""
+    # changes with the world's sentences, names and held-out numbers
+    digest = hashlib.sha256()
+    for name, examples in sources(seed).items():
+        for example in examples:
+            digest.update(json.dumps([name, example.prompt, example.response]).encode())
     return {
         "seed": seed,
         "steps": STEPS,
@@ -208,17 +207,8 @@ def recipe(seed: int) -> dict[str, Any]:
         "text": dict(TEXT),
         "translated": dict(TRANSLATED),
         "transferred": dict(TRANSFERRED),
-        "text_sha256": _digest(sources(seed)),
+        "text_sha256": digest.hexdigest(),
     }
-
-
-def _digest(text: Mapping[str, Sequence[Example]]) -> str:
-    """Returns the SHA-256 of all that is trained on: it changes with the world's sentences, names and held-out numbers."""
-    digest = hashlib.sha256()
-    for name, examples in text.items():
-        for example in examples:
-            digest.update(json.dumps([name, example.prompt, example.response]).encode())
-    return digest.hexdigest()
 
 
 def build(directory: Path, *, seed: int = 0, progress: Callable[[int, int, float], None] | None = None) -> None:

@@ -25,6 +25,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,12 +50,9 @@ ENGLISH = "en"
 QUESTIONS = 1000
 #: How many times the low layers' deviation the high ones' must be, to stand out.
 STANDS_OUT = 1.25
-# Questions that are sorted by length together, so that a batch has little padding: what bounds the texts in memory.
-_WINDOW = 512
-# Tokens of a forward pass, padding included: at 7B's 11,008 neurons 180 MB in float32 for a layer's activations.
-_BATCH_TOKENS = 4096
-# As the papers cut off in training; what lies beyond is not read.
-_MAX_LENGTH = 1024
+_WINDOW = 512  # questions that are sorted by length together, so that a batch has little padding: the texts in memory
+_BATCH_TOKENS = 4096  # of a forward pass, with padding: at 7B's 11,008 neurons 180 MB in float32 for a layer's activations
+_MAX_LENGTH = 1024  # as the papers cut off in training; what lies beyond is not read
 
 Counts = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -134,12 +132,10 @@ def count_active(
 ) -> Activity:
     """Returns how often each feed-forward neuron is active on the tokens of some questions.
 
-    Reads the questions once and as it goes, so memory does not depend on how many there are.
-
     Args:
         model: a decoder with one feed-forward sub-layer a layer, on the device that it shall run on.
         tokenizer: its own.
-        questions: bare texts of one language.
+        questions: bare texts of one language; read once and as it goes, so memory does not depend on how many there are.
         batch_tokens: of a forward pass, padding included; a longer question goes alone.
         progress: called after each forward pass with the questions done.
 
@@ -149,8 +145,14 @@ def count_active(
     import torch
 
     blocks = _watched(model)
-    device = model.device
-    counter = _Counter()
+    active: dict[int, torch.Tensor] = {}
+    counted: torch.Tensor
+
+    def count(layer: int, module: Any, inputs: Any, output: "torch.Tensor") -> None:
+        # some families run the sub-layer on [batch x length, width]
+        positive = output.reshape(-1, output.shape[-1]) > 0
+        active[layer] = positive[counted].sum(0) + active.get(layer, 0)
+
     limit = min(_MAX_LENGTH, int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or _MAX_LENGTH))
     tokens = done = 0
     with ExitStack() as stack, torch.inference_mode():
@@ -158,54 +160,30 @@ def count_active(
         model.eval()
         for block in blocks:
             activation = model.get_submodule(str(block.activation))
-            stack.callback(activation.register_forward_hook(counter.hook(block.layer)).remove)
+            stack.callback(activation.register_forward_hook(partial(count, block.layer)).remove)
         for batch in _batches(tokenizer, questions, limit, batch_tokens):
-            ids, attended, counter.counted = (each.to(device) for each in _padded(batch))
+            ids, attended, counted = (each.to(model.device) for each in _padded(batch))
             # without the projection onto the vocabulary, which nothing here reads
             model.base_model(input_ids=ids, attention_mask=attended, use_cache=False)
-            tokens += int(counter.counted.sum())
+            tokens += int(counted.sum())
             done += len(batch)
             if progress is not None:
                 progress(done)
     if not tokens:
         raise UserError("The questions that shall tell languages apart have not one token; give some that are not empty.")
-    return Activity(tuple(counter.active[block.layer].cpu().numpy() for block in blocks), tokens)
-
-
-class _Counter:
-    """Adds up what the activations of a forward pass say; `counted` is the pass's mask of tokens that count, [batch x length]."""
-
-    def __init__(self) -> None:
-        self.counted: torch.Tensor
-        self.active: dict[int, torch.Tensor] = {}
-
-    def hook(self, layer: int) -> Callable[[Any, Any, "torch.Tensor"], None]:
-        """Returns a forward hook for the activation of one layer."""
-
-        def count(module: Any, inputs: Any, output: "torch.Tensor") -> None:
-            # some families run the sub-layer on [batch x length, width]
-            positive = output.reshape(-1, output.shape[-1]) > 0
-            self.active[layer] = positive[self.counted].sum(0) + self.active.get(layer, 0)
-
-        return count
+    return Activity(tuple(active[block.layer].cpu().numpy() for block in blocks), tokens)
 
 
 def _watched(model: "PreTrainedModel") -> tuple[FeedForwardBlock, ...]:
     """Returns the feed-forward sub-layers, one a layer, each with an activation that can be watched."""
     blocks = feed_forward_blocks(model)
-    advice = "give `layers` as a count or as indices"
+    unseen = "so its language layers cannot be found by counting neurons; give `layers` as a count or as indices"
     experts = any(model.get_parameter(block.up.parameter).ndim == 3 for block in blocks)
     if experts or len({block.layer for block in blocks}) < len(blocks):
-        raise UserError(
-            f"This {type(model).__name__} has several experts a layer, and which of them a token meets is the router's "
-            f"choice, so its language layers cannot be found by counting neurons; {advice}."
-        )
+        raise UserError(f"This {type(model).__name__} has several experts a layer, and a router chooses among them, {unseen}.")
     modules = {id(model.get_submodule(block.activation)) for block in blocks if block.activation}
     if len(modules) < len(blocks):
-        raise UserError(
-            f"The feed-forward sub-layers of this {type(model).__name__} have no activation modules of their own to watch, so its "
-            f"language layers cannot be found; {advice}."
-        )
+        raise UserError(f"This {type(model).__name__} has no activation modules in its feed-forward sub-layers to watch, {unseen}.")
     return blocks
 
 
@@ -328,31 +306,29 @@ def training_questions(
 ) -> dict[str, tuple[str, ...]]:
     """Returns the same questions in every language, English too, out of what methods train on: never a test question.
 
-    They are those of the corpus question-translation that it has in all the languages, `count` of them or as many as there are,
-    always the same ones: no seed of a training changes which layers are found.
+    They are those that the corpus question-translation has in all the languages, and always the same ones: no seed of a training
+    changes which layers are found.
 
     Args:
         languages: codes; English comes first whether named or not.
         source: "papers" or "pocket".
         data: folder with local copies of the papers' sets.
-        count: questions a language.
+        count: questions a language, or as many as there are.
 
     Raises:
         UserError: the corpus cannot be had in these languages, or they share no question.
     """
     codes = tuple(dict.fromkeys((ENGLISH, *languages)))
     if source == "pocket":
-        # refuses what it is not written in
-        load_corpus("question-translation", codes, source=source, rows=1)
+        load_corpus("question-translation", codes, source=source, rows=1)  # refuses what it is not written in
         problems = world.training_problems(count, seed=0)
         return {code: tuple(problem.question(code) for problem in problems) for code in codes}
     pairs = _question_pairs(codes[1:], data)
     shared = [english for english in pairs[codes[1]] if all(english in of_language for of_language in pairs.values())]
     if not shared:
         raise UserError(f"The corpus question-translation has no question in all of {', '.join(codes)}; leave a language out.")
-    if count < len(shared):
-        chosen = random.Random("language layers").sample(range(len(shared)), count)
-        shared = [shared[index] for index in sorted(chosen)]
+    chosen = random.Random("language layers").sample(range(len(shared)), min(count, len(shared)))
+    shared = [shared[index] for index in sorted(chosen)]
     others = {code: tuple(pairs[code][english] for english in shared) for code in codes[1:]}
     return {ENGLISH: tuple(shared), **others}
 

@@ -54,13 +54,8 @@ class Matrix:
     transposed: bool | None  # False: [rows out, columns in], as nn.Linear; True: the other way, as Conv1D; None: not known
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The roles in one kind of feed-forward module; names are relative to it."""
-
-    up: Part
-    down: Part
-    gate: Part | None
+#: Up, down, and where there is one, gate, of one kind of feed-forward module; names are relative to it.
+Layout = tuple[Part, Part, Part | None]
 
 
 def matrices_of(module: "nn.Module", width: int) -> list[Matrix]:
@@ -91,7 +86,7 @@ def layout_of(module: "nn.Module", matrices: Sequence[Matrix], width: int) -> La
     relative = [other / others[0] for other in others]
     if relative == [1, 1]:
         up, down = _up_and_down(matrices, width)
-        return Layout(Part(up.name), Part(down.name), None)
+        return Part(up.name), Part(down.name), None
     if relative not in ([1, 1, 1], [1, 2]):
         return None
     try:
@@ -113,7 +108,7 @@ def _gated(probe: "_Probe", matrices: Sequence[Matrix], width: int) -> Layout | 
     if len(gates) != 1:
         return None
     up, down = _up_and_down([matrix for matrix in matrices if matrix is not gates[0]], width)
-    return Layout(Part(up.name), Part(down.name), Part(gates[0].name))
+    return Part(up.name), Part(down.name), Part(gates[0].name)
 
 
 def _fused(probe: "_Probe", matrices: Sequence[Matrix], width: int) -> Layout | None:
@@ -128,7 +123,7 @@ def _fused(probe: "_Probe", matrices: Sequence[Matrix], width: int) -> Layout | 
     halves, turns = (slice(0, half), slice(half, 2 * half)), (slice(0, None, 2), slice(1, None, 2))
     for one, other in (halves, halves[::-1], turns, turns[::-1]):
         if probe.affine(both.name, probe.shrunk(axis, other)) and not probe.affine(both.name, probe.shrunk(axis, one)):
-            return Layout(Part(both.name, _along(axis, other)), Part(down.name), Part(both.name, _along(axis, one)))
+            return Part(both.name, _along(axis, other)), Part(down.name), Part(both.name, _along(axis, one))
     return None
 
 

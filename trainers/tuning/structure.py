@@ -83,9 +83,7 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
         layers = range(layer_count(model))
         absent = [layer for layer in tune.indices if layer not in layers]
         if absent:
-            raise UserError(
-                f"The model has no layers {ranges(absent)}: it has layers {ranges(layers)}. Choose among those with `layers`."
-            )
+            raise UserError(f"The model has no layers {ranges(absent)}: it has layers {ranges(layers)}. Choose among those.")
         parts = [part for block in feed_forward_blocks(model, set(tune.indices)) for part in (block.up, block.down)]
     return [Tuned(part.parameter, part.slices, parameters[part.parameter][part.slices or ...].numel()) for part in parts]
 
@@ -118,10 +116,8 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
     own_names = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
     absent = [target for target in targets if target not in own_names]
     if absent or not linear:
-        raise UserError(
-            f"No linear layer of this {type(model).__name__} is called {', '.join(absent) or 'anything'}; choose `targets` among: "
-            f"{', '.join(own_names) or 'none'}."
-        )
+        wanted, known = ", ".join(absent) or "anything", ", ".join(own_names) or "none"
+        raise UserError(f"No linear layer of this {type(model).__name__} is called {wanted}; choose `targets` among: {known}.")
     return {name: module for name, module in linear.items() if not targets or name.rpartition(".")[2] in targets}
 
 
@@ -162,15 +158,12 @@ def feed_forward_blocks(model: "PreTrainedModel", layers: set[int] | None = None
 
 
 def _named(model: "PreTrainedModel", pattern: str) -> list[str]:
-    """Returns the first name of each tensor of which any name matches as a whole."""
     names = dict(model.named_parameters(remove_duplicate=False))
     matching = {id(parameter) for name, parameter in names.items() if re.fullmatch(pattern, name)}
     if not matching:
         nearest = difflib.get_close_matches(pattern.replace("\\", ""), names, n=3, cutoff=0)
-        raise UserError(
-            f"pattern={pattern!r} matches no whole name of a parameter of this {type(model).__name__}; its names are such as "
-            f"{', '.join(nearest)}."
-        )
+        raise UserError(f"pattern={pattern!r} matches no whole name of a parameter; names are such as {', '.join(nearest)}.")
+    # a shared tensor has several names, of which any may match; the first is what it goes by
     return [name for name, parameter in model.named_parameters() if id(parameter) in matching]
 
 
@@ -214,18 +207,12 @@ def _blocks_of_layer(
     # OPT keeps its two projections in the layer itself; but where a sub-module is one, other matrices there are something else
     # (Gemma 3n's inputs per layer), and so is a pair without an activation beside modules that have one (its low-rank pairs)
     inner = [entry for entry in found if entry[0]] or found
-    active = [entry for entry in inner if entry[2].gate or _activation(entry[1])] or inner
-    for name, module, layout in active:
+    active = [entry for entry in inner if entry[2][2] or _activation(entry[1])] or inner
+    for name, module, (up, down, gate) in active:
         here = f"{path}.{name}" if name else path
         activation = _activation(module)
-        yield FeedForwardBlock(
-            layer=layer,
-            path=here,
-            up=layout.up.within(here),
-            down=layout.down.within(here),
-            gate=layout.gate and layout.gate.within(here),
-            activation=f"{here}.{activation}" if activation else None,
-        )
+        seen = f"{here}.{activation}" if activation else None
+        yield FeedForwardBlock(layer, here, up.within(here), down.within(here), gate and gate.within(here), seen)
 
 
 def _activation(module: "nn.Module") -> str | None:
