@@ -7,14 +7,11 @@ Stage's defaults. MathOctopus has a LoRA variant too (arXiv 2310.20246), whose s
     xreason train lora --model meta-llama/Llama-2-7b-hf
 """
 
-from collections.abc import Sequence
-
 from xreason.trainers.stages import LowRank, Method, Stage
 
 
-def lora(rank: int = 64, alpha: float = 16, dropout: float = 0.1, targets: str | Sequence[str] = ()) -> Method:
+def lora(rank: int = 64, alpha: float = 16, dropout: float = 0.1, targets: tuple[str, ...] = ()) -> Method:
     """Returns LoRA of the linear layers called `targets` ("q_proj", ...; none means all); see LowRank for the others."""
-    names = (targets,) if isinstance(targets, str) else tuple(targets)
     return Method(
         name="lora",
         source="Hu et al., 2021, arXiv 2106.09685; data as Chen et al., 2023, arXiv 2310.20246",
@@ -23,7 +20,7 @@ def lora(rank: int = 64, alpha: float = 16, dropout: float = 0.1, targets: str |
             Stage(
                 name="multilingual reasoning",
                 corpora=("multilingual-reasoning",),
-                tune=LowRank(rank, alpha, dropout, names),
+                tune=LowRank(rank, alpha, dropout, targets),
                 learning_rate=2e-4,
             ),
         ),

@@ -1,6 +1,6 @@
 """Methods by name: those in the box, and those that other packages bring.
 
-A package adds a method by an entry point in the group `xreason.methods` that names a function which returns a Method:
+A package, ours too, adds a method by an entry point in the group `xreason.methods` that names a function which returns a Method:
 
     [project.entry-points."xreason.methods"]
     my-method = "my_package.my_method:my_method"
@@ -16,20 +16,15 @@ from typing import Any
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import canonical, unknown
-from xreason.trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Stage
+from xreason.trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Tune
 
 GROUP = "xreason.methods"
 #: Those that a comparison means where nobody names any.
 PAPER_METHODS = ("slam", "two-stage", "full")
 
-# The same as in pyproject.toml: entry points are found only once a distribution is installed, and a source tree must work too.
-_IN_THE_BOX = (
-    EntryPoint("slam", "xreason.trainers.slam:slam", GROUP),
-    EntryPoint("two-stage", "xreason.trainers.two_stage:two_stage", GROUP),
-    EntryPoint("full", "xreason.trainers.full:full", GROUP),
-    EntryPoint("lora", "xreason.trainers.lora:lora", GROUP),
-    EntryPoint("english-sft", "xreason.trainers.english_sft:english_sft", GROUP),
-)
+# The order in which they are listed: ours by what they cost, then the others by name.
+_FIRST = (*PAPER_METHODS, "lora", "english-sft")
+_OURS = "xreason"
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,11 @@ class ListedMethod:
 
 
 def method_names() -> tuple[str, ...]:
-    """Returns the names of all methods: ours in the order of their cost, then those of other packages by name."""
+    """Returns the names of all methods: ours in the order of their cost, then those of other packages by name.
+
+    Raises:
+        UserError: no package is installed, not even ours.
+    """
     return tuple(_registered())
 
 
@@ -74,20 +73,19 @@ def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
     entries = registered.get(canonical(name))
     if entries is None:
         raise unknown("method", name, registered)
-    entry = _only(entries)
-    factory, own = _factory(entry)
-    given = dict(settings or {})
+    function = _function(entries)
+    own, given = inspect.signature(function).parameters, dict(settings or {})
     known = {*own, *STAGE_SETTINGS, *METHOD_SETTINGS}
     for key in given:
         if key not in known:
-            raise unknown(f"setting of {entry.name}", str(key), known)
-    method = _made(entry, factory, {key: value for key, value in given.items() if key in own})
+            raise unknown(f"setting of {canonical(name)}", str(key), known)
+    method = _made(entries[0], function, {key: value for key, value in given.items() if key in own})
     return method.with_settings({key: value for key, value in given.items() if key not in own})
 
 
 def wants_layers(method: Method) -> bool:
     """Returns whether a stage says `layers: auto`, so that the language layers must be found before the method can run."""
-    return any(_wants_layers(stage) for stage in method.stages)
+    return any(_is_auto(stage.tune) for stage in method.stages)
 
 
 def with_layers(method: Method, layers: Sequence[int], evidence: str) -> Method:
@@ -98,73 +96,66 @@ def with_layers(method: Method, layers: Sequence[int], evidence: str) -> Method:
         layers: indices.
         evidence: why these, in words; boards show it.
     """
-    tune = FeedForward(tuple(layers), evidence)
-    return replace(method, stages=tuple(replace(stage, tune=tune) if _wants_layers(stage) else stage for stage in method.stages))
+    found = FeedForward(tuple(layers), evidence)
+    return replace(method, stages=tuple(replace(stage, tune=found) if _is_auto(stage.tune) else stage for stage in method.stages))
 
 
-def _wants_layers(stage: Stage) -> bool:
-    return isinstance(stage.tune, FeedForward) and stage.tune.layers == "auto"
+def _is_auto(tune: Tune) -> bool:
+    return isinstance(tune, FeedForward) and tune.layers == "auto"
 
 
 def _registered() -> dict[str, list[EntryPoint]]:
     """Returns what is registered under each name; more than one entry where packages call different functions the same."""
-    found = {entry.name: [entry] for entry in _IN_THE_BOX}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        same = found.setdefault(canonical(entry.name), [])
-        if entry.value not in [known.value for known in same]:
-            same.append(entry)
-    return found
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for entry in sorted(entry_points(group=GROUP), key=_place):
+        found.setdefault(canonical(entry.name), {}).setdefault(entry.value, entry)
+    if not set(PAPER_METHODS) <= found.keys():
+        raise UserError("xreason is not installed here, only its files are; run `pip install -e .` where its pyproject.toml is.")
+    return {name: list(entries.values()) for name, entries in found.items()}
+
+
+def _place(entry: EntryPoint) -> tuple[int, str, bool, str]:
+    name = canonical(entry.name)
+    return (_FIRST.index(name) if name in _FIRST else len(_FIRST), name, _package(entry) != _OURS, entry.value)
 
 
 def _listed(name: str, entries: list[EntryPoint]) -> ListedMethod:
     package = " and ".join(_package(entry) for entry in entries)
     try:
-        entry = _only(entries)
-        return ListedMethod(name, package, _made(entry, _factory(entry)[0], {}), "")
+        return ListedMethod(name, package, _made(entries[0], _function(entries), {}), "")
     except UserError as error:
         return ListedMethod(name, package, None, str(error))
 
 
 def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "xreason"
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist and entry.dist.name != _OURS else _OURS
 
 
-def _only(entries: list[EntryPoint]) -> EntryPoint:
+def _function(entries: list[EntryPoint]) -> Callable[..., object]:
+    """Returns the function that makes a method."""
     if len(entries) > 1:
         both = " and ".join(f"{entry.value} ({_package(entry)})" for entry in entries)
         raise UserError(f"{both} all call themselves method {canonical(entries[0].name)!r}; uninstall all but one of the packages.")
-    return entries[0]
-
-
-def _factory(entry: EntryPoint) -> tuple[Callable[..., object], set[str]]:
-    """Returns the function of an entry point, and the names of the settings that it takes."""
     try:
-        factory = entry.load()
-        return factory, set(inspect.signature(factory).parameters)
+        function: Callable[..., object] = entries[0].load()
+        inspect.signature(function)
     except Exception as error:  # another package's code runs here, and may fail in any way
-        raise UserError(
-            f"Method {canonical(entry.name)!r} is registered as {entry.value}, which cannot be imported "
-            f"({_in_words(error)}); repair or uninstall {_package(entry)}."
-        ) from error
+        raise _broken(entries[0], "cannot be imported", error) from error
+    return function
 
 
-def _made(entry: EntryPoint, factory: Callable[..., object], settings: Mapping[str, Any]) -> Method:
+def _made(entry: EntryPoint, function: Callable[..., object], settings: Mapping[str, Any]) -> Method:
     try:
-        method = factory(**settings)
+        method = function(**settings)
     except UserError:
         raise
     except Exception as error:  # as above
-        raise UserError(
-            f"Method {canonical(entry.name)!r} ({entry.value}) cannot be made of {dict(settings)} ({_in_words(error)}); give it "
-            f"other settings, or repair {_package(entry)}."
-        ) from error
+        raise _broken(entry, f"cannot be made of {dict(settings)}", error, "give it other settings, or repair") from error
     if not isinstance(method, Method):
-        raise UserError(
-            f"Method {canonical(entry.name)!r} ({entry.value}) returned {type(method).__name__}; it must return a "
-            f"xreason.trainers.stages.Method: repair or uninstall {_package(entry)}."
-        )
+        raise _broken(entry, f"returned {type(method).__name__} and no xreason.trainers.stages.Method")
     return method
 
 
-def _in_words(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def _broken(entry: EntryPoint, how: str, error: Exception | None = None, advice: str = "repair or uninstall") -> UserError:
+    reason = f" ({' '.join(f'{type(error).__name__}: {error}'.split())})" if error else ""
+    return UserError(f"Method {canonical(entry.name)!r} ({entry.value}) {how}{reason}; {advice} {_package(entry)}.")

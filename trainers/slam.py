@@ -6,7 +6,6 @@ arXiv 2501.03681; settings from its scripts (fmm170/SLAM), which set no warm-up 
     xreason train slam --model meta-math/MetaMath-7B-V1.0
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 from xreason.trainers.stages import FeedForward, Method, Stage
@@ -15,7 +14,7 @@ from xreason.trainers.stages import FeedForward, Method, Stage
 PUBLISHED_LAYERS = 6
 
 
-def slam(layers: int | Sequence[int] | Literal["auto"] = "auto") -> Method:
+def slam(layers: int | tuple[int, ...] | Literal["auto"] = "auto") -> Method:
     """Returns SLAM over `layers`: a count of the lowest ones, their indices, or "auto", which finds them in the model first."""
     return Method(
         name="slam",
@@ -25,7 +24,7 @@ def slam(layers: int | Sequence[int] | Literal["auto"] = "auto") -> Method:
             Stage(
                 name="language alignment",
                 corpora=("question-translation", "answer-translation"),
-                tune=FeedForward(layers if isinstance(layers, int | str) else tuple(layers)),
+                tune=FeedForward(layers),
                 epochs=4,
                 batch_size=512,
             ),

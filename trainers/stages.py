@@ -2,51 +2,109 @@
 
 A Stage is one pass of fine-tuning: which corpora, which parameters, how long, how fast. A Method is a name and a tuple of stages,
 and nothing else: the loop that runs a stage never learns which method it belongs to.
+
+All are pydantic dataclasses, which raise UserError for what they cannot be made of: a pydantic model may hold one, and
+TypeAdapter(Method) writes a method as JSON and reads it back as it was. Text is read as a number where one is meant, because YAML
+1.1 reads `2e-5` as text.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import field, fields, replace
+from itertools import groupby
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 
+#: Transformers' learning-rate schedules that need to know nothing but the numbers of steps and of warm-up steps.
+Schedule = Literal["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"]
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
+
+
+def _read_number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a truth value is no number")
+    return float(value) if isinstance(value, str) else value
+
+
+def _one_or_more(names: Any) -> Any:
+    return (names,) if isinstance(names, str) else names
+
+
+def _different(layers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(layers)) < len(layers):
+        raise ValueError("a layer is named twice")
+    return layers
+
+
+# A description ends the sentence that refuses another value: "give ...".
+_Number = BeforeValidator(_read_number)
+_Positive = Annotated[float, Field(gt=0, description="a number above 0"), _Number]
+_Whole = Annotated[int, Field(gt=0, description="a whole number from 1"), _Number]
+_WholeOrNone = Annotated[_Whole | None, Field(description="a whole number from 1")]
+_BelowOne = Annotated[float, Field(ge=0, lt=1, description="a number from 0 to less than 1, such as 0.1"), _Number]
+_Name = Annotated[str, Field(min_length=1, description="a name")]
+_Layers = Annotated[tuple[Annotated[int, Field(ge=0), _Number], ...], Field(min_length=1), AfterValidator(_different)]
+_Names = Annotated[tuple[_Name, ...], BeforeValidator(_one_or_more)]
+
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+
 
 @dataclass(frozen=True)
-class AllParameters:
+class _Checked:
+    """Raises one UserError, of one sentence and what to give instead, for a value that a field does not take."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_in_words(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            known = cls.__pydantic_fields__  # type: ignore[attr-defined]  # pydantic's decorator adds it
+            if isinstance(values, ArgsKwargs):
+                values = dict(zip(known, values.args, strict=False)) | (values.kwargs or {})
+            place = next(iter(error.errors()[0]["loc"]), None)
+            setting = list(known)[place] if isinstance(place, int) and place < len(known) else place
+            if not isinstance(setting, str):
+                raise
+            if setting not in known:
+                raise unknown(f"setting of {cls.__name__}", setting, known) from error
+            where = f" in {cls.__name__.lower()} {values['name']!r}" if "name" in values else ""
+            wrong = f"{setting}={values[setting]!r} is not possible" if setting in values else f"`{setting}` is missing"
+            raise UserError(f"{wrong}{where}; give {known[setting].description or 'text'}.") from error
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class AllParameters(_Checked):
     """Tunes every parameter of the model, embeddings included."""
+
+    kind: Literal["all-parameters"] = field(default="all-parameters", kw_only=True, repr=False)
 
     def describe(self) -> str:
         """Returns the choice in words."""
         return "all parameters"
 
 
-@dataclass(frozen=True)
-class FeedForward:
+@dataclass(frozen=True, config=_CONFIG)
+class FeedForward(_Checked):
     """Tunes the `mlp.up_proj` and `mlp.down_proj` weights of some layers; everything else is frozen.
 
     Attributes:
-        layers: the indices of the layers, counted from 0; or a count, which means so many of the lowest layers; or "auto", the
-            language layers of the model in question, which are to be found before a stage can run.
+        layers: different indices from 0; or a count, which means so many of the lowest layers; or "auto", the language layers of
+            the model in question, which are to be found before a stage can run.
         evidence: why these layers, in words, where they were found.
-
-    Raises:
-        UserError: no layer is chosen, one is negative, or one is named twice.
     """
 
-    layers: tuple[int, ...] | int | Literal["auto"]
+    layers: Annotated[
+        _Layers | _Whole | Literal["auto"], Field(description="a count (6), different indices from 0 ([0, 1, 2]), or auto")
+    ]
     evidence: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.layers == "auto":
-            return
-        indices = self.indices
-        if not all(isinstance(index, int) for index in indices):
-            raise UserError(f"layers={self.layers!r} is neither a count nor a list of indices; give 6, [0, 1, 2], or auto.")
-        if not indices or min(indices) < 0 or len(set(indices)) < len(indices):
-            raise UserError(
-                f"layers={self.layers!r} chooses no layers to tune; give a count (6) or different indices from 0 ([0, 1, 2])."
-            )
+    kind: Literal["feed-forward"] = field(default="feed-forward", kw_only=True, repr=False)
 
     @property
     def indices(self) -> tuple[int, ...]:
@@ -57,8 +115,7 @@ class FeedForward:
         """
         if self.layers == "auto":
             raise UserError(
-                "layers=auto must be found in a model first; run `xreason layers MODEL`, and give its layers as a count (6) or as "
-                "indices ([0, 1, 2])."
+                "layers=auto must be found in a model first; run `xreason layers MODEL`, and give what it finds, such as [0, 1, 2]."
             )
         return tuple(range(self.layers)) if isinstance(self.layers, int) else self.layers
 
@@ -70,8 +127,36 @@ class FeedForward:
         return f"{words} ({self.evidence})" if self.evidence else words
 
 
-@dataclass(frozen=True)
-class LowRank:
+@dataclass(frozen=True, config=_CONFIG)
+class Named(_Checked):
+    r"""Tunes the parameters whose whole names a regular expression matches; everything else is frozen.
+
+        Named(r"model\.embed_tokens\..*|model\.layers\.(30|31)\..*")    the embeddings and the last two layers of Llama-2-7B
+        Named(r".*\.self_attn\..*")                                      attention, in every layer
+
+    Attributes:
+        pattern: is held by re.fullmatch against the names of model.named_parameters(), as PEFT holds a text in `target_modules`
+            against those of modules. A tensor that two modules share is chosen by either of its names.
+    """
+
+    pattern: Annotated[_Name, Field(description="a regular expression over parameter names")]
+    kind: Literal["named"] = field(default="named", kw_only=True, repr=False)
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise UserError(f"pattern={self.pattern!r} is no regular expression ({error}); escape what is meant.") from error
+        return self
+
+    def describe(self) -> str:
+        """Returns the choice in words, as in "parameters named .*[.]self_attn[.].*"."""
+        return f"parameters named {self.pattern}"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class LowRank(_Checked):
     """Tunes low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685) beside frozen linear layers, and merges them when done.
 
     Where a layer computes W x it computes W x + (alpha / rank) B A x while the stage runs; A is [rank, in], B is [out, rank]. The
@@ -84,47 +169,33 @@ class LowRank:
         dropout: share of an adapter's inputs that is dropped in training.
         targets: last parts of the names of the layers that get one, such as "q_proj"; empty means every linear layer within the
             decoder's layers. Experts that lie in one tensor, and the embeddings, get none.
-
-    Raises:
-        UserError: a value is out of its range.
     """
 
-    rank: int = 64
-    alpha: float = 16
-    dropout: float = 0.1
-    targets: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or self.rank < 1:
-            raise UserError(f"rank={self.rank!r} is not possible; give a whole number from 1, such as 64.")
-        if isinstance(self.alpha, bool) or not isinstance(self.alpha, int | float) or not 0 < self.alpha < float("inf"):
-            raise UserError(f"alpha={self.alpha!r} is not possible; give a number above 0, such as 16.")
-        if isinstance(self.dropout, bool) or not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
-            raise UserError(f"dropout={self.dropout!r} is not possible; give a number from 0 to less than 1, such as 0.1.")
-        if not isinstance(self.targets, tuple) or not all(isinstance(name, str) and name for name in self.targets):
-            raise UserError(f"targets={self.targets!r} are no names of linear layers; give such as [q_proj, v_proj].")
+    rank: _Whole = 64
+    alpha: _Positive = 16.0
+    dropout: _BelowOne = 0.1
+    targets: Annotated[_Names, Field(description="names of linear layers, such as [q_proj, v_proj]")] = ()
+    kind: Literal["low-rank"] = field(default="low-rank", kw_only=True, repr=False)
 
     def describe(self) -> str:
         """Returns the choice in words, as in "adapters of rank 64 (alpha 16) of q_proj, v_proj, merged"."""
         return f"adapters of rank {self.rank} (alpha {self.alpha:g}) of {', '.join(self.targets) or 'all linear layers'}, merged"
 
 
-Tune = AllParameters | FeedForward | LowRank
+#: `kind` tells them apart in JSON.
+Tune = Annotated[AllParameters | FeedForward | Named | LowRank, Field(discriminator="kind")]
 
 
 def ranges(numbers: Sequence[int]) -> str:
     """Returns numbers in words: (0, 1, 2, 5) is "0-2, 5"."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
+    # within a run, number and place grow together
+    grouped = groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0])
+    runs = ([number for _, number in run] for _, run in grouped)
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-@dataclass(frozen=True)
-class Stage:
+@dataclass(frozen=True, config=_CONFIG)
+class Stage(_Checked):
     """One pass of fine-tuning.
 
     Attributes:
@@ -137,54 +208,42 @@ class Stage:
         micro_batch_size: sequences a forward pass; must divide batch_size. None lets the loop choose for the device.
         max_steps: optimizer steps after which the stage ends, whatever `epochs` says. None sets no limit.
         max_length: tokens; a longer row is left out and counted (1024 is where the papers cut off).
-        schedule: name of a Transformers learning-rate schedule.
+        schedule: one of SCHEDULES.
         warmup_ratio: share of the steps in which the learning rate rises from 0, rounded down.
         optimizer: "adamw", or "adamw-8bit", whose moments take a quarter of the memory (package bitsandbytes).
         betas: AdamW's, how slowly its two moments forget.
         weight_decay: AdamW's.
         max_grad_norm: gradients whose norm is larger are scaled down to it.
         rows: at most so many rows a language and corpus. None takes all.
-
-    Raises:
-        UserError: a number is out of its range, or micro_batch_size does not divide batch_size.
     """
 
-    name: str
-    corpora: tuple[str, ...]
-    tune: Tune
-    epochs: float = 3
-    learning_rate: float = 2e-5
-    batch_size: int = 128
-    micro_batch_size: int | None = None
-    max_steps: int | None = None
-    max_length: int = 1024
-    schedule: str = "cosine"
-    warmup_ratio: float = 0.03
-    optimizer: Literal["adamw", "adamw-8bit"] = "adamw"
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    rows: int | None = None
+    name: _Name
+    corpora: Annotated[_Names, Field(min_length=1, description="names of corpora, at least one")]
+    tune: Annotated[Tune, Field(description="AllParameters(), FeedForward(...), Named(...) or LowRank(...)")]
+    epochs: _Positive = 3.0
+    learning_rate: _Positive = 2e-5
+    batch_size: _Whole = 128
+    micro_batch_size: _WholeOrNone = None
+    max_steps: _WholeOrNone = None
+    max_length: _Whole = 1024
+    schedule: Annotated[Schedule, Field(description=f"the name of a schedule: {', '.join(SCHEDULES)}")] = "cosine"
+    warmup_ratio: Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1"), _Number] = 0.03
+    optimizer: Annotated[Literal["adamw", "adamw-8bit"], Field(description="adamw or adamw-8bit")] = "adamw"
+    betas: Annotated[tuple[_BelowOne, _BelowOne], Field(description="two numbers below 1, such as [0.9, 0.999]")] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0, description="a number from 0"), _Number] = 0.0
+    max_grad_norm: _Positive = 1.0
+    rows: _WholeOrNone = None
 
-    def __post_init__(self) -> None:
-        if not self.corpora:
-            raise UserError(f"Stage {self.name!r} names no corpora; give at least one.")
-        for field in ("epochs", "learning_rate", "batch_size", "micro_batch_size", "max_steps", "max_length", "rows"):
-            value = getattr(self, field)
-            if value is not None and not value > 0:
-                raise UserError(f"{field}={value} is not possible in stage {self.name!r}; give a number above 0.")
-        for field, limit in (("warmup_ratio", 1.0), ("weight_decay", float("inf"))):
-            if not 0 <= getattr(self, field) <= limit:
-                raise UserError(f"{field}={getattr(self, field)} is not possible in stage {self.name!r}; give 0 to {limit}.")
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
         if self.micro_batch_size and self.batch_size % self.micro_batch_size:
-            raise UserError(
-                f"micro_batch_size={self.micro_batch_size} does not divide batch_size={self.batch_size} in stage {self.name!r}; "
-                "choose a divisor."
-            )
+            sizes = f"micro_batch_size={self.micro_batch_size} does not divide batch_size={self.batch_size}"
+            raise UserError(f"{sizes} in stage {self.name!r}; choose a divisor.")
+        return self
 
 
-@dataclass(frozen=True)
-class Method:
+@dataclass(frozen=True, config=_CONFIG)
+class Method(_Checked):
     """A way of teaching: a name and the stages that it runs, one after another.
 
     Attributes:
@@ -195,25 +254,18 @@ class Method:
         base: what it starts from, where that is its own: a folder, a hub id, or "pocket". None means the base of the experiment.
     """
 
-    name: str
-    stages: tuple[Stage, ...]
+    name: _Name
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, description="its stages, at least one")]
     source: str
     description: str
-    base: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.stages:
-            raise UserError(f"Method {self.name!r} has no stages; give it at least one.")
-        if self.base is not None and (not isinstance(self.base, str) or not self.base):
-            raise UserError(f"base={self.base!r} of method {self.name!r} is no model; give a folder, a hub id, or pocket.")
+    base: Annotated[str | None, Field(min_length=1, description="a folder, a hub id, or pocket")] = None
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Method":
         """Returns this method with some settings changed.
 
         Args:
             settings: fields of Stage (all but name and tune) for every stage; under "stages" a list with one mapping a stage,
-                which wins over the others; and "base". Text is read as a number where one is meant, because YAML 1.1 reads `2e-5`
-                as text.
+                which wins over the others; and "base".
 
         Raises:
             UserError: a key is not a setting, a value is not of its kind, or the list has not one mapping a stage.
@@ -223,7 +275,10 @@ class Method:
         if not isinstance(own, Sequence) or not all(isinstance(entry, Mapping) for entry in own) or len(own) != len(self.stages):
             names = ", ".join(stage.name for stage in self.stages)
             raise UserError(f"`stages` of {self.name} must be a list of {len(self.stages)} mappings, one for each of: {names}.")
-        changed = (replace(stage, **_checked({**common, **entry})) for stage, entry in zip(self.stages, own, strict=True))
+        for key in (key for entry in (common, *own) for key in entry):
+            if key not in STAGE_SETTINGS:
+                raise unknown("setting", str(key), STAGE_SETTINGS)
+        changed = (replace(stage, **{**common, **entry}) for stage, entry in zip(self.stages, own, strict=True))
         return replace(self, stages=tuple(changed), base=settings.get("base", self.base))
 
 
@@ -231,41 +286,3 @@ class Method:
 METHOD_SETTINGS: tuple[str, ...] = ("stages", "base")
 #: What can be set from outside: every field of Stage but its name and what it tunes, which make the method what it is.
 STAGE_SETTINGS: tuple[str, ...] = tuple(field.name for field in fields(Stage) if field.name not in ("name", "tune"))
-_WHOLE_NUMBERS = ("batch_size", "micro_batch_size", "max_steps", "max_length", "rows")
-_OPTIONAL = ("micro_batch_size", "max_steps", "rows")
-
-
-def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    for key in settings:
-        if key not in STAGE_SETTINGS:
-            raise unknown("setting", str(key), STAGE_SETTINGS)
-    return {key: _converted(key, value) for key, value in settings.items()}
-
-
-def _converted(key: str, value: Any) -> Any:
-    if key == "corpora":
-        names = (value,) if isinstance(value, str) else value
-        if isinstance(names, Sequence) and all(isinstance(name, str) for name in names):
-            return tuple(names)
-    elif key == "schedule":
-        if isinstance(value, str):
-            return value
-    elif value is None and key in _OPTIONAL:
-        return None
-    elif not isinstance(value, bool) and isinstance(value, int | float | str):
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if key not in _WHOLE_NUMBERS and number == number:
-            return number
-        if number.is_integer():
-            return int(number)
-    raise UserError(f"{key}={value!r} is not a value for {key}; {_KINDS.get(key, _kind_of_number(key))}.")
-
-
-_KINDS = {"corpora": "give names of corpora", "schedule": "give the name of a Transformers schedule, such as cosine"}
-
-
-def _kind_of_number(key: str) -> str:
-    return "give a whole number" if key in _WHOLE_NUMBERS else "give a number"

@@ -70,7 +70,7 @@ def test_every_experiment_in_the_box_is_valid() -> None:
         ("en, sw", "en, swa", 4, "There is no language 'swa'"),
         ("  full:", "  ful:", 11, "did you mean 'full'"),
         ("    layers: 4", "    layres: 4", 10, "did you mean 'layers'"),
-        ("    layers: 4", "    learning_rate: fast", 10, "learning_rate='fast' is not a value"),
+        ("    layers: 4", "    learning_rate: fast", 10, "learning_rate='fast' is not possible in stage 'language alignment'"),
         ("method: slam", "method: slm", 9, "did you mean 'slam'"),
         ("base: some/model", "base: 3", 2, "base: input should be a valid string"),
         ("name: mine", "name: ../mine", 1, "name: string should match pattern"),

@@ -137,13 +137,24 @@ def test_a_method_may_start_from_a_model_of_its_own_and_a_setting_wins() -> None
     assert load_method("based", {"base": "my/model"}).base == "my/model"
     assert load_method("two-stage", {"base": "plain/model", "epochs": 1}).stages[1].epochs == 1
     assert load_method("two-stage", {"base": "plain/model"}).base == "plain/model"
-    with pytest.raises(UserError, match="base=7 of method 'full' is no model"):
+    with pytest.raises(UserError, match="base=7 is not possible in method 'full'; give a folder"):
         load_method("full", {"base": 7})
 
 
 def test_english_sft_is_the_second_stage_of_two_stage() -> None:
     assert load_method("english-sft").stages == load_method("two-stage").stages[1:]
     assert load_method("english-sft").stages[0].corpora == ("english-reasoning",)
+
+
+def test_without_an_installation_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(UserError, match=r"xreason is not installed here.*run `pip install -e .`"):
+        load_method("slam")
+
+
+def test_ours_come_first_and_others_by_name(package: Path) -> None:
+    (package / "entry_points.txt").write_text("[xreason.methods]\nzeta = other_methods:half\nalpha_beta = other_methods:half\n")
+    assert method_names() == ("slam", "two-stage", "full", "lora", "english-sft", "alpha-beta", "zeta")
 
 
 def test_what_is_in_the_box_is_declared_for_an_installed_distribution_too() -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from tests.places import PLUGIN, ROOT
-from xreason.trainers.stages import FeedForward, Method
+from xreason.trainers.stages import STAGE_SETTINGS, FeedForward, Method
+from xreason.trainers.tuning.counting import skeleton
+from xreason.trainers.tuning.structure import choose
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,16 @@ def test_the_template_of_the_guide_is_a_method_and_its_package_declares_it() -> 
     method = names[function](first=3)
     assert isinstance(method, Method)
     assert (method.name, method.stages[0].tune) == (name, FeedForward((3, 4)))
+
+
+def test_the_guide_s_second_method_tunes_attention_and_its_table_has_every_setting_of_a_stage() -> None:
+    guide = (ROOT / "docs" / "a-method-of-your-own.md").read_text()
+    names: dict[str, Any] = {}
+    exec(guide.split("```python\n")[2].partition("```")[0], names)
+    tuned = {each.name for each in choose(skeleton("pocket"), names["attention"]().stages[0].tune)}
+    assert tuned == {f"model.layers.{layer}.self_attn.{name}_proj.weight" for layer in range(6) for name in "qkvo"}
+    table = guide.partition("| field |")[2].partition("\n\n")[0]
+    assert {setting for setting in STAGE_SETTINGS if f"`{setting}`" not in table} == {"corpora"}
 
 
 def test_it_stands_on_a_board(installed: Path, tmp_path: Path) -> None:

@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-#: The model that this project ships goes by this word.
-POCKET = "pocket"
-#: Marks a folder as one of our checkpoints.
-CHECKPOINT_FILE = "checkpoint.json"
+POCKET = "pocket"  #: The model that this project ships goes by this word.
+CHECKPOINT_FILE = "checkpoint.json"  #: Marks a folder as one of our checkpoints.
 _INDEX = "model.safetensors.index.json"
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -63,15 +61,14 @@ def weight_files(folder: Path) -> list[Path]:
         UserError: there are none, or one that the index names is missing.
     """
     index = folder / _INDEX
-    if not index.is_file():
-        found = sorted(folder.glob("*.safetensors"))
-        if not found:
-            pickled = " It has only .bin weights, which can run code when read." if list(folder.glob("*.bin")) else ""
-            raise UserError(
-                f"{folder} holds no safetensors weights.{pickled} Convert it with save_pretrained, which writes safetensors."
-            )
-        return found
-    files = [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
+    if index.is_file():
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        files = [folder / name for name in sorted(set(named))]
+    else:
+        files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickled = " It has only .bin weights, which can run code when read." if list(folder.glob("*.bin")) else ""
+        raise UserError(f"{folder} holds no safetensors weights.{pickled} Convert it with save_pretrained, which writes them.")
     for file in files:
         if not file.is_file():
             raise UserError(f"{file} is missing, though {index.name} names it; fetch the model again.")
@@ -84,16 +81,22 @@ def tensor_files(folder: Path) -> dict[str, Path]:
     Raises:
         UserError: there are no files, or one that the index names is missing or damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     found: dict[str, Path] = {}
     for file in weight_files(folder):
-        try:
-            with safe_open(file, framework="np") as opened:
-                found.update(dict.fromkeys(opened.keys(), file))
-        except SafetensorError as error:
-            raise UserError(f"{file} cannot be read as safetensors ({error}); fetch it again.") from error
+        with _opened(file, "np") as opened:
+            found.update(dict.fromkeys(opened.keys(), file))
     return found
+
+
+@contextmanager
+def _opened(file: Path, framework: str) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework=framework) as opened:
+            yield opened
+    except SafetensorError as error:
+        raise UserError(f"{file} cannot be read as safetensors ({error}); fetch it again.") from error
 
 
 def base_hash(model: str | Path) -> str:
@@ -124,14 +127,9 @@ def tensors_of_file(file: Path) -> Iterator[tuple[str, "torch.Tensor"]]:
     Raises:
         UserError: the file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="pt") as opened:
-            for name in opened.keys():  # noqa: SIM118  # it is no mapping
-                yield name, opened.get_tensor(name)
-    except SafetensorError as error:
-        raise UserError(f"{file} cannot be read as safetensors ({error}); fetch it again.") from error
+    with _opened(file, "pt") as opened:
+        for name in opened.keys():  # noqa: SIM118  # it is no mapping
+            yield name, opened.get_tensor(name)
 
 
 def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
@@ -148,9 +146,8 @@ def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["Pre
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(
-            f"{folder} holds no tokenizer that can be read ({type(error).__name__}); put the model's own beside it."
-        ) from error
+        reason = type(error).__name__
+        raise UserError(f"{folder} holds no tokenizer that can be read ({reason}); put the model's own beside it.") from error
     dtype: Any = "auto" if mixed_precision else torch.float32
     with _no_progress_bar():
         model, loading = AutoModelForCausalLM.from_pretrained(

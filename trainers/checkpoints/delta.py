@@ -7,9 +7,10 @@ stored ones; kind "full", where all differ, is a model folder that Transformers 
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from pydantic.dataclasses import dataclass
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import (
@@ -69,8 +70,8 @@ def save_checkpoint(
         model: the trained model.
         base: folder or hub id that it was loaded from.
         directory: is made where it does not exist.
-        method: for the record.
-        seed: for the record.
+        method: for the record, as is `seed`.
+        seed: of the training.
         hash_of_base: where it is known already; hashing a 7B takes half a minute.
 
     Raises:
@@ -78,21 +79,16 @@ def save_checkpoint(
     """
     folder = resolve_model(base)
     trained = _as_in_files(model, folder)
-    compared = 0
-    changed: list[str] = []
-    for name, stored in stored_tensors(folder):
-        if name in trained:
-            compared += 1
-            if not _same(_as_stored(trained[name], stored), stored):
-                changed.append(name)
+    same = {name: _same(_as_stored(trained[name], stored), stored) for name, stored in stored_tensors(folder) if name in trained}
+    changed = tuple(name for name in same if not same[name])
     if not changed:
         raise UserError(f"Training {method} changed no weight as {base} stores them; raise learning_rate or the number of steps.")
     checkpoint = Checkpoint(
         directory=directory,
-        kind="full" if len(changed) == compared else "delta",
+        kind="full" if len(changed) == len(same) else "delta",
         base=str(Path(base).expanduser().resolve()) if base != POCKET and Path(base).expanduser().is_dir() else str(base),
         base_hash=hash_of_base or base_hash(folder),
-        tensors=tuple(changed),
+        tensors=changed,
         method=method,
         seed=seed,
     )
@@ -113,8 +109,7 @@ def _as_in_files(model: "PreTrainedModel", folder: Path) -> dict[str, "torch.Ten
     stored = tensor_files(folder)
     # a tied weight has a second name, which the files lack
     has_place = {tensor.data_ptr() for name, tensor in trained.items() if name in stored}
-    buffers = {name for name, _ in model.named_buffers()}
-    known = stored.keys() | buffers
+    known = stored.keys() | {name for name, _ in model.named_buffers()}
     lost = [name for name, tensor in trained.items() if name not in known and tensor.data_ptr() not in has_place]
     if lost:
         raise UserError(
@@ -155,10 +150,9 @@ def _write_model(folder: Path, directory: Path, replaced: dict[str, "torch.Tenso
 
 
 def _write_description(checkpoint: Checkpoint) -> None:
-    fields = asdict(checkpoint)
-    del fields["directory"]
-    fields["base"] = {"id": fields["base"], "hash": fields.pop("base_hash")}
-    text = json.dumps({"format": _FORMAT, **fields}, indent=2, ensure_ascii=False)
+    fields = {key: getattr(checkpoint, key) for key in ("kind", "tensors", "method", "seed")}
+    base = {"id": checkpoint.base, "hash": checkpoint.base_hash}
+    text = json.dumps({"format": _FORMAT, "base": base, **fields}, indent=2, ensure_ascii=False)
     (checkpoint.directory / CHECKPOINT_FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -170,26 +164,16 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
     """
     path = Path(directory) / CHECKPOINT_FILE
     if not path.is_file():
-        raise UserError(
-            f"{directory} is not a checkpoint: it holds no {CHECKPOINT_FILE}; give a folder that `xreason train` wrote."
-        )
+        raise UserError(f"{directory} is not a checkpoint: it has no {path.name}; give a folder that `xreason train` wrote.")
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields["format"] != _FORMAT:
             raise UserError(f"{path} is of format {fields['format']}, this version reads {_FORMAT}; use the version that wrote it.")
-        if fields["kind"] not in ("delta", "full"):
-            raise ValueError(fields["kind"])
-        return Checkpoint(
-            directory=Path(directory),
-            kind=fields["kind"],
-            base=str(fields["base"]["id"]),
-            base_hash=str(fields["base"]["hash"]),
-            tensors=tuple(str(name) for name in fields["tensors"]),
-            method=str(fields["method"]),
-            seed=int(fields["seed"]),
-        )
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); train again.") from error
+        base = fields["base"]
+        return Checkpoint(**{**fields, "directory": directory, "base": base["id"], "base_hash": base["hash"]})
+    except (ValueError, KeyError, TypeError) as error:
+        said = " ".join(str(error).partition("[type=")[0].split())
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {said}); train again.") from error
 
 
 def verify_base(checkpoint: Checkpoint) -> None:
@@ -198,15 +182,14 @@ def verify_base(checkpoint: Checkpoint) -> None:
     Raises:
         UserError: the base is gone or has changed.
     """
+    trained = f"{checkpoint.directory} was trained from {checkpoint.base}"
     try:
         now = base_hash(checkpoint.base)
     except UserError as error:
-        raise UserError(f"{checkpoint.directory} was trained from {checkpoint.base}, which is not to be had: {error}") from error
+        raise UserError(f"{trained}, which is not to be had: {error}") from error
     if now != checkpoint.base_hash:
-        raise UserError(
-            f"{checkpoint.directory} was trained from {checkpoint.base} with hash {checkpoint.base_hash[:12]}, which is now "
-            f"{now[:12]}; train again, or restore the base."
-        )
+        was = checkpoint.base_hash[:12]
+        raise UserError(f"{trained} with hash {was}, which is now {now[:12]}; train again, or restore the base.")
 
 
 def iterate_tensors(source: Checkpoint | str | Path) -> Iterator[tuple[str, "torch.Tensor"]]:

@@ -14,7 +14,7 @@ wrong in Japanese, where most rows need the second rule, and 1 in 3000 elsewhere
 import bisect
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 # \d is any Unicode decimal digit. A separator belongs to a number when three digits follow, so 1,000 = 1.000 = 1000
@@ -36,12 +36,17 @@ def align(left: Sequence[Signature], right: Sequence[Signature]) -> list[tuple[i
     A row without any number is never paired: nothing would vouch for it.
     """
     found = _anchors(left, right)
-    edges = [(-1, -1), *found, (len(left), len(right))]
-    for (left_before, right_before), (left_after, right_after) in pairwise(edges):
-        if left_after - left_before == right_after - right_before:
-            places = zip(range(left_before + 1, left_after), range(right_before + 1, right_after), strict=True)
-            found.extend(pair for pair in places if _contained(left[pair[0]], right[pair[1]]))
+    for own, other in list(_gaps(found, range(len(left)), range(len(right)))):
+        if len(own) == len(other):
+            found.extend(pair for pair in zip(own, other, strict=True) if _contained(left[pair[0]], right[pair[1]]))
     return sorted(found)
+
+
+def _gaps(pairs: Sequence[tuple[int, int]], left: range, right: range) -> Iterator[tuple[range, range]]:
+    """Yields what lies before, between and after pairs within two ranges."""
+    edges = [(left.start - 1, right.start - 1), *pairs, (left.stop, right.stop)]
+    for (left_before, right_before), (left_after, right_after) in pairwise(edges):
+        yield range(left_before + 1, left_after), range(right_before + 1, right_after)
 
 
 def _contained(one: Signature, other: Signature) -> bool:
@@ -52,31 +57,21 @@ def _contained(one: Signature, other: Signature) -> bool:
 def _anchors(left: Sequence[Signature], right: Sequence[Signature]) -> list[tuple[int, int]]:
     """Returns the pairs whose numbers, all of them, single them out within the file or between two pairs found before."""
     pairs: list[tuple[int, int]] = []
-    pending = [(0, len(left), 0, len(right))]
+    pending = [(range(len(left)), range(len(right)))]
     while pending:
-        left_start, left_end, right_start, right_end = pending.pop()
-        anchors = _longest_rising(_unique_pairs(left, right, left_start, left_end, right_start, right_end))
-        if not anchors:
-            continue
-        pairs.extend(anchors)
-        edges = [(left_start - 1, right_start - 1), *anchors, (left_end, right_end)]
-        for (left_before, right_before), (left_after, right_after) in pairwise(edges):
-            if left_after - left_before > 1 and right_after - right_before > 1:
-                pending.append((left_before + 1, left_after, right_before + 1, right_after))
+        own, other = pending.pop()
+        anchors = _longest_rising(_unique_pairs(left, right, own, other))
+        if anchors:
+            pairs.extend(anchors)
+            pending.extend(gap for gap in _gaps(anchors, own, other) if all(gap))
     return sorted(pairs)
 
 
-def _unique_pairs(
-    left: Sequence[Signature], right: Sequence[Signature], left_start: int, left_end: int, right_start: int, right_end: int
-) -> list[tuple[int, int]]:
-    left_count = Counter(left[left_start:left_end])
-    right_count = Counter(right[right_start:right_end])
-    place = {right[index]: index for index in range(right_start, right_end) if right_count[right[index]] == 1}
-    return [
-        (index, place[left[index]])
-        for index in range(left_start, left_end)
-        if left[index] and left_count[left[index]] == 1 and left[index] in place
-    ]
+def _unique_pairs(left: Sequence[Signature], right: Sequence[Signature], own: range, other: range) -> list[tuple[int, int]]:
+    left_count, right_count = Counter(left[own.start : own.stop]), Counter(right[other.start : other.stop])
+    place = {right[index]: index for index in other if right_count[right[index]] == 1}
+    alone = (index for index in own if left[index] and left_count[left[index]] == 1)
+    return [(index, place[left[index]]) for index in alone if left[index] in place]
 
 
 def _longest_rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

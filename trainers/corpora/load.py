@@ -11,12 +11,11 @@ The pocket corpora of the same names are generated (pocket.py). All instructions
 with.
 """
 
-import hashlib
-import json
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from xreason.tasks.errors import UserError
@@ -24,33 +23,21 @@ from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import canonical, unknown
 from xreason.tasks.prompts import alpaca, translation_instruction
 from xreason.trainers.corpora import octopus, pocket
-from xreason.trainers.corpora.examples import Corpus, Example, Source
+from xreason.trainers.corpora.examples import Corpus, Example, Source, make_corpus, taught
 from xreason.trainers.corpora.rows import find_json_file, load_hub_rows, read_json_rows, read_lines
 
-CORPORA: tuple[str, ...] = ("question-translation", "answer-translation", "english-reasoning", "multilingual-reasoning")
-#: Only generated: the pocket model itself is made with it.
-POCKET_ONLY: tuple[str, ...] = ("english-rationales",)
-
-_POCKET_WORDS = {
-    "question-translation": "pocket questions, translated into English",
-    "answer-translation": "pocket rationales, translated into English",
-    "english-reasoning": "pocket problems in English with their rationales",
-    "multilingual-reasoning": "pocket problems, question and rationale in the language",
-    "english-rationales": "pocket problems, the question in the language, the rationale in English",
-}
-
+_METAMATH = "meta-math/MetaMathQA"
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What one language adds to a corpus."""
+    """What one language adds to a corpus; `words` describe all of it."""
 
-    language: str
+    words: str
     examples: list[Example]
     where: str
     left_out: int = 0
-    words: str = ""
 
 
 def load_corpus(
@@ -59,7 +46,7 @@ def load_corpus(
     """Returns a corpus.
 
     Args:
-        name: one of CORPORA (for the source "pocket" also english-rationales).
+        name: one of CORPORA; for the source "pocket", of xreason.trainers.corpora.pocket.CORPORA.
         languages: codes. Translation corpora leave English out, english-reasoning takes nothing else.
         source: "papers" reads published sets, "pocket" generates.
         data: folder with local copies; what it lacks is looked for on the hub.
@@ -70,143 +57,114 @@ def load_corpus(
         UserError: the name or a language is unknown, a set is missing or damaged, or nothing is left to train on.
     """
     name = canonical(name)
-    known = CORPORA + POCKET_ONLY if source == "pocket" else CORPORA
+    known = pocket.CORPORA if source == "pocket" else CORPORA
     if name not in known:
         raise unknown("corpus", name, known)
     for code in languages:
         if code not in LANGUAGES:
             raise unknown("language", code, LANGUAGES)
     if source == "pocket":
-        return _pocket(name, languages, rows, seed)
-    parts = [_sampled(part, rows, seed, name) for part in _READERS[name](_Shelf(data), tuple(dict.fromkeys(languages)))]
-    examples = tuple(example for part in parts for example in part.examples)
-    return _corpus(
+        return pocket.write_corpus(name, languages, rows=rows, seed=seed)
+    shelf, codes = _Shelf(data), taught(name, languages)
+    parts = [_sampled(_READERS[name](shelf, code), rows, f"{seed} {name} {code}") for code in codes]
+    return make_corpus(
         name,
         parts[0].words if parts else "",
-        examples,
-        tuple(part.language for part in parts),
+        codes,
         ", ".join(dict.fromkeys(part.where for part in parts)),
+        [example for part in parts for example in part.examples],
         sum(part.left_out for part in parts),
     )
 
 
-def _corpus(name: str, words: str, examples: tuple[Example, ...], languages: tuple[str, ...], where: str, left_out: int) -> Corpus:
-    if not examples:
-        raise UserError(
-            f"The corpus {name} is empty for the languages asked for; name at least one other than English it has text for."
-        )
-    digest = hashlib.sha256()
-    for example in examples:
-        digest.update(json.dumps([example.prompt, example.response]).encode())
-    return Corpus(name, words, examples, languages, where, digest.hexdigest(), left_out)
-
-
-def _pocket(name: str, languages: Sequence[str], rows: int | None, seed: int) -> Corpus:
-    others = tuple(code for code in dict.fromkeys(languages) if code != "en" or "translation" not in name)
-    taught = ("en",) if name == "english-reasoning" else others
-    made = tuple(pocket.examples(name, languages, rows=rows, seed=seed))
-    return _corpus(name, _POCKET_WORDS[name], made, taught, "xreason.trainers.pocket", 0)
-
-
-def _sampled(part: _Part, rows: int | None, seed: int, name: str) -> _Part:
+def _sampled(part: _Part, rows: int | None, seed: str) -> _Part:
+    """Draws rows of one language; seeded by it and the corpus too, so that they do not depend on which others are asked for."""
     if rows is None or rows >= len(part.examples):
         return part
-    # seeded by corpus and language too, so that a language's rows do not depend on which others are asked for
-    chosen = random.Random(f"{seed} {name} {part.language}").sample(range(len(part.examples)), rows)
-    return _Part(part.language, [part.examples[index] for index in sorted(chosen)], part.where, part.left_out, part.words)
+    chosen = random.Random(seed).sample(range(len(part.examples)), rows)
+    return replace(part, examples=[part.examples[index] for index in sorted(chosen)])
 
 
 class _Shelf:
-    """The local folder, and the one set that several languages share, read once."""
+    """Where sets are: the local folder, else the hub. The one that several languages share is read once."""
 
     def __init__(self, data: Path | None) -> None:
         self.data = data
-        self._octopus: tuple[dict[str, list[octopus.Problem]], str] | None = None
 
     def path(self, *parts: str) -> Path:
         """Returns where a local form would be; without a data folder that is "data/...", for the text of errors."""
         return (self.data or Path("data")).joinpath(*parts)
 
-    def json_file(self, folder: str) -> Path | None:
-        return find_json_file(self.path(folder)) if self.data else None
+    def rows(self, folder: str, hub_id: str, columns: Sequence[str]) -> tuple[list[dict[str, str]], str]:
+        """Returns the rows of a set, from its folder or else from the hub, and where they were read."""
+        local = find_json_file(self.path(folder)) if self.data else None
+        if local:
+            return read_json_rows(local, columns), str(local)
+        return load_hub_rows(hub_id, columns, self.path(folder, "train.jsonl")), hub_id
+
+    @cached_property
+    def _octopus(self) -> tuple[dict[str, list[octopus.Problem]], str]:
+        rows, where = self.rows(octopus.FOLDER, octopus.HUB_ID, octopus.COLUMNS)
+        return octopus.problems_by_language(rows, where), where
 
     def problems(self, language: str) -> tuple[list[octopus.Problem], str]:
         """Returns GSM8KInstruct's problems in one language, and where they were read."""
-        if self._octopus is None:
-            local = self.json_file(octopus.FOLDER)
-            where = str(local) if local else octopus.HUB_ID
-            wanted = self.path(octopus.FOLDER, "train.jsonl")
-            rows = read_json_rows(local, octopus.COLUMNS) if local else load_hub_rows(octopus.HUB_ID, octopus.COLUMNS, wanted)
-            self._octopus = octopus.problems_by_language(rows, where), where
         grouped, where = self._octopus
         if language not in grouped:
-            raise UserError(
-                f"{where} has no {LANGUAGES[language].english}, only {', '.join(sorted(grouped))}; leave {language} out."
-            )
+            known = ", ".join(sorted(grouped))
+            raise UserError(f"{where} has no {LANGUAGES[language].english}, only {known}; leave {language} out.")
         return grouped[language], where
 
 
-def _question_translation(shelf: _Shelf, languages: Sequence[str]) -> list[_Part]:
-    return [_question_pairs(shelf, language) for language in languages if language != "en"]
-
-
-def _question_pairs(shelf: _Shelf, language: str) -> _Part:
+def _question_translation(shelf: _Shelf, language: str) -> _Part:
     folder = shelf.path("question_translation", f"{language}-en")
     words = "questions of GSM8K, translated into English"
     if shelf.data is None or not folder.is_dir():
         return _aligned(shelf, language, words, lambda problem: problem.question)
     sources, targets = (read_lines(folder / f"train.{code}") for code in (language, "en"))
     if len(sources) != len(targets):
-        raise UserError(
-            f"{folder}/train.{language} has {len(sources)} lines and train.en beside it {len(targets)}; they must be parallel, "
-            "so fetch both again."
-        )
-    examples = [_translation(language, source, target) for source, target in zip(sources, targets, strict=True)]
-    return _Part(language, examples, str(folder.parent), words=words)
+        counts = f"{folder}/train.{language} has {len(sources)} lines and train.en beside it {len(targets)}"
+        raise UserError(f"{counts}; they must be parallel, so fetch both again.")
+    return _Part(words, [_translation(language, *pair) for pair in zip(sources, targets, strict=True)], str(folder.parent))
 
 
-def _answer_translation(shelf: _Shelf, languages: Sequence[str]) -> list[_Part]:
-    words = "rationales of GSM8K, translated into English"
-    return [_aligned(shelf, language, words, lambda problem: problem.rationale) for language in languages if language != "en"]
+def _answer_translation(shelf: _Shelf, language: str) -> _Part:
+    return _aligned(shelf, language, "rationales of GSM8K, translated into English", lambda problem: problem.rationale)
 
 
 def _aligned(shelf: _Shelf, language: str, words: str, text: Callable[[octopus.Problem], str]) -> _Part:
     problems, where = shelf.problems(language)
     pairs, left_out = octopus.pair_with_english(problems, shelf.problems("en")[0])
-    return _Part(language, [_translation(language, text(own), text(english)) for own, english in pairs], where, left_out, words)
+    return _Part(words, [_translation(language, text(own), text(english)) for own, english in pairs], where, left_out)
 
 
 def _translation(language: str, text: str, english: str) -> Example:
     return Example(alpaca(translation_instruction(LANGUAGES[language].english, text)), english)
 
 
-def _english_reasoning(shelf: _Shelf, languages: Sequence[str]) -> list[_Part]:
-    metamath = shelf.json_file("metamath")
+def _english_reasoning(shelf: _Shelf, _: str) -> _Part:
     gsm8k = shelf.path("gsm8k", "train_en.jsonl")
-    if metamath is None and shelf.data is not None and gsm8k.is_file():
-        rows = read_json_rows(gsm8k, ("question", "answer"))
+    if shelf.data and gsm8k.is_file() and find_json_file(shelf.path("metamath")) is None:
         # as published, "#### 72" included (the last number is what is scored), but without the calculator's <<48/2=24>>,
         # which GSM8K wrote for a tool, not for a reader
+        rows = read_json_rows(gsm8k, ("question", "answer"))
         examples = [Example(alpaca(row["question"]), _CALCULATOR.sub("", row["answer"])) for row in rows]
-        return [_Part("en", examples, str(gsm8k), words="GSM8K in English with its rationales (no MetaMathQA in the data folder)")]
-    hub_id, columns = "meta-math/MetaMathQA", ("query", "response")
-    rows = read_json_rows(metamath, columns) if metamath else load_hub_rows(hub_id, columns, shelf.path("metamath", "train.jsonl"))
-    examples = [Example(alpaca(row["query"]), row["response"]) for row in rows]
-    return [_Part("en", examples, str(metamath or hub_id), words="MetaMathQA in English")]
+        return _Part("GSM8K in English with its rationales (no MetaMathQA in the data folder)", examples, str(gsm8k))
+    rows, where = shelf.rows("metamath", _METAMATH, ("query", "response"))
+    return _Part("MetaMathQA in English", [Example(alpaca(row["query"]), row["response"]) for row in rows], where)
 
 
-def _multilingual_reasoning(shelf: _Shelf, languages: Sequence[str]) -> list[_Part]:
-    parts = []
-    for language in languages:
-        problems, where = shelf.problems(language)
-        examples = [Example(alpaca(problem.question), problem.rationale) for problem in problems]
-        parts.append(_Part(language, examples, where, words="GSM8K with rationales, both in the language"))
-    return parts
+def _multilingual_reasoning(shelf: _Shelf, language: str) -> _Part:
+    problems, where = shelf.problems(language)
+    examples = [Example(alpaca(problem.question), problem.rationale) for problem in problems]
+    return _Part("GSM8K with rationales, both in the language", examples, where)
 
 
-_READERS: dict[str, Callable[[_Shelf, Sequence[str]], list[_Part]]] = {
+_READERS: dict[str, Callable[[_Shelf, str], _Part]] = {
     "question-translation": _question_translation,
     "answer-translation": _answer_translation,
     "english-reasoning": _english_reasoning,
     "multilingual-reasoning": _multilingual_reasoning,
 }
+#: Names of the corpora that the papers' sets make; the pocket world has them too.
+CORPORA: tuple[str, ...] = tuple(_READERS)

@@ -23,12 +23,7 @@ _QUESTION = re.compile(r"Instruction:\n(.*?)(?:\n\s*\n|\Z)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem in one language.
-
-    Attributes:
-        question: in the language.
-        rationale: in the language, ending with the answer.
-    """
+    """One problem in one language; its rationale ends with the answer."""
 
     question: str
     rationale: str
@@ -50,9 +45,7 @@ def problems_by_language(rows: Iterable[Mapping[str, str]], where: str) -> dict[
         language = _IN_LANGUAGE.search(frame)
         question = _QUESTION.search(row["prompt"])
         if language is None or question is None:
-            raise UserError(
-                f"{where}, row {number} names no known language or has no instruction in its prompt; is it really {HUB_ID}?"
-            )
+            raise UserError(f"{where}, row {number} has no known language or no instruction in its prompt; is it {HUB_ID}?")
         problem = Problem(question.group(1).strip(), row["chosen"].strip())
         grouped.setdefault(_CODES[language.group(1)], []).append(problem)
     return grouped

@@ -1,7 +1,7 @@
 """Rows of published sets, read from a local file or from the hub, with errors that say which file and line to look at."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,13 @@ def read_lines(path: Path) -> list[str]:
         UserError: the file cannot be read, or a line is not UTF-8.
     """
     try:
-        content = path.read_bytes()
+        lines = path.read_bytes().decode("utf-8").split("\n")
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
-    lines = content.split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
-    decoded: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            decoded.append(line.decode("utf-8").removesuffix("\r"))
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}, line {number} is not UTF-8; convert the file, or fetch it again.") from error
-    return decoded
+    except UnicodeDecodeError as error:
+        number = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}, line {number} is not UTF-8; convert the file, or fetch it again.") from error
+    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
 def read_json_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -37,17 +31,13 @@ def read_json_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         UserError: a row is not JSON, or lacks a column, or holds something else than text in it.
     """
     lines = read_lines(path)
+    found: Iterable[tuple[str, Any]]
     if lines and lines[0].lstrip().startswith("["):
-        rows = _parsed("\n".join(lines), f"{path}")
-        return [_chosen(row, columns, f"{path}, row {number}") for number, row in enumerate(rows, start=1)]
-    return list(_json_lines(path, lines, columns))
-
-
-def _json_lines(path: Path, lines: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            where = f"{path}, line {number}"
-            yield _chosen(_parsed(line, where), columns, where)
+        found = ((f"{path}, row {number}", row) for number, row in enumerate(_parsed("\n".join(lines), f"{path}"), start=1))
+    else:
+        places = ((f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+        found = ((where, _parsed(line, where)) for where, line in places)
+    return [_chosen(row, columns, where) for where, row in found]
 
 
 def _parsed(text: str, where: str) -> Any:
@@ -65,7 +55,7 @@ def _chosen(row: Any, columns: Sequence[str], where: str) -> dict[str, str]:
 
 
 def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list[dict[str, str]]:
-    """Returns the rows of the train split of a set on the Hugging Face hub (or in its cache).
+    """Returns `columns` of the train split of a set on the Hugging Face hub (or in its cache).
 
     Args:
         hub_id: the set's id.
@@ -85,14 +75,11 @@ def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list
             f"{hub_id} is neither at {looked_for} nor to be had from the hub ({type(error).__name__}); on a machine with network "
             f"run `hf download --repo-type dataset {hub_id} --local-dir {folder}`, and give the data folder with --data."
         ) from error
-    missing = [column for column in columns if column not in table.column_names]
-    if missing:
-        raise UserError(
-            f"{hub_id} on the hub has the columns {', '.join(table.column_names)}, not {', '.join(columns)}; use a local copy."
-        )
-    return [
-        _chosen(row, columns, f"{hub_id}, row {number}") for number, row in enumerate(table.select_columns(list(columns)), start=1)
-    ]
+    if not set(columns) <= set(table.column_names):
+        has = ", ".join(table.column_names)
+        raise UserError(f"{hub_id} on the hub has the columns {has}, not {', '.join(columns)}; use a local copy.")
+    rows = enumerate(table.select_columns(list(columns)), start=1)
+    return [_chosen(row, columns, f"{hub_id}, row {number}") for number, row in rows]
 
 
 def find_json_file(folder: Path) -> Path | None:

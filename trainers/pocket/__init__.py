@@ -1,8 +1,6 @@
-"""The pocket experiment's training side: its corpora, its base model, and the recipe that makes that model.
+"""The pocket experiment's base model, in model/, and the recipe that makes it again from nothing (build.py).
 
-    Path(xreason.trainers.pocket.__file__).parent / "model"    the base model, a Hugging Face folder of under 5,000,000 bytes
-
-`corpora.py` writes the papers' corpora out of the pocket world; `build.py` makes `model/` again from nothing.
+A seed enters, a Hugging Face folder of under 5,000,000 bytes leaves. Called by checkpoints, by name, and by the command line.
 """
 
 from pathlib import Path

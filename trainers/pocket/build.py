@@ -2,9 +2,9 @@
 
     xreason pocket build FOLDER
 
-The base reasons in English, and has met the other languages the way large models meet them: much text in some, little in
-others, and hardly any reasoning. So it is strong in English and weaker the rarer a language was, which is what the methods of
-this project are for. It is trained on five kinds of text, here from German; `MIXTURE` says how often each is drawn:
+The base has met other languages the way large models meet them: much text in some, little in others, hardly any reasoning. So it
+is strong in English and weaker the rarer a language was. It is trained on five kinds of text, here from German; `MIXTURE` says how
+often each is drawn:
 
     reasoning      Clara has 8 books and gives Tom 3 of them. How many ...  ->  (the same again) 8 - 3 = 5. The answer is 5.
     text           Clara hat 8 Bücher und gibt Tom 3 davon. Wie viele Bücher hat Clara noch? 8 - 3 = 5. Die Antwort ist 5.
@@ -21,7 +21,6 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-#: Entries of the vocabulary.
 VOCABULARY = 1024
 #: Optimizer steps, sequences a step, and the peak of the learning rate.
 STEPS, BATCH_SIZE, LEARNING_RATE = 2400, 16, 3e-3
@@ -49,36 +47,19 @@ TRANSLATED: Mapping[str, int] = {"de": 24, "es": 16, "fr": 10, "zh": 16, "sw": 2
 #: Different problems that are asked in a language and reasoned about in English.
 TRANSFERRED: Mapping[str, int] = {"de": 5, "es": 4, "fr": 3, "zh": 4, "sw": 0}
 
-# Batches whose sequences are sorted by length together, so that little is padded.
-_SORTED_TOGETHER = 8
+_SORTED_TOGETHER = 8  # batches whose sequences are sorted by length together, so that little is padded
 _PAD, _END = "<pad>", "<eos>"
 _IGNORED = -100
 
 
-@dataclass(frozen=True)
-class Source:
-    """One kind of text in the recipe.
-
-    Attributes:
-        weight: how often it is drawn.
-        examples: what is drawn from; plain text has an empty prompt.
-    """
-
-    weight: float
-    examples: Sequence[Example]
-
-
-def sources(seed: int) -> dict[str, Source]:
-    """Returns all that the base model is trained on, by the names of `MIXTURE`. None of it is a test problem."""
+def sources(seed: int) -> dict[str, Sequence[Example]]:
+    """Returns all that the base model is trained on, by the names of `MIXTURE`; plain text has an empty prompt. No test problem."""
     problems = world.training_problems(PROBLEMS, seed)
     chance = random.Random(f"pocket base {seed}")
     # rare kinds take their problems from the end, which plain text (in all languages) does not reach
     rest = iter(reversed(problems))
-    translations = [
-        chance.choice((corpora.question_translation, corpora.answer_translation))(next(rest), code)
-        for code, count in TRANSLATED.items()
-        for _ in range(count)
-    ]
+    either = (corpora.question_translation, corpora.answer_translation)
+    translations = [chance.choice(either)(next(rest), code) for code, count in TRANSLATED.items() for _ in range(count)]
     transfers = [corpora.english_rationale(next(rest), code) for code, count in TRANSFERRED.items() for _ in range(count)]
     texts = []
     for problem in problems[: PROBLEMS // 2]:
@@ -86,14 +67,13 @@ def sources(seed: int) -> dict[str, Source]:
         texts.append(Example("", chance.choice((problem.question, problem.rationale))(code)))
     facts = [f" {fact}." for fact in world.equations()]
     tables = ["".join(chance.choices(facts, k=12)) for _ in range(PROBLEMS // 4)]
-    written = {
+    return {
         "reasoning": [corpora.reasoning(problem, "en") for problem in problems],
         "text": texts,
         "equations": [Example("", table) for table in tables],
         "translation": translations,
         "transfer": transfers,
     }
-    return {name: Source(MIXTURE[name], examples) for name, examples in written.items()}
 
 
 def train_tokenizer() -> "PreTrainedTokenizerFast":
@@ -122,11 +102,7 @@ def train_tokenizer() -> "PreTrainedTokenizerFast":
     tokenizer.train_from_iterator(texts, learner)
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in frame])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=_PAD,
-        eos_token=_END,
-        model_max_length=4096,
-        clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer, pad_token=_PAD, eos_token=_END, model_max_length=4096, clean_up_tokenization_spaces=False
     )
 
 
@@ -165,12 +141,12 @@ def _encode(examples: Sequence[Example], tokenizer: "PreTrainedTokenizerFast") -
     return [(prompt + response + [tokenizer.eos_token_id], len(prompt)) for prompt, response in zip(asked, answered, strict=True)]
 
 
-def _batches(rows: Mapping[str, Sequence[_Row]], weights: Mapping[str, float], seed: int) -> Iterator[list[_Row]]:
+def _batches(rows: Mapping[str, Sequence[_Row]], seed: int) -> Iterator[list[_Row]]:
     """Yields batches without end; sequences of one batch are about equally long."""
     chance = random.Random(f"pocket batches {seed}")
     names = list(rows)
     while True:
-        drawn = chance.choices(names, [weights[name] for name in names], k=BATCH_SIZE * _SORTED_TOGETHER)
+        drawn = chance.choices(names, [MIXTURE[name] for name in names], k=BATCH_SIZE * _SORTED_TOGETHER)
         pool = sorted((chance.choice(rows[name]) for name in drawn), key=lambda row: len(row[0]))
         batches = [pool[start : start + BATCH_SIZE] for start in range(0, len(pool), BATCH_SIZE)]
         chance.shuffle(batches)
@@ -180,15 +156,13 @@ def _batches(rows: Mapping[str, Sequence[_Row]], weights: Mapping[str, float], s
 def _loss(model: "LlamaForCausalLM", batch: Sequence[_Row]) -> "torch.Tensor":
     """Returns the mean cross entropy over the responses, in nats a token."""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    longest = max(len(tokens) for tokens, _ in batch)
-    tokens = torch.zeros(len(batch), longest, dtype=torch.long)
-    labels = torch.full((len(batch), longest), _IGNORED)
-    mask = torch.zeros(len(batch), longest, dtype=torch.long)
-    for place, (row, prompt) in enumerate(batch):
-        tokens[place, : len(row)] = torch.tensor(row)
-        labels[place, prompt : len(row)] = tokens[place, prompt : len(row)]
-        mask[place, : len(row)] = 1
+    tokens = pad_sequence([torch.tensor(row) for row, _ in batch], batch_first=True)
+    mask = pad_sequence([torch.ones(len(row), dtype=torch.long) for row, _ in batch], batch_first=True)
+    labels = pad_sequence(
+        [torch.tensor([_IGNORED] * prompt + row[prompt:]) for row, prompt in batch], batch_first=True, padding_value=_IGNORED
+    )
     hidden = model.model(input_ids=tokens, attention_mask=mask).last_hidden_state[:, :-1]
     wanted = labels[:, 1:] != _IGNORED
     # logits of the wanted places only: two thirds of a batch are prompt
@@ -218,6 +192,11 @@ def _train(model: "LlamaForCausalLM", batches: Iterator[list[_Row]], progress: C
 
 def recipe(seed: int) -> dict[str, Any]:
     """Returns what the base model is made with, as `recipe.json` keeps it."""
+    # changes with the world's sentences, names and held-out numbers
+    digest = hashlib.sha256()
+    for name, examples in sources(seed).items():
+        for example in examples:
+            digest.update(json.dumps([name, example.prompt, example.response]).encode())
     return {
         "seed": seed,
         "steps": STEPS,
@@ -228,17 +207,8 @@ def recipe(seed: int) -> dict[str, Any]:
         "text": dict(TEXT),
         "translated": dict(TRANSLATED),
         "transferred": dict(TRANSFERRED),
-        "text_sha256": _digest(sources(seed)),
+        "text_sha256": digest.hexdigest(),
     }
-
-
-def _digest(text: Mapping[str, Source]) -> str:
-    """Returns the SHA-256 of all that is trained on: it changes with the world's sentences, names and held-out numbers."""
-    digest = hashlib.sha256()
-    for name, source in text.items():
-        for example in source.examples:
-            digest.update(json.dumps([name, example.prompt, example.response]).encode())
-    return digest.hexdigest()
 
 
 def build(directory: Path, *, seed: int = 0, progress: Callable[[int, int, float], None] | None = None) -> None:
@@ -253,10 +223,9 @@ def build(directory: Path, *, seed: int = 0, progress: Callable[[int, int, float
 
     torch.set_num_threads(2)  # the order in which floats are added depends on it
     tokenizer = train_tokenizer()
-    text = sources(seed)
-    rows = {name: _encode(source.examples, tokenizer) for name, source in text.items()}
+    rows = {name: _encode(examples, tokenizer) for name, examples in sources(seed).items()}
     model = new_model(seed)
-    _train(model, _batches(rows, {name: source.weight for name, source in text.items()}, seed), progress)
+    _train(model, _batches(rows, seed), progress)
     directory.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)

@@ -1,7 +1,7 @@
 """Which layers of a model handle languages: those in which the same questions, asked in many languages, meet different neurons.
 
-As SLAM finds them (Fan et al., COLING 2025, arXiv 2501.03681): parallel questions go through the model, and in every feed-forward
-sub-layer it is counted which neurons they activate. Where languages deviate most from each other, languages are handled.
+As SLAM finds them (Fan et al., COLING 2025, arXiv 2501.03681): parallel questions go through the model, and it is counted which
+feed-forward neurons they activate. Where languages deviate most from each other, languages are handled.
 
     counts = {code: count_active(model, tokenizer, questions[code]) for code in questions}
     analyse(counts).block.layers     # (0, 1, 2, 3, 4, 5)
@@ -10,24 +10,22 @@ Active: a neuron is active on a token where its activation, after the non-linear
 GeGLU) that is the activation of the gate, before up is multiplied in; in a plain one (ReLU, GELU) the neuron's own output. All
 of these are positive exactly where what goes in is.
 
-Frequency: the share of a language's tokens on which a neuron is active. Everything is said of frequencies and nothing of sets,
-for a set would need a share from which a neuron belongs to it, and ReLU models (a neuron in ten active) and SiLU models (up to
-every other) would need different ones. Where every neuron is active always or never, the two are the same:
+Frequency: the share of a language's tokens on which a neuron is active. Nothing is said of sets, for these would need a share from
+which a neuron belongs, another in ReLU models (a neuron in ten active) than in SiLU models (up to every other):
 
     number     sum of the frequencies over neurons: how many are active on a token, on average
     overlap    with English, sum of the lesser frequency over sum of the greater one (of sets: intersection over union), 0..1
     deviation  squared difference of a frequency from its mean over languages, averaged over neurons and languages, 0..0.25
 
 The deviation is that of the neurons and not of their number, since two languages may use as many neurons and not one in common.
-
-Questions stand bare: the frame that models are asked in is English in every language. Tokens that a tokenizer adds to any text
-(the beginning-of-text token) are not counted, for they are no language's.
+Questions stand bare, for the frame that models are asked in is English. Tokens that a tokenizer adds to any text are not counted.
 """
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,12 +50,9 @@ ENGLISH = "en"
 QUESTIONS = 1000
 #: How many times the low layers' deviation the high ones' must be, to stand out.
 STANDS_OUT = 1.25
-# Questions that are sorted by length together, so that a batch has little padding: what bounds the texts in memory.
-_WINDOW = 512
-# Tokens of a forward pass, padding included: at 7B's 11,008 neurons 180 MB in float32 for a layer's activations.
-_BATCH_TOKENS = 4096
-# As the papers cut off in training; what lies beyond is not read.
-_MAX_LENGTH = 1024
+_WINDOW = 512  # questions that are sorted by length together, so that a batch has little padding: the texts in memory
+_BATCH_TOKENS = 4096  # of a forward pass, with padding: at 7B's 11,008 neurons 180 MB in float32 for a layer's activations
+_MAX_LENGTH = 1024  # as the papers cut off in training; what lies beyond is not read
 
 Counts = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -93,7 +88,7 @@ class Block:
 
 @dataclass(frozen=True)
 class LanguageLayers:
-    """What was seen of languages in each layer; arrays are indexed by layer, then by language.
+    """What was seen of languages in each layer.
 
     Attributes:
         languages: codes, English among them.
@@ -120,9 +115,7 @@ class LanguageLayers:
         relative = self.deviation / self.block.baseline
         layers = self.block.layers
         if not layers:
-            return (
-                f"no layers stand out: the languages deviate most in layer {relative.argmax()}, {relative.max():.1f} times the mean"
-            )
+            return f"no layers stand out: languages deviate most in layer {relative.argmax()}, {relative.max():.1f} times the mean"
         return (
             f"languages deviate at least {relative[list(layers)].min():,.1f} times as much as in layers that do not stand out, "
             f"and {relative[layers[-1] + 1]:,.1f} times in layer {layers[-1] + 1}"
@@ -139,12 +132,10 @@ def count_active(
 ) -> Activity:
     """Returns how often each feed-forward neuron is active on the tokens of some questions.
 
-    Reads the questions once and as it goes, so memory does not depend on how many there are.
-
     Args:
         model: a decoder with one feed-forward sub-layer a layer, on the device that it shall run on.
         tokenizer: its own.
-        questions: bare texts of one language.
+        questions: bare texts of one language; read once and as it goes, so memory does not depend on how many there are.
         batch_tokens: of a forward pass, padding included; a longer question goes alone.
         progress: called after each forward pass with the questions done.
 
@@ -154,8 +145,14 @@ def count_active(
     import torch
 
     blocks = _watched(model)
-    device = model.device
-    counter = _Counter()
+    active: dict[int, torch.Tensor] = {}
+    counted: torch.Tensor
+
+    def count(layer: int, module: Any, inputs: Any, output: "torch.Tensor") -> None:
+        # some families run the sub-layer on [batch x length, width]
+        positive = output.reshape(-1, output.shape[-1]) > 0
+        active[layer] = positive[counted].sum(0) + active.get(layer, 0)
+
     limit = min(_MAX_LENGTH, int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or _MAX_LENGTH))
     tokens = done = 0
     with ExitStack() as stack, torch.inference_mode():
@@ -163,67 +160,35 @@ def count_active(
         model.eval()
         for block in blocks:
             activation = model.get_submodule(str(block.activation))
-            stack.callback(activation.register_forward_hook(counter.hook(block.layer)).remove)
+            stack.callback(activation.register_forward_hook(partial(count, block.layer)).remove)
         for batch in _batches(tokenizer, questions, limit, batch_tokens):
-            ids, attended, counter.counted = (each.to(device) for each in _padded(batch))
+            ids, attended, counted = (each.to(model.device) for each in _padded(batch))
             # without the projection onto the vocabulary, which nothing here reads
             model.base_model(input_ids=ids, attention_mask=attended, use_cache=False)
-            tokens += int(counter.counted.sum())
+            tokens += int(counted.sum())
             done += len(batch)
             if progress is not None:
                 progress(done)
     if not tokens:
-        raise UserError(
-            "There is not one token in the questions that shall tell languages apart; give questions that are not empty."
-        )
-    return Activity(tuple(counter.active[block.layer].cpu().numpy() for block in blocks), tokens)
-
-
-class _Counter:
-    """Adds up what the activations of a forward pass say; `counted` is the pass's mask of tokens that count, [batch x length]."""
-
-    def __init__(self) -> None:
-        self.counted: torch.Tensor
-        self.active: dict[int, torch.Tensor] = {}
-
-    def hook(self, layer: int) -> Callable[[Any, Any, "torch.Tensor"], None]:
-        """Returns a forward hook for the activation of one layer."""
-
-        def count(module: Any, inputs: Any, output: "torch.Tensor") -> None:
-            # some families run the sub-layer on [batch x length, width]
-            positive = output.reshape(-1, output.shape[-1]) > 0
-            active = positive[self.counted].sum(0)
-            before = self.active.get(layer)
-            self.active[layer] = active if before is None else before + active
-
-        return count
+        raise UserError("The questions that shall tell languages apart have not one token; give some that are not empty.")
+    return Activity(tuple(active[block.layer].cpu().numpy() for block in blocks), tokens)
 
 
 def _watched(model: "PreTrainedModel") -> tuple[FeedForwardBlock, ...]:
     """Returns the feed-forward sub-layers, one a layer, each with an activation that can be watched."""
     blocks = feed_forward_blocks(model)
-    advice = "give `layers` as a count or as indices"
+    unseen = "so its language layers cannot be found by counting neurons; give `layers` as a count or as indices"
     experts = any(model.get_parameter(block.up.parameter).ndim == 3 for block in blocks)
     if experts or len({block.layer for block in blocks}) < len(blocks):
-        raise UserError(
-            f"This {type(model).__name__} has several experts a layer, and which of them a token meets is the router's "
-            f"choice, so its language layers cannot be found by counting neurons; {advice}."
-        )
+        raise UserError(f"This {type(model).__name__} has several experts a layer, and a router chooses among them, {unseen}.")
     modules = {id(model.get_submodule(block.activation)) for block in blocks if block.activation}
     if len(modules) < len(blocks):
-        raise UserError(
-            f"The feed-forward sub-layers of this {type(model).__name__} have no activation modules of their own to watch, so its "
-            f"language layers cannot be found; {advice}."
-        )
+        raise UserError(f"This {type(model).__name__} has no activation modules in its feed-forward sub-layers to watch, {unseen}.")
     return blocks
 
 
-@dataclass(frozen=True)
-class _Encoded:
-    """A question as token ids, and which of these count: those that the tokenizer did not add."""
-
-    ids: list[int]
-    counted: list[bool]
+# A question as token ids, and of each whether the tokenizer did not add it, so that it counts.
+_Encoded = tuple[list[int], list[bool]]
 
 
 def _batches(
@@ -233,18 +198,14 @@ def _batches(
     remaining = iter(questions)
     while window := list(islice(remaining, _WINDOW)):
         read = tokenizer(window, truncation=True, max_length=limit, return_special_tokens_mask=True)
-        encoded = [
-            _Encoded(ids, [not special for special in mask])
-            for ids, mask in zip(read["input_ids"], read["special_tokens_mask"], strict=True)
-            if ids
-        ]
+        pairs = zip(read["input_ids"], read["special_tokens_mask"], strict=True)
         batch: list[_Encoded] = []
         # the longest first, so that a device's memory is too little at once or never
-        for each in sorted(encoded, key=lambda each: -len(each.ids)):
-            if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:
+        for ids, special in sorted((pair for pair in pairs if pair[0]), key=lambda pair: -len(pair[0])):
+            if batch and (len(batch) + 1) * len(batch[0][0]) > batch_tokens:
                 yield batch
                 batch = []
-            batch.append(each)
+            batch.append((ids, [not each for each in special]))
         if batch:
             yield batch
 
@@ -252,15 +213,12 @@ def _batches(
 def _padded(batch: Sequence[_Encoded]) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
     """Returns (ids, attention mask) as [batch, length], padded on the right, and which tokens count, [batch x length]."""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    shape = (len(batch), max(len(each.ids) for each in batch))
-    ids, attended = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
-    counted = torch.zeros(shape, dtype=torch.bool)
-    for row, each in enumerate(batch):
-        length = len(each.ids)
-        ids[row, :length] = torch.tensor(each.ids)
-        attended[row, :length] = 1
-        counted[row, :length] = torch.tensor(each.counted)
+    rows = (([1] * len(ids), ids, counted) for ids, counted in batch)
+    attended, ids, counted = (
+        pad_sequence([torch.tensor(row) for row in part], batch_first=True) for part in zip(*rows, strict=True)
+    )
     return ids, attended, counted.reshape(-1)
 
 
@@ -303,12 +261,11 @@ def analyse(activity: Mapping[str, Activity]) -> LanguageLayers:
 def language_block(deviation: Sequence[float] | Numbers, chance: float) -> Block:
     """Returns the language block of a model: the lowest unbroken run of layers whose deviation stands out.
 
-    The rule. The layers are split into two classes, high and low, where that leaves the least squared error of the logarithms
-    around the means of the classes (Jenks's natural break, Otsu's threshold); the block is the lowest unbroken run of high layers.
-    Logarithms, since deviations differ by factors, and else a steep fall would leave layer 0 alone. A run that reaches the last
-    layer is none: deviation rises again where a model turns to the language that it answers in, and SLAM tunes what understands,
-    not what answers. It is left out and the rest split anew. High layers that deviate less than `STANDS_OUT` times as much as the
-    low ones (geometric means) do not stand out, and then there is no block.
+    The layers are split into two classes, high and low, where that leaves the least squared error of the logarithms around the
+    means of the classes (Jenks's natural break, Otsu's threshold); the block is the lowest unbroken run of high layers. Logarithms,
+    since deviations differ by factors, and else a steep fall would leave layer 0 alone. A run that reaches the last layer is left
+    out and the rest split anew: deviation rises again where a model turns to the language that it answers in, and SLAM tunes what
+    understands. High layers that deviate less than `STANDS_OUT` times as much as the low ones (geometric means) are no block.
 
     So no share of the layers is assumed, and no size of deviations. Curves of the published outcome's form (high in the lowest 6
     layers of 32 or 40, falling, flat, rising at the end) give these 6.
@@ -349,31 +306,29 @@ def training_questions(
 ) -> dict[str, tuple[str, ...]]:
     """Returns the same questions in every language, English too, out of what methods train on: never a test question.
 
-    They are those of the corpus question-translation that it has in all the languages, `count` of them or as many as there are,
-    always the same ones: no seed of a training changes which layers are found.
+    They are those that the corpus question-translation has in all the languages, and always the same ones: no seed of a training
+    changes which layers are found.
 
     Args:
         languages: codes; English comes first whether named or not.
         source: "papers" or "pocket".
         data: folder with local copies of the papers' sets.
-        count: questions a language.
+        count: questions a language, or as many as there are.
 
     Raises:
         UserError: the corpus cannot be had in these languages, or they share no question.
     """
     codes = tuple(dict.fromkeys((ENGLISH, *languages)))
     if source == "pocket":
-        # refuses what it is not written in
-        load_corpus("question-translation", codes, source=source, rows=1)
+        load_corpus("question-translation", codes, source=source, rows=1)  # refuses what it is not written in
         problems = world.training_problems(count, seed=0)
         return {code: tuple(problem.question(code) for problem in problems) for code in codes}
     pairs = _question_pairs(codes[1:], data)
     shared = [english for english in pairs[codes[1]] if all(english in of_language for of_language in pairs.values())]
     if not shared:
         raise UserError(f"The corpus question-translation has no question in all of {', '.join(codes)}; leave a language out.")
-    if count < len(shared):
-        chosen = random.Random("language layers").sample(range(len(shared)), count)
-        shared = [shared[index] for index in sorted(chosen)]
+    chosen = random.Random("language layers").sample(range(len(shared)), min(count, len(shared)))
+    shared = [shared[index] for index in sorted(chosen)]
     others = {code: tuple(pairs[code][english] for english in shared) for code in codes[1:]}
     return {ENGLISH: tuple(shared), **others}
 

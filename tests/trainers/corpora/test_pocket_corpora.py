@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import pytest
 
@@ -10,9 +12,14 @@ from xreason.tasks.pocket import world
 from xreason.tasks.prompts import ALPACA
 from xreason.trainers.corpora import pocket as corpora
 from xreason.trainers.corpora.examples import Example
+from xreason.trainers.corpora.load import load_corpus
 from xreason.trainers.pocket import MODEL, build
 
 LANGUAGES = world.LANGUAGES
+
+
+def rows_of(name: str, languages: Sequence[str], *, rows: int, seed: int) -> tuple[Example, ...]:
+    return load_corpus(name, languages, source="pocket", rows=rows, seed=seed).examples
 
 
 TEST_PERSON = re.compile("|".join(world.TEST_PEOPLE))
@@ -39,7 +46,7 @@ NAMES = sorted({name for person in (*world.TEST_PEOPLE, *world.TRAINING_PEOPLE) 
 
 @pytest.mark.parametrize("corpus", corpora.CORPORA)
 def test_no_corpus_holds_a_test_problem(corpus: str, test_patterns: set[str]) -> None:
-    rows = corpora.examples(corpus, LANGUAGES, rows=500, seed=0)
+    rows = rows_of(corpus, LANGUAGES, rows=500, seed=0)
     assert not any(holds_a_test_person(row) for row in rows)
     for row in rows:
         question = row.prompt.split("### Instruction:\n")[1].split("\n\n### Response:")[0]
@@ -49,15 +56,15 @@ def test_no_corpus_holds_a_test_problem(corpus: str, test_patterns: set[str]) ->
 def test_the_base_was_trained_on_no_test_problem(test_patterns: set[str]) -> None:
     text = build.sources(0)
     assert set(text) == set(build.MIXTURE)
-    for source in text.values():
-        assert not any(holds_a_test_person(example) for example in source.examples)
-    assert not any(nameless(example.response) in test_patterns for example in text["text"].examples)
+    for examples in text.values():
+        assert not any(holds_a_test_person(example) for example in examples)
+    assert not any(nameless(example.response) in test_patterns for example in text["text"])
     # ten such problems would be found: the patterns themselves are tested
     assert any(nameless(problem.question("de")) in test_patterns for problem in world.test_problems()[:10])
 
 
 def test_translation_goes_from_every_other_language_into_english() -> None:
-    rows = corpora.examples("question-translation", LANGUAGES, rows=20, seed=0)
+    rows = rows_of("question-translation", LANGUAGES, rows=20, seed=0)
     assert len(rows) == 20 * (len(LANGUAGES) - 1)
     assert not any("from English" in row.prompt for row in rows)
     assert sum("from Swahili to English. " in row.prompt for row in rows) == 20
@@ -66,32 +73,34 @@ def test_translation_goes_from_every_other_language_into_english() -> None:
 def test_rows_are_parallel() -> None:
     problems = world.training_problems(30, 5)
     for code in ("de", "zh"):
-        rows = corpora.examples("multilingual-reasoning", [code], rows=30, seed=5)
+        rows = rows_of("multilingual-reasoning", [code], rows=30, seed=5)
         assert {row.response for row in rows} == {problem.rationale(code) for problem in problems}
 
 
 def test_the_english_rationale_says_the_question_again_before_it_computes() -> None:
-    (row,) = corpora.examples("english-rationales", ["fr"], rows=1, seed=0)
+    (row,) = rows_of("english-rationales", ["fr"], rows=1, seed=0)
     (problem,) = world.training_problems(1, 0)
     assert row.prompt == ALPACA.format(instruction=problem.question("fr"))
     assert row.response.startswith(problem.question("en"))
     assert row.response.endswith(f"= {problem.answer}. The answer is {problem.answer}.")
 
 
+def test_a_report_says_all_of_a_corpus_but_its_text() -> None:
+    corpus = load_corpus("multilingual-reasoning", ["de", "en"], source="pocket", rows=3)
+    assert asdict(corpus) == asdict(corpus.report) | {"examples": tuple(asdict(example) for example in corpus.examples)}
+    assert (corpus.report.rows, corpus.report.languages) == (6, ("de", "en"))
+
+
 def test_the_same_seed_writes_the_same_rows() -> None:
-    assert corpora.examples("answer-translation", LANGUAGES, rows=9, seed=2) == corpora.examples(
-        "answer-translation", LANGUAGES, rows=9, seed=2
-    )
-    assert corpora.examples("answer-translation", LANGUAGES, rows=9, seed=2) != corpora.examples(
-        "answer-translation", LANGUAGES, rows=9, seed=3
-    )
+    assert rows_of("answer-translation", LANGUAGES, rows=9, seed=2) == rows_of("answer-translation", LANGUAGES, rows=9, seed=2)
+    assert rows_of("answer-translation", LANGUAGES, rows=9, seed=2) != rows_of("answer-translation", LANGUAGES, rows=9, seed=3)
 
 
 def test_unknown_corpus_and_language_are_named() -> None:
-    with pytest.raises(UserError, match="no corpus 'metamath'"):
-        corpora.examples("metamath", LANGUAGES, rows=1, seed=0)
+    with pytest.raises(UserError, match=r"no corpus 'metamath'.*english-rationales"):
+        rows_of("metamath", LANGUAGES, rows=1, seed=0)
     with pytest.raises(UserError, match="not written in te"):
-        corpora.examples("multilingual-reasoning", ["en", "te"], rows=1, seed=0)
+        rows_of("multilingual-reasoning", ["en", "te"], rows=1, seed=0)
 
 
 def test_the_model_folder_is_small_and_made_by_the_recipe() -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.trainers.families import FAMILIES, feed_forward, layers, tiny_config, tiny_model
 from xreason.tasks.errors import UserError
 from xreason.trainers.stages import AllParameters, FeedForward
-from xreason.trainers.tuning.structure import FeedForwardPart, choose, feed_forward_blocks, feed_forward_parts, layer_count
+from xreason.trainers.tuning.structure import Part, choose, feed_forward_blocks, layer_count
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -13,14 +13,9 @@ def test_up_and_down_of_every_layer_are_found(family: str) -> None:
     model = tiny_model(family)
     up, slices, down, _ = feed_forward(family)
     assert layer_count(model) == 4
-    assert feed_forward_parts(model) == tuple(
-        part
-        for layer in range(4)
-        for part in (
-            FeedForwardPart(layer, f"{layers(family)}.{layer}.{up}", "up", slices),
-            FeedForwardPart(layer, f"{layers(family)}.{layer}.{down}", "down"),
-        )
-    )
+    assert [(block.layer, block.up, block.down) for block in feed_forward_blocks(model)] == [
+        (layer, Part(f"{layers(family)}.{layer}.{up}", slices), Part(f"{layers(family)}.{layer}.{down}")) for layer in range(4)
+    ]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
