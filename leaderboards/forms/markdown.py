@@ -11,12 +11,11 @@ from pathlib import Path
 from xreason.leaderboards.board import Board, BoardError, Row
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.records import StageCost, Training
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
 _STAGE_HEADINGS = (
-    "method",
-    "seed",
     "stage",
     "corpus",
     "rows",
@@ -55,7 +54,7 @@ def board_markdown(boards: Sequence[Board]) -> str:
         parts += _suite_parts(board)
     stages = _stage_lines(boards)
     if stages:
-        parts += ["## What each stage trained on", _table(_STAGE_HEADINGS, "lrllrllrrrrr", stages)]
+        parts += ["## What each stage trained on", _table(("method", "seed", *_STAGE_HEADINGS), "lrllrllrrrrr", stages)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -229,20 +228,8 @@ def _stage_lines(boards: Sequence[Board]) -> list[list[str]]:
 
 
 def _stage_line(method: str, seed: int, stage: StageCost) -> list[str]:
-    return [
-        escape(method),
-        str(seed),
-        escape(stage.name),
-        escape(stage.corpus),
-        _format.count(stage.rows),
-        escape(", ".join(stage.languages)),
-        f"{escape(stage.tuned)} ({_format.count(stage.tuned_parameters)})",
-        f"{stage.epochs:g} / {_format.count(stage.steps)}",
-        _format.learning_rate(stage.learning_rate),
-        _format.count(round(stage.tokens_per_second)),
-        _format.duration(stage.seconds),
-        _format.size(stage.peak_memory_bytes),
-    ]
+    cells = stage_cells(stage)
+    return [escape(method), str(seed), *(escape(cells[heading]) for heading in _STAGE_HEADINGS)]
 
 
 def _provenance_line(board: Board) -> str:
