@@ -4,21 +4,23 @@ Records enter, already read; rows leave in the order they are printed, each with
 and what its training cost. How a row looks is for the terminal table and the page to say.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import computed_field
 
 from xreason.leaderboards.comparable import BoardError, check_comparable
-from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record
+from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record
 from xreason.leaderboards.rows import Note, ResponseShares, Row, Sampling
 from xreason.leaderboards.statistics.intervals import (
     Difference,
     Interval,
+    Outcomes,
     Verdicts,
     difference_interval,
     mean_interval,
     pass_at_k,
-    reading_difference_interval,
 )
 from xreason.leaderboards.styles import Style, distinguishing, style_of
 
@@ -27,11 +29,11 @@ __all__ = ["Board", "BoardError", "Note", "ResponseShares", "Row", "Sampling", "
 ENGLISH = "en"
 
 
-@dataclass(frozen=True)
-class Board:
+class Board(Frozen):
     """The records of one suite, compared.
 
     Attributes:
+        format: version of what a board is written as, see `xreason.leaderboards.forms.as_json`.
         suite: name of the suite.
         reading: how answers were read for ranks, gains and everything else in a row that does not say otherwise.
         languages: codes of the languages scored, in column order: English, the averaged ones, then the rest by code.
@@ -42,40 +44,27 @@ class Board:
         provenance: where the records come from, each distinct one once.
     """
 
+    format: Literal[3] = 3
     suite: str
     reading: Reading
     languages: tuple[str, ...]
     average_languages: tuple[str, ...]
-    questions: Mapping[str, int]
+    questions: dict[str, int]
     rows: tuple[Row, ...]
     notes: tuple[Note, ...]
     provenance: tuple[Provenance, ...]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def other_reading(self) -> Reading:
         """The reading that stands beside the one that ranks."""
         return _other(self.reading)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def styles(self) -> tuple[Style, ...]:
         """The ways in which models were asked, each once, in the order of the rows."""
         return tuple(dict.fromkeys(row.style for row in self.rows))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything the board holds, ready for JSON, at full precision."""
-        return {
-            "format": 2,
-            "suite": self.suite,
-            "reading": self.reading,
-            "other_reading": self.other_reading,
-            "styles": [asdict(style) for style in self.styles],
-            "languages": list(self.languages),
-            "average_languages": list(self.average_languages),
-            "questions": dict(self.questions),
-            "rows": [row.as_dict() for row in self.rows],
-            "notes": [note.as_dict() for note in self.notes],
-            "provenance": [provenance.model_dump(mode="json") for provenance in self.provenance],
-        }
 
 
 #: Method, hash of the base model, style.
@@ -117,7 +106,7 @@ class _Columns:
     reading: Reading
 
     @property
-    def others(self) -> tuple[str, ...]:
+    def without_english(self) -> tuple[str, ...]:
         return tuple(code for code in self.averaged if code != ENGLISH)
 
 
@@ -177,7 +166,7 @@ def build_board(
         questions={code: ordered[0].scores[suite][code].questions for code in columns.shown},
         rows=tuple(rows),
         notes=tuple(note for contender, row in zip(contenders, rows, strict=True) for note in _notes(contender, row, columns)),
-        provenance=_distinct([record.provenance for record in ordered]),
+        provenance=tuple({record.provenance.model_dump_json(): record.provenance for record in ordered}.values()),
     )
 
 
@@ -225,7 +214,7 @@ def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
 
 
 def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contender | None, columns: _Columns) -> Row:
-    verdicts, others = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
+    verdicts, otherwise = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
     responses = {code: _responses(contender.scores(code)) for code in columns.shown}
 
     def against_base(languages: Sequence[str]) -> Difference | None:
@@ -241,10 +230,10 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
         seeds=tuple(record.seed for record in contender.records),
         languages={code: mean_interval(verdicts, [code]) for code in columns.shown},
         mean=mean,
-        others=mean_interval(verdicts, columns.others) if columns.others else None,
-        other_languages={code: mean_interval(others, [code]) for code in columns.shown},
-        other_mean=mean_interval(others, columns.averaged),
-        gain=against_base(columns.others),
+        mean_without_english=mean_interval(verdicts, columns.without_english) if columns.without_english else None,
+        languages_by_other_reading={code: mean_interval(otherwise, [code]) for code in columns.shown},
+        mean_by_other_reading=mean_interval(otherwise, columns.averaged),
+        gain=against_base(columns.without_english),
         english=against_base([ENGLISH] if ENGLISH in columns.shown else []),
         responses=responses,
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
@@ -256,7 +245,12 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
 
 def _responses(scores: Sequence[LanguageScore]) -> ResponseShares:
     """One language's shares, the mean over seeds."""
-    return _mean_responses([ResponseShares(score.share_answered, score.share_cut_off, score.share_in_language) for score in scores])
+    return _mean_responses(
+        [
+            ResponseShares(answered=score.share_answered, cut_off=score.share_cut_off, in_language=score.share_in_language)
+            for score in scores
+        ]
+    )
 
 
 def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
@@ -275,10 +269,9 @@ def _mean_of_known(shares: Sequence[float | None]) -> float | None:
 def _sampling(contender: _Contender, columns: _Columns) -> Sampling:
     samples, reading = contender.style.samples, columns.reading
 
-    def mean_of(outcomes: Callable[[LanguageScore], str | tuple[float, ...]]) -> Interval:
-        read = {code: [outcomes(score) for score in contender.scores(code)] for code in columns.averaged}
-        runs = [{code: read[code][place] for code in columns.averaged} for place in range(len(contender.records))]
-        return mean_interval(runs, columns.averaged)
+    def mean_of(outcomes: Callable[[LanguageScore], Outcomes]) -> Interval:
+        scores = [record.scores[contender.suite] for record in contender.records]
+        return mean_interval([{code: outcomes(run[code]) for code in columns.averaged} for run in scores], columns.averaged)
 
     def mean_pass_at(k: int) -> Interval:
         # how many samples are right says it all, so one estimate for each number serves all questions
@@ -286,10 +279,7 @@ def _sampling(contender: _Contender, columns: _Columns) -> Sampling:
         return mean_of(lambda score: tuple(chances[right] for right in score.rights(reading)))
 
     powers = [2**power for power in range(samples.bit_length())]
-    return Sampling(
-        pass_at={k: mean_pass_at(k) for k in powers},
-        majority=mean_of(lambda score: score.majority(reading)),
-    )
+    return Sampling(pass_at={k: mean_pass_at(k) for k in powers}, majority=mean_of(lambda score: score.majority(reading)))
 
 
 def _notes(contender: _Contender, row: Row, columns: _Columns) -> list[Note]:
@@ -298,15 +288,7 @@ def _notes(contender: _Contender, row: Row, columns: _Columns) -> list[Note]:
     places += [(code, [code], row.languages[code]) for code in columns.shown]
     notes = []
     for language, codes, accuracy in places:
-        difference = reading_difference_interval(strict, paper, codes)
+        difference = difference_interval(strict, paper, codes, same_seeds=True)
         if difference.significant and abs(difference.value) > (accuracy.high - accuracy.low) / 2:
-            notes.append(Note(contender.name, language, difference))
+            notes.append(Note(name=contender.name, language=language, strict_minus_paper=difference))
     return notes
-
-
-def _distinct(provenances: Sequence[Provenance]) -> tuple[Provenance, ...]:
-    distinct: list[Provenance] = []
-    for provenance in provenances:
-        if provenance not in distinct:
-            distinct.append(provenance)
-    return tuple(distinct)

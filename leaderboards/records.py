@@ -33,12 +33,14 @@ class RecordError(ValueError):
     """A record that cannot be read; the text is one sentence that names the file and says what to do next."""
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """What leaderboards hold: it does not change, takes no field that it does not know, and its JSON is the file's."""
+
     # NaN as a string survives JSON: a diverged loss is a result that must be written, and null would not be read back.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class LanguageScore(_Frozen):
+class LanguageScore(Frozen):
     """Every verdict on one suite in one language.
 
     A question is answered once (greedy decoding) or by several samples. Each tuple holds one string a sample, each string one
@@ -66,23 +68,20 @@ class LanguageScore(_Frozen):
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
-        for name in ("strict", "answered", "cut_off", "in_language"):
-            self._check_samples(name, getattr(self, name))
-        self._check_samples("paper", self.paper)
+        for name in ("strict", "answered", "cut_off", "in_language", "paper"):
+            samples = getattr(self, name)
+            if samples is not None:
+                self._check_samples(name, samples)
         for name in ("majority_paper", "majority_strict"):
             self._check_majority(name, getattr(self, name))
         return self
 
-    def _check_samples(self, name: str, samples: tuple[str, ...] | None) -> None:
-        if samples is None:
-            return
+    def _check_samples(self, name: str, samples: tuple[str, ...]) -> None:
         if len(samples) != self.samples:
             raise PydanticCustomError("samples", f"{name} has {len(samples)} samples where paper has {self.samples}")
-        lengths = {len(sample) for sample in samples} - {self.questions}
-        if lengths:
-            raise PydanticCustomError(
-                "questions", f"{name} has a sample of {lengths.pop()} questions where paper's first has {self.questions}"
-            )
+        for length in {len(sample) for sample in samples} - {self.questions}:
+            found = f"{name} has a sample of {length} questions"
+            raise PydanticCustomError("questions", f"{found} where paper's first has {self.questions}")
 
     def _check_majority(self, name: str, majority: str | None) -> None:
         if (majority is None) != (self.samples == 1):
@@ -127,10 +126,6 @@ class LanguageScore(_Frozen):
             return self._verdicts(reading)[0]
         return tuple(right / self.samples for right in self.rights(reading))
 
-    def accuracy(self, reading: Reading) -> float:
-        """Share of the responses that are right, 0..1."""
-        return _share("".join(self._verdicts(reading)))
-
     def majority(self, reading: Reading) -> str:
         """The majority vote's "0" or "1" a question, in question order.
 
@@ -150,7 +145,7 @@ def _share(bits: str) -> float:
     return bits.count("1") / len(bits)
 
 
-class StageCost(_Frozen):
+class StageCost(Frozen):
     """What one fine-tuning pass read, tuned and took.
 
     Attributes:
@@ -190,7 +185,7 @@ class StageCost(_Frozen):
     losses: tuple[tuple[int, float], ...]
 
 
-class Training(_Frozen):
+class Training(Frozen):
     """The stages of one training, in the order they ran."""
 
     stages: Annotated[tuple[StageCost, ...], Field(min_length=1)]
@@ -216,7 +211,7 @@ class Training(_Frozen):
         return self.tuned_parameters / self.total_parameters
 
 
-class Provenance(_Frozen):
+class Provenance(Frozen):
     """Everything a reader needs to ask the same questions of the same model again.
 
     Attributes:
@@ -256,7 +251,7 @@ class Provenance(_Frozen):
     identifier: str
 
 
-class Record(_Frozen):
+class Record(Frozen):
     """What one (method, seed) cost and scored.
 
     Attributes:
@@ -296,26 +291,18 @@ class Record(_Frozen):
 
 
 def read_record(path: Path) -> Record:
-    """Reads one record.
-
-    Args:
-        path: a record.json.
-
-    Returns:
-        The record.
+    """Reads one record.json.
 
     Raises:
         RecordError: the file is missing, unreadable, not JSON, or not a record of the format this version writes.
     """
     try:
-        content = path.read_bytes()
+        return Record.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist: name a record.json, or run the comparison that writes it.") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise RecordError(f"{path} cannot be read ({reason}): name a record.json that you may read.") from error
-    try:
-        return Record.model_validate_json(content)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         if any(problem["loc"] == ("format",) and problem["input"] == 1 for problem in problems):
@@ -336,13 +323,7 @@ def _what_is_wrong(problems: list[ErrorDetails]) -> str:
 
 
 def read_records(directory: Path) -> tuple[Record, ...]:
-    """Reads every record.json below a directory, in the order of their paths.
-
-    Args:
-        directory: a run store, an experiment in it, or any folder above records.
-
-    Returns:
-        At least one record.
+    """Reads every record.json below a directory, at least one, in the order of their paths.
 
     Raises:
         RecordError: the directory is missing, holds no record, or holds one that cannot be read.
@@ -356,11 +337,7 @@ def read_records(directory: Path) -> tuple[Record, ...]:
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Writes one record, whole or not at all.
-
-    Args:
-        record: what to write.
-        path: the record.json to write or replace; missing folders are made.
+    """Writes one record.json, whole or not at all; missing folders are made.
 
     Raises:
         OSError: the folder cannot be made or written.

@@ -1,9 +1,10 @@
-"""How numbers are written, so that the terminal table and the page say the same digits."""
+"""How numbers are written, so that every form of a board says the same digits, and what all forms say in the same words."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading
-from xreason.leaderboards.rows import Note, ResponseShares
+from xreason.leaderboards.rows import Note, ResponseShares, Row
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: What stands where there is no number.
@@ -13,11 +14,11 @@ NOTHING = "–"
 READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading"}
 
 #: What is said of responses beside their accuracy: name of a line, and how to read its share.
-RESPONSE_SHARES: Sequence[tuple[str, Callable[[ResponseShares], float | None]]] = (
-    ("answered", lambda shares: shares.answered),
-    ("cut off", lambda shares: shares.cut_off),
-    ("in language", lambda shares: shares.in_language),
-)
+RESPONSE_SHARES: Mapping[str, Callable[[ResponseShares], float | None]] = {
+    "answered": lambda shares: shares.answered,
+    "cut off": lambda shares: shares.cut_off,
+    "in language": lambda shares: shares.in_language,
+}
 
 #: When the readings are said to disagree, see `xreason.leaderboards.board.build_board`.
 NOTES_LEGEND = (
@@ -81,19 +82,25 @@ def responses_legend(identifiers: Iterable[str]) -> str:
 
 def note_lines(notes: Sequence[Note]) -> list[str]:
     """One line a row of what its notes say: "slam: strict counts 4.1 points more than paper in th, 2.0 less in sw: look ..."."""
-    by_name: dict[str, list[Note]] = {}
+    by_name: dict[str, list[str]] = {}
     for note in notes:
-        by_name.setdefault(note.name, []).append(note)
-    return [_note_line(name, together) for name, together in by_name.items()]
-
-
-def _note_line(name: str, notes: Sequence[Note]) -> str:
-    parts: list[str] = []
-    for note in notes:
-        points, side = percent(abs(note.difference.value)), "more" if note.difference.value > 0 else "less"
-        unit, against = (" points", " than paper") if not parts else ("", "")
+        parts = by_name.setdefault(note.name, [])
+        points, side = percent(abs(note.strict_minus_paper.value)), "more" if note.strict_minus_paper.value > 0 else "less"
+        unit, against = ("", "") if parts else (" points", " than paper")
         parts.append(f"{points}{unit} {side}{against} in {note.language or 'the mean'}")
-    return one_line(f"{name}: strict counts {', '.join(parts)}: look at its responses before citing either.")
+    return [
+        one_line(f"{name}: strict counts {', '.join(parts)}: look at its responses before citing either.")
+        for name, parts in by_name.items()
+    ]
+
+
+def samplings(board: Board) -> dict[str, list[tuple[Row, dict[str, Interval]]]]:
+    """The title of each way of sampling on the board to its rows, each with heading to value."""
+    tables: dict[str, list[tuple[Row, dict[str, Interval]]]] = {}
+    for row in board.rows:
+        if row.sampling:
+            tables.setdefault(row.style.sampling, []).append((row, row.sampling.columns()))
+    return tables
 
 
 def count(number: int | None) -> str:

@@ -16,13 +16,14 @@ Verdicts enter as strings of "0" and "1", or as numbers in 0..1, one a question;
 in -1..1.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, computed_field
 
 #: One outcome a question, in question order: a string of "0" and "1", or numbers in 0..1 where a question has several samples.
 Outcomes = str | tuple[float, ...]
@@ -40,8 +41,7 @@ _FIXED_POINT = 2.0**40
 _QUESTION_STREAM, _FIRST_SEED_STREAM, _SECOND_SEED_STREAM = 0, 1, 2
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(BaseModel, frozen=True):
     """A value and its 95 % interval, all fractions: accuracies lie in 0..1."""
 
     value: float
@@ -49,10 +49,10 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
-class Difference(Interval):
+class Difference(Interval, frozen=True):
     """A paired difference of accuracies and its 95 % interval, in -1..1."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def significant(self) -> bool:
         """Whether the interval excludes 0. Nothing is corrected for how many differences a reader looks at."""
@@ -88,14 +88,17 @@ def mean_interval(runs: Sequence[Verdicts], languages: Sequence[str]) -> Interva
     if high - low < _NO_SPREAD:
         low, high = _mean_of_bounds([_exact_bounds(_rights(run[code]), len(run[code])) for run in runs for code in languages])
     value = _mean(runs, languages)
-    return Interval(value, min(low, value), max(high, value))
+    return Interval(value=value, low=min(low, value), high=max(high, value))
 
 
-def difference_interval(first: Sequence[Verdicts], second: Sequence[Verdicts], languages: Sequence[str]) -> Difference:
+def difference_interval(
+    first: Sequence[Verdicts], second: Sequence[Verdicts], languages: Sequence[str], *, same_seeds: bool = False
+) -> Difference:
     """How much better the first method is than the second on the same questions, and how sure that is.
 
-    Both methods keep their verdicts on a drawn question, so what is hard for both cancels out. Seeds of the two methods have
-    nothing in common and are drawn apart.
+    Both methods keep their verdicts on a drawn question, so what is hard for both cancels out. Seeds of two methods have nothing in
+    common and are drawn apart. Two readings of the same responses share their seeds: these are drawn together, so a lucky seed is
+    lucky in both and cancels out.
 
     Where no resample differs from another (equal verdicts everywhere, a single question) the interval is the mean over languages of
     the exact bounds on the share of questions that only the first gets right minus those on the share that only the second gets
@@ -105,36 +108,29 @@ def difference_interval(first: Sequence[Verdicts], second: Sequence[Verdicts], l
         first: the verdicts of one method, one entry a seed.
         second: those of the other.
         languages: codes to average over.
+        same_seeds: whether entry i of both is the same training.
 
     Returns:
         Mean accuracy of the first minus that of the second, in -1..1, with its interval.
 
     Raises:
-        ValueError: there are no runs or no languages, a run lacks one of them, or a language was asked different numbers of
-            questions.
+        ValueError: there are no runs or no languages, a run lacks one of them, a language was asked different numbers of questions,
+            or the same seeds are not as many in both.
     """
-    pairs = [(ours, theirs) for ours in first for theirs in second]
-    return _difference(first, second, languages, _SECOND_SEED_STREAM, pairs)
-
-
-def reading_difference_interval(first: Sequence[Verdicts], second: Sequence[Verdicts], languages: Sequence[str]) -> Difference:
-    """How much more one reading counts than another in the same responses, and how sure that is.
-
-    As `difference_interval`, but entry i of both is the same training's responses, read twice: seeds are drawn together, so a lucky
-    seed is lucky in both readings and cancels out.
-
-    Args:
-        first: the verdicts of one reading, one entry a seed.
-        second: those of the other, in the same order.
-        languages: codes to average over.
-
-    Returns:
-        Mean accuracy by the first reading minus that by the second, in -1..1, with its interval.
-
-    Raises:
-        ValueError: as `difference_interval`, or the readings have different numbers of seeds.
-    """
-    return _difference(first, second, languages, _FIRST_SEED_STREAM, list(zip(first, second, strict=True)))
+    pairs = list(zip(first, second, strict=True) if same_seeds else itertools.product(first, second))
+    longest = _longest([*first, *second], languages)
+    for code in languages:
+        if len({len(run[code]) for run in (*first, *second)}) > 1:
+            raise ValueError(f"runs were asked different numbers of questions in {code}: they cannot be paired")
+    first_means = _resampled_means(first, languages, longest, _FIRST_SEED_STREAM)
+    second_means = _resampled_means(second, languages, longest, _FIRST_SEED_STREAM if same_seeds else _SECOND_SEED_STREAM)
+    low, high = _percentiles(first_means - second_means, longest)
+    if high - low < _NO_SPREAD:
+        low, high = _mean_of_bounds(
+            [_exact_difference_bounds(ours[code], theirs[code]) for ours, theirs in pairs for code in languages]
+        )
+    value = _mean(first, languages) - _mean(second, languages)
+    return Difference(value=value, low=min(low, value), high=max(high, value))
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
@@ -159,28 +155,6 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
     if samples - right < k:
         return 1.0
     return 1 - math.prod(1 - k / place for place in range(samples - right + 1, samples + 1))
-
-
-def _difference(
-    first: Sequence[Verdicts],
-    second: Sequence[Verdicts],
-    languages: Sequence[str],
-    second_stream: int,
-    pairs: Sequence[tuple[Verdicts, Verdicts]],
-) -> Difference:
-    longest = _longest([*first, *second], languages)
-    for code in languages:
-        if len({len(run[code]) for run in (*first, *second)}) > 1:
-            raise ValueError(f"runs were asked different numbers of questions in {code}: they cannot be paired")
-    first_means = _resampled_means(first, languages, longest, _FIRST_SEED_STREAM)
-    second_means = _resampled_means(second, languages, longest, second_stream)
-    low, high = _percentiles(first_means - second_means, longest)
-    if high - low < _NO_SPREAD:
-        low, high = _mean_of_bounds(
-            [_exact_difference_bounds(ours[code], theirs[code]) for ours, theirs in pairs for code in languages]
-        )
-    value = _mean(first, languages) - _mean(second, languages)
-    return Difference(value, min(low, value), max(high, value))
 
 
 def _longest(runs: Sequence[Verdicts], languages: Sequence[str]) -> int:
