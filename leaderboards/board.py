@@ -11,8 +11,8 @@ from typing import Literal
 from pydantic import computed_field
 
 from xreason.leaderboards.comparable import BoardError, check_comparable
-from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record
-from xreason.leaderboards.rows import Note, ResponseShares, Row, Sampling
+from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record, ResponseShares
+from xreason.leaderboards.rows import Note, Row, Sampling
 from xreason.leaderboards.statistics.intervals import (
     Difference,
     Interval,
@@ -93,8 +93,9 @@ class _Contender:
     def verdicts(self, reading: Reading) -> tuple[Verdicts, ...]:
         return tuple(record.verdicts(self.suite, reading) for record in self.records)
 
-    def scores(self, language: str) -> tuple[LanguageScore, ...]:
-        return tuple(record.scores[self.suite][language] for record in self.records)
+    @property
+    def scores(self) -> list[dict[str, LanguageScore]]:
+        return [record.scores[self.suite] for record in self.records]
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
 
 def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contender | None, columns: _Columns) -> Row:
     verdicts, otherwise = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
-    responses = {code: _responses(contender.scores(code)) for code in columns.shown}
+    responses = {code: _mean_responses([scores[code].responses for scores in contender.scores]) for code in columns.shown}
 
     def against_base(languages: Sequence[str]) -> Difference | None:
         if base is None or contender.is_base or not languages:
@@ -243,16 +244,6 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
     )
 
 
-def _responses(scores: Sequence[LanguageScore]) -> ResponseShares:
-    """One language's shares, the mean over seeds."""
-    return _mean_responses(
-        [
-            ResponseShares(answered=score.share_answered, cut_off=score.share_cut_off, in_language=score.share_in_language)
-            for score in scores
-        ]
-    )
-
-
 def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
     return ResponseShares(
         answered=sum(share.answered for share in shares) / len(shares),
@@ -270,8 +261,8 @@ def _sampling(contender: _Contender, columns: _Columns) -> Sampling:
     samples, reading = contender.style.samples, columns.reading
 
     def mean_of(outcomes: Callable[[LanguageScore], Outcomes]) -> Interval:
-        scores = [record.scores[contender.suite] for record in contender.records]
-        return mean_interval([{code: outcomes(run[code]) for code in columns.averaged} for run in scores], columns.averaged)
+        runs = [{code: outcomes(scores[code]) for code in columns.averaged} for scores in contender.scores]
+        return mean_interval(runs, columns.averaged)
 
     def mean_pass_at(k: int) -> Interval:
         # how many samples are right says it all, so one estimate for each number serves all questions

@@ -40,6 +40,20 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
+class ResponseShares(Frozen):
+    """How responses look whatever they answer, as shares in 0..1.
+
+    Attributes:
+        answered: those in which the strict reading found an answer at all.
+        cut_off: those that ended at the token limit; None where the server did not tell.
+        in_language: those in the question's language, of those whose language is known; None where that is none of them.
+    """
+
+    answered: float
+    cut_off: float | None
+    in_language: float | None
+
+
 class LanguageScore(Frozen):
     """Every verdict on one suite in one language.
 
@@ -101,20 +115,14 @@ class LanguageScore(Frozen):
         return len(self.paper)
 
     @property
-    def share_answered(self) -> float:
-        """Share of the responses in which the strict reading found an answer, 0..1."""
-        return _share("".join(self.answered))
-
-    @property
-    def share_cut_off(self) -> float | None:
-        """Share of the responses that ended at the token limit, 0..1; None where the server does not tell."""
-        return None if self.cut_off is None else _share("".join(self.cut_off))
-
-    @property
-    def share_in_language(self) -> float | None:
-        """Share in the question's language, 0..1, of the responses whose language is known; None where that is none of them."""
-        identified = "".join(self.in_language or ()).replace("-", "")
-        return _share(identified) if identified else None
+    def responses(self) -> ResponseShares:
+        """How the responses of all samples look."""
+        cut_off, identified = "".join(self.cut_off or ()), "".join(self.in_language or ()).replace("-", "")
+        return ResponseShares(
+            answered=_share("".join(self.answered)),
+            cut_off=_share(cut_off) if cut_off else None,
+            in_language=_share(identified) if identified else None,
+        )
 
     def rights(self, reading: Reading) -> tuple[int, ...]:
         """How many of its samples answer each question right, in question order."""

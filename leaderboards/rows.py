@@ -2,23 +2,9 @@
 
 from pydantic import computed_field
 
-from xreason.leaderboards.records import Frozen, Training
+from xreason.leaderboards.records import Frozen, ResponseShares, Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 from xreason.leaderboards.styles import Style
-
-
-class ResponseShares(Frozen):
-    """How responses look whatever they answer, as shares in 0..1.
-
-    Attributes:
-        answered: those in which the strict reading found an answer at all.
-        cut_off: those that ended at the token limit; None where the server did not tell.
-        in_language: those in the question's language, of those whose language is known; None where that is none of them.
-    """
-
-    answered: float
-    cut_off: float | None
-    in_language: float | None
 
 
 class Sampling(Frozen):

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from xreason.leaderboards.board import Board
-from xreason.leaderboards.records import Reading
-from xreason.leaderboards.rows import Note, ResponseShares, Row
+from xreason.leaderboards.records import Reading, ResponseShares
+from xreason.leaderboards.rows import Note, Row
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: What stands where there is no number.

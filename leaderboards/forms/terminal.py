@@ -14,7 +14,7 @@ from rich.text import Text
 
 from xreason.leaderboards.board import Board, Row
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.statistics.intervals import Interval
+from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _NAME_WIDTH = 16
 # in a terminal too narrow for the table, numbers may break, but a row must keep its name
@@ -53,8 +53,8 @@ def _ranking(board: Board) -> Table:
             _name(row),
             _value(_format.interval(row.mean), "bold"),
             _value(_format.interval(row.mean_without_english)),
-            _gain(row),
-            _english(row),
+            _difference(row.gain),
+            _difference(row.english, row.english_verdict or ""),
             _stacked(_format.share(row.tuned_share), _format.count(row.tuned_parameters)) if row.trainings else "",
             _format.duration(row.training_seconds) if row.trainings else "",
         )
@@ -112,18 +112,11 @@ def _value(written: str, style: str = "", word: str = "") -> Text:
     return _stacked(f"{value} {word}".rstrip(), spread, style)
 
 
-def _gain(row: Row) -> Text | str:
-    if row.gain is None:
+def _difference(difference: Difference | None, word: str = "") -> Text | str:
+    if difference is None:
         return ""
-    colour = "green" if row.gain.value > 0 else "red"
-    return _value(_format.interval(row.gain), f"bold {colour}" if row.gain.significant else "")
-
-
-def _english(row: Row) -> Text | str:
-    if row.english is None or row.english_verdict is None:
-        return ""
-    style = {"lost": "bold red", "gained": "bold green"}.get(row.english_verdict, "")
-    return _value(_format.interval(row.english), style, row.english_verdict)
+    colour = "green" if difference.value > 0 else "red"
+    return _value(_format.interval(difference), f"bold {colour}" if difference.significant else "", word)
 
 
 def _legend(board: Board) -> str:

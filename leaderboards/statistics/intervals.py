@@ -76,9 +76,6 @@ def mean_interval(runs: Sequence[Verdicts], languages: Sequence[str]) -> Interva
         runs: the verdicts of one method, one entry a seed.
         languages: codes to average over.
 
-    Returns:
-        Accuracy in 0..1 with its interval.
-
     Raises:
         ValueError: there are no runs or no languages, or a run lacks one of them.
     """
@@ -94,7 +91,7 @@ def mean_interval(runs: Sequence[Verdicts], languages: Sequence[str]) -> Interva
 def difference_interval(
     first: Sequence[Verdicts], second: Sequence[Verdicts], languages: Sequence[str], *, same_seeds: bool = False
 ) -> Difference:
-    """How much better the first method is than the second on the same questions, and how sure that is.
+    """The mean accuracy of the first method minus that of the second on the same questions, and how sure it is.
 
     Both methods keep their verdicts on a drawn question, so what is hard for both cancels out. Seeds of two methods have nothing in
     common and are drawn apart. Two readings of the same responses share their seeds: these are drawn together, so a lucky seed is
@@ -110,9 +107,6 @@ def difference_interval(
         languages: codes to average over.
         same_seeds: whether entry i of both is the same training.
 
-    Returns:
-        Mean accuracy of the first minus that of the second, in -1..1, with its interval.
-
     Raises:
         ValueError: there are no runs or no languages, a run lacks one of them, a language was asked different numbers of questions,
             or the same seeds are not as many in both.
@@ -126,9 +120,7 @@ def difference_interval(
     second_means = _resampled_means(second, languages, longest, _FIRST_SEED_STREAM if same_seeds else _SECOND_SEED_STREAM)
     low, high = _percentiles(first_means - second_means, longest)
     if high - low < _NO_SPREAD:
-        low, high = _mean_of_bounds(
-            [_exact_difference_bounds(ours[code], theirs[code]) for ours, theirs in pairs for code in languages]
-        )
+        low, high = _mean_of_bounds([_exact_difference_bounds(one[code], two[code]) for one, two in pairs for code in languages])
     value = _mean(first, languages) - _mean(second, languages)
     return Difference(value=value, low=min(low, value), high=max(high, value))
 
@@ -143,9 +135,6 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
         samples: how many there are.
         right: how many of them are right.
         k: how many are drawn, at most `samples`.
-
-    Returns:
-        The estimate, in 0..1.
 
     Raises:
         ValueError: k is not in 1..samples, or `right` not in 0..samples.
@@ -238,15 +227,14 @@ def _exact_bounds(rights: float, questions: int) -> tuple[float, float]:
 
     # rounded first: three thirds may add up to a little less than 1
     whole = round(rights, 9)
-    low, high = (
-        binomtest(count, questions).proportion_ci(CONFIDENCE, method="exact") for count in (math.floor(whole), math.ceil(whole))
-    )
+    low, high = (binomtest(count, questions).proportion_ci(CONFIDENCE) for count in (math.floor(whole), math.ceil(whole)))
     return float(low.low), float(high.high)
 
 
 def _exact_difference_bounds(first: Outcomes, second: Outcomes) -> tuple[float, float]:
     pairs: Iterable[tuple[str | float, str | float]] = zip(first, second, strict=True)
     differences = [float(ours) - float(theirs) for ours, theirs in pairs]
-    only_first = _exact_bounds(math.fsum(max(difference, 0.0) for difference in differences), len(differences))
-    only_second = _exact_bounds(math.fsum(max(-difference, 0.0) for difference in differences), len(differences))
+    only_first, only_second = (
+        _exact_bounds(math.fsum(max(sign * difference, 0.0) for difference in differences), len(differences)) for sign in (1, -1)
+    )
     return max(-1.0, only_first[0] - only_second[1]), min(1.0, only_first[1] - only_second[0])

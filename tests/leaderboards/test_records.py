@@ -153,12 +153,12 @@ def test_samples_are_counted_for_each_question() -> None:
 
 def test_shares_are_over_all_responses_and_language_over_the_identified_ones() -> None:
     score = LanguageScore(**SAMPLED)
-    assert (score.share_answered, score.share_cut_off, score.share_in_language) == (0.75, 0.25, 0.8)
+    assert (score.responses.answered, score.responses.cut_off, score.responses.in_language) == (0.75, 0.25, 0.8)
 
 
 def test_shares_that_nobody_knows_are_none() -> None:
-    assert (greedy().share_cut_off, greedy().share_in_language) == (None, None)
-    assert LanguageScore(**SAMPLED | {"in_language": ("----", "----")}).share_in_language is None
+    assert (greedy().responses.cut_off, greedy().responses.in_language) == (None, None)
+    assert LanguageScore(**SAMPLED | {"in_language": ("----", "----")}).responses.in_language is None
 
 
 @pytest.mark.parametrize("field", ["paper", "strict", "answered", "cut_off"])
