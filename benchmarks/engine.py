@@ -6,15 +6,13 @@ Prints JSON: seconds of the first start, of a start when everything is imported,
 start is worth.
 """
 
-import json
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.report import report
 from xreason.harness.serving import engine
 from xreason.harness.serving.models import Model, checkpoint_model, plain_model
-from xreason.harness.store import provenance
 from xreason.harness.training.train import plan_training, train
 from xreason.trainers.methods import load_method
 
@@ -39,15 +37,12 @@ def main() -> None:
                 turns[name].append(running.serve(model))
         running.stop()
     swaps = {name: statistics.median(seconds) for name, seconds in turns.items()}
-    report = {
-        "commit": provenance.commit(),
-        "machine": provenance.machine(),
-        "first_start_seconds": round(first, 2),
-        "warm_start_seconds": round(warm, 2),
-        "swap_seconds": {name: round(seconds, 4) for name, seconds in swaps.items()},
-        "warm_start_over_swap": {name: round(warm / seconds) for name, seconds in swaps.items()},
-    }
-    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    report(
+        first_start_seconds=round(first, 2),
+        warm_start_seconds=round(warm, 2),
+        swap_seconds={name: round(seconds, 4) for name, seconds in swaps.items()},
+        warm_start_over_swap={name: round(warm / seconds) for name, seconds in swaps.items()},
+    )
 
 
 def _trained(base: Model, method: str, folder: Path) -> Model:

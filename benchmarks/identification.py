@@ -1,11 +1,14 @@
 """How sure the language identifier is: the share of real questions whose language it names, whole and cut to short pieces.
 
-XREASON_DATA=../shared/data python -m benchmarks.identification
+    XREASON_DATA=../shared/data python -m benchmarks.identification
+
+Prints JSON: for each suite and language, and over all of them, the share told right of whole questions and of their first 100, 50
+and 25 characters, among those long enough to be judged (null where none is); and texts a second, with loading.
 """
 
-import sys
 import time
 
+from benchmarks.report import report
 from xreason.tasks.readings.identification import identifier, in_language
 from xreason.tasks.suites import SUITES
 
@@ -13,26 +16,25 @@ PIECES = (None, 100, 50, 25)
 
 
 def main() -> None:
-    """Prints one line a suite and language."""
-    _say(f"{identifier()}: share identified right, whole questions and their first 100, 50, 25 characters")
-    right, asked, began = dict.fromkeys(PIECES, 0), dict.fromkeys(PIECES, 0), time.perf_counter()
-    for suite in (SUITES["mgsm"], SUITES["msvamp"]):
-        for code in suite.languages:
-            questions = [row["question"] for row in suite.rows(code)]
-            shares = []
-            for length in PIECES:
-                flags = in_language([question[:length] for question in questions], code) or ""
-                right[length] += flags.count("1")
-                asked[length] += flags.count("1") + flags.count("0")
-                shares.append(flags.count("1") / (flags.count("1") + flags.count("0")))
-            _say(f"{suite.task(code)}: {len(questions)} questions, " + ", ".join(f"{share:.1%}" for share in shares))
+    """Identifies all questions of MGSM and MSVAMP, and prints how often that was right."""
+    told: dict[str, list[str]] = {}
+    began = time.perf_counter()
+    for suite, code in ((SUITES[name], code) for name in ("mgsm", "msvamp") for code in SUITES[name].languages):
+        questions = [row["question"] for row in suite.rows(code)]
+        told[suite.task(code)] = [in_language([text[:length] for text in questions], code) or "" for length in PIECES]
     seconds = time.perf_counter() - began
-    overall = ", ".join(f"{right[length] / asked[length]:.2%}" for length in PIECES)
-    _say(f"all: {asked[None]:,} questions, {overall}; {sum(asked.values()) / seconds:,.0f} texts/s with loading")
+    overall = ["".join(flags) for flags in zip(*told.values(), strict=True)]
+    report(
+        identifier=identifier(),
+        shares={task: [*map(_share, flags)] for task, flags in told.items()},
+        overall=[*map(_share, overall)],
+        texts_per_second=round(sum(map(len, overall)) / seconds),
+    )
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+def _share(flags: str) -> float | None:
+    judged = flags.replace("-", "")
+    return round(judged.count("1") / len(judged), 4) if judged else None
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ Prints JSON: responses of 300 characters that both readings read in a second, an
 reading and how much longer two megabytes take.
 """
 
-import json
-import sys
-import time
+import timeit
 from collections.abc import Callable
 
-from xreason.harness.store import provenance
+from benchmarks.report import report
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.readings.answers import paper_reading, strict_reading
 
@@ -33,22 +31,8 @@ ENDINGS: tuple[tuple[str, str], ...] = (
     ("th", "ดังนั้นจะเหลือช็อกโกแลตทั้งหมดอยู่ 74 - 35 = 39 ชิ้น"),
     ("zh", "所以她们一共还有 74 - 35 = 39 块巧克力。答案是 39。"),
 )
-UNKIND = {
-    "a million digits": "1",
-    "1,1,1,": "1,",
-    "1.1.1.": "1.",
-    "1,111,111,": "1,111",
-    "1/1/1/": "1/",
-    "spaces": " ",
-    "parentheses": "(",
-    "minus signs": "-",
-    "open boxes": "\\boxed{",
-    "open fractions": "\\frac{1",
-    "declarations": "the answer is ",
-    "clock times": "10:30 ",
-    "ordinals": "3rd ",
-    "one-letter markers": "答",
-}
+# what a megabyte is made of, over and over: digits, groups, fractions, boxes, declarations, times, ordinals, one-letter markers
+UNKIND = ("1", "1,", "1.", "1,111", "1/", " ", "(", "-", "\\boxed{", "\\frac{1", "the answer is ", "10:30 ", "3rd ", "答")
 
 
 def main() -> None:
@@ -58,13 +42,7 @@ def main() -> None:
     assert set(languages) == set(LANGUAGES)  # noqa: S101
     mix = list(zip(responses, languages, strict=True)) * 500
     both = _seconds(lambda: [(paper_reading(text), strict_reading(text, language)) for text, language in mix])
-    report = {
-        "commit": provenance.commit(),
-        "machine": provenance.machine(),
-        "responses_per_second": round(len(mix) / both),
-        "megabytes": {name: _unkind(unit) for name, unit in UNKIND.items()},
-    }
-    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+    report(responses_per_second=round(len(mix) / both), megabytes={unit: _unkind(unit) for unit in UNKIND})
 
 
 def _unkind(unit: str) -> dict[str, float]:
@@ -83,13 +61,7 @@ def _unkind(unit: str) -> dict[str, float]:
 
 def _seconds(read: Callable[[], object]) -> float:
     """Returns the seconds of the fastest of some repetitions; the first, which may compile patterns, is left out."""
-    read()
-    times = []
-    for _ in range(REPETITIONS):
-        start = time.perf_counter()
-        read()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(timeit.repeat(read, number=1, repeat=REPETITIONS + 1)[1:])
 
 
 if __name__ == "__main__":

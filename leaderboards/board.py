@@ -4,21 +4,23 @@ Records enter, already read; rows leave in the order they are printed, each with
 and what its training cost. How a row looks is for the terminal table and the page to say.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from pydantic import computed_field
 
 from xreason.leaderboards.comparable import BoardError, check_comparable
-from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record
-from xreason.leaderboards.rows import Note, ResponseShares, Row, Sampling
+from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record, ResponseShares
+from xreason.leaderboards.rows import Note, Row, Sampling
 from xreason.leaderboards.statistics.intervals import (
     Difference,
     Interval,
+    Outcomes,
     Verdicts,
     difference_interval,
     mean_interval,
     pass_at_k,
-    reading_difference_interval,
 )
 from xreason.leaderboards.styles import Style, distinguishing, style_of
 
@@ -27,11 +29,11 @@ __all__ = ["Board", "BoardError", "Note", "ResponseShares", "Row", "Sampling", "
 ENGLISH = "en"
 
 
-@dataclass(frozen=True)
-class Board:
+class Board(Frozen):
     """The records of one suite, compared.
 
     Attributes:
+        format: version of what a board is written as, see `xreason.leaderboards.forms.as_json`.
         suite: name of the suite.
         reading: how answers were read for ranks, gains and everything else in a row that does not say otherwise.
         languages: codes of the languages scored, in column order: English, the averaged ones, then the rest by code.
@@ -42,60 +44,43 @@ class Board:
         provenance: where the records come from, each distinct one once.
     """
 
+    format: Literal[3] = 3
     suite: str
     reading: Reading
     languages: tuple[str, ...]
     average_languages: tuple[str, ...]
-    questions: Mapping[str, int]
+    questions: dict[str, int]
     rows: tuple[Row, ...]
     notes: tuple[Note, ...]
     provenance: tuple[Provenance, ...]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def other_reading(self) -> Reading:
         """The reading that stands beside the one that ranks."""
         return _other(self.reading)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def styles(self) -> tuple[Style, ...]:
         """The ways in which models were asked, each once, in the order of the rows."""
         return tuple(dict.fromkeys(row.style for row in self.rows))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Everything the board holds, ready for JSON, at full precision."""
-        return {
-            "format": 2,
-            "suite": self.suite,
-            "reading": self.reading,
-            "other_reading": self.other_reading,
-            "styles": [asdict(style) for style in self.styles],
-            "languages": list(self.languages),
-            "average_languages": list(self.average_languages),
-            "questions": dict(self.questions),
-            "rows": [row.as_dict() for row in self.rows],
-            "notes": [note.as_dict() for note in self.notes],
-            "provenance": [provenance.model_dump(mode="json") for provenance in self.provenance],
-        }
 
-
-#: Method, hash of the base model, style.
-_Key = tuple[str, str, Style]
+class _Key(NamedTuple):
+    method: str
+    model_hash: str
+    style: Style
 
 
 @dataclass(frozen=True)
 class _Contender:
     """All records of one method from one base model, asked in one style, by seed."""
 
-    method: str
-    model: str
-    style: Style
+    key: _Key
     name: str
     suite: str
     records: tuple[Record, ...]
-
-    @property
-    def key(self) -> _Key:
-        return self.method, self.model, self.style
 
     @property
     def is_base(self) -> bool:
@@ -104,8 +89,9 @@ class _Contender:
     def verdicts(self, reading: Reading) -> tuple[Verdicts, ...]:
         return tuple(record.verdicts(self.suite, reading) for record in self.records)
 
-    def scores(self, language: str) -> tuple[LanguageScore, ...]:
-        return tuple(record.scores[self.suite][language] for record in self.records)
+    @property
+    def scores(self) -> list[dict[str, LanguageScore]]:
+        return [record.scores[self.suite] for record in self.records]
 
 
 @dataclass(frozen=True)
@@ -117,7 +103,7 @@ class _Columns:
     reading: Reading
 
     @property
-    def others(self) -> tuple[str, ...]:
+    def without_english(self) -> tuple[str, ...]:
         return tuple(code for code in self.averaged if code != ENGLISH)
 
 
@@ -139,17 +125,13 @@ def build_board(
     interval of strict minus paper, over the same responses, excludes 0 and this difference is larger than half the width of the
     accuracy's own interval by `reading`. Then the reading, not only the questions drawn, decides what the number says.
 
-    Across styles, a method asked in two styles is two rows, ranked together, and its gain is over the base asked in the same style.
-
     Args:
-        records: in any order; each (method, seed, style) once.
+        records: each (method, seed, style) once; their order changes nothing.
         suite: the suite to compare on.
         average_languages: codes that means run over, as far as they were scored; their order is the column order after English.
         reading: how answers are read for ranks and gains.
-        across_styles: whether records may differ in prompt, shots, samples and temperature.
-
-    Returns:
-        The same board for the same records, whatever their order.
+        across_styles: whether records may differ in prompt, shots, samples and temperature. A method asked in two styles is then
+            two rows, ranked together, and its gain is over the base asked in the same style.
 
     Raises:
         BoardError: there is nothing to compare, a (method, seed) is there twice, a method mixes trained and untrained records,
@@ -162,11 +144,11 @@ def build_board(
     contenders = _contenders(ordered, suite)
     means = {contender.key: mean_interval(contender.verdicts(reading), columns.averaged) for contender in contenders}
     contenders.sort(key=lambda contender: (not contender.is_base, -means[contender.key].value, contender.key))
-    bases = {(contender.model, contender.style): contender for contender in contenders if contender.is_base}
-    ranks: list[int | None] = [None] * len(bases)
-    ranks += _ranks(contenders[len(bases) :], columns)
+    # a gain is over the same base model, asked in the same style
+    bases = {contender.key[1:]: contender for contender in contenders if contender.is_base}
+    ranks = [*([None] * len(bases)), *_ranks(contenders[len(bases) :], columns)]
     rows = [
-        _row(contender, rank, means[contender.key], bases.get((contender.model, contender.style)), columns)
+        _row(contender, rank, means[contender.key], bases.get(contender.key[1:]), columns)
         for contender, rank in zip(contenders, ranks, strict=True)
     ]
     return Board(
@@ -177,7 +159,7 @@ def build_board(
         questions={code: ordered[0].scores[suite][code].questions for code in columns.shown},
         rows=tuple(rows),
         notes=tuple(note for contender, row in zip(contenders, rows, strict=True) for note in _notes(contender, row, columns)),
-        provenance=_distinct([record.provenance for record in ordered]),
+        provenance=tuple({record.provenance.model_dump_json(): record.provenance for record in ordered}.values()),
     )
 
 
@@ -188,31 +170,28 @@ def _other(reading: Reading) -> Reading:
 def _columns(scored: tuple[str, ...], average_languages: tuple[str, ...], suite: str, reading: Reading) -> _Columns:
     averaged = sorted((code for code in average_languages if code in scored), key=lambda code: code != ENGLISH)
     if not averaged:
-        raise BoardError(
-            f"{suite} was scored in {', '.join(sorted(scored))}, none of which is averaged ({', '.join(average_languages)}): "
-            "score one of these or average over others."
-        )
-    english = [ENGLISH] if ENGLISH in scored else []
-    first = list(dict.fromkeys(english + averaged))
-    return _Columns(tuple(first + sorted(set(scored) - set(first))), tuple(averaged), reading)
+        found = f"{suite} was scored in {', '.join(sorted(scored))}, none of which is averaged ({', '.join(average_languages)})"
+        raise BoardError(f"{found}: score one of these or average over others.")
+    first = [code for code in dict.fromkeys([ENGLISH, *averaged]) if code in scored]
+    return _Columns((*first, *sorted(set(scored) - set(first))), tuple(averaged), reading)
 
 
 def _contenders(ordered: Sequence[Record], suite: str) -> list[_Contender]:
     grouped: dict[_Key, list[Record]] = {}
     for record in ordered:
         grouped.setdefault(_key(record), []).append(record)
-    styles, models = [style for _, _, style in grouped], {model for _, model, _ in grouped}
+    styles, models = [key.style for key in grouped], {key.model_hash for key in grouped}
     contenders = []
-    for (method, model, style), group in grouped.items():
+    for key, group in grouped.items():
         # a base model has a name of its own; of a method, the board says what it started from where that is not all the same
         start = f"from {group[0].provenance.model}" if len(models) > 1 and group[0].training else ""
-        apart = ", ".join(filter(None, (start, distinguishing(style, styles))))
-        contenders.append(_Contender(method, model, style, f"{method} ({apart})" if apart else method, suite, tuple(group)))
+        apart = ", ".join(filter(None, (start, distinguishing(key.style, styles))))
+        contenders.append(_Contender(key, f"{key.method} ({apart})" if apart else key.method, suite, tuple(group)))
     return contenders
 
 
 def _key(record: Record) -> _Key:
-    return record.method, record.provenance.model_hash, style_of(record.provenance)
+    return _Key(record.method, record.provenance.model_hash, style_of(record.provenance))
 
 
 def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
@@ -225,8 +204,8 @@ def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
 
 
 def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contender | None, columns: _Columns) -> Row:
-    verdicts, others = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
-    responses = {code: _responses(contender.scores(code)) for code in columns.shown}
+    verdicts, otherwise = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
+    responses = {code: _mean_responses([scores[code].responses for scores in contender.scores]) for code in columns.shown}
 
     def against_base(languages: Sequence[str]) -> Difference | None:
         if base is None or contender.is_base or not languages:
@@ -235,49 +214,39 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
 
     return Row(
         rank=rank,
-        method=contender.method,
-        style=contender.style,
+        method=contender.key.method,
+        style=contender.key.style,
         name=contender.name,
         seeds=tuple(record.seed for record in contender.records),
         languages={code: mean_interval(verdicts, [code]) for code in columns.shown},
         mean=mean,
-        others=mean_interval(verdicts, columns.others) if columns.others else None,
-        other_languages={code: mean_interval(others, [code]) for code in columns.shown},
-        other_mean=mean_interval(others, columns.averaged),
-        gain=against_base(columns.others),
+        mean_without_english=mean_interval(verdicts, columns.without_english) if columns.without_english else None,
+        languages_by_other_reading={code: mean_interval(otherwise, [code]) for code in columns.shown},
+        mean_by_other_reading=mean_interval(otherwise, columns.averaged),
+        gain=against_base(columns.without_english),
         english=against_base([ENGLISH] if ENGLISH in columns.shown else []),
         responses=responses,
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
-        sampling=_sampling(contender, columns) if contender.style.samples > 1 else None,
+        sampling=_sampling(contender, columns) if contender.key.style.samples > 1 else None,
         trainings=tuple(record.training for record in contender.records if record.training is not None),
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),
     )
 
 
-def _responses(scores: Sequence[LanguageScore]) -> ResponseShares:
-    """One language's shares, the mean over seeds."""
-    return _mean_responses([ResponseShares(score.share_answered, score.share_cut_off, score.share_in_language) for score in scores])
-
-
 def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
-    return ResponseShares(
-        answered=sum(share.answered for share in shares) / len(shares),
-        cut_off=_mean_of_known([share.cut_off for share in shares]),
-        in_language=_mean_of_known([share.in_language for share in shares]),
-    )
-
-
-def _mean_of_known(shares: Sequence[float | None]) -> float | None:
-    known = [share for share in shares if share is not None]
-    return sum(known) / len(known) if known else None
+    """The mean of each share, over those that know it."""
+    means: dict[str, float | None] = {}
+    for name in ResponseShares.model_fields:
+        known = [share for share in (getattr(each, name) for each in shares) if share is not None]
+        means[name] = sum(known) / len(known) if known else None
+    return ResponseShares.model_validate(means)
 
 
 def _sampling(contender: _Contender, columns: _Columns) -> Sampling:
-    samples, reading = contender.style.samples, columns.reading
+    samples, reading = contender.key.style.samples, columns.reading
 
-    def mean_of(outcomes: Callable[[LanguageScore], str | tuple[float, ...]]) -> Interval:
-        read = {code: [outcomes(score) for score in contender.scores(code)] for code in columns.averaged}
-        runs = [{code: read[code][place] for code in columns.averaged} for place in range(len(contender.records))]
+    def mean_of(outcomes: Callable[[LanguageScore], Outcomes]) -> Interval:
+        runs = [{code: outcomes(scores[code]) for code in columns.averaged} for scores in contender.scores]
         return mean_interval(runs, columns.averaged)
 
     def mean_pass_at(k: int) -> Interval:
@@ -285,11 +254,8 @@ def _sampling(contender: _Contender, columns: _Columns) -> Sampling:
         chances = [pass_at_k(samples, right, k) for right in range(samples + 1)]
         return mean_of(lambda score: tuple(chances[right] for right in score.rights(reading)))
 
-    powers = [2**power for power in range(samples.bit_length())]
-    return Sampling(
-        pass_at={k: mean_pass_at(k) for k in powers},
-        majority=mean_of(lambda score: score.majority(reading)),
-    )
+    pass_at = {2**power: mean_pass_at(2**power) for power in range(samples.bit_length())}
+    return Sampling(pass_at=pass_at, majority=mean_of(lambda score: score.majority(reading)))
 
 
 def _notes(contender: _Contender, row: Row, columns: _Columns) -> list[Note]:
@@ -298,15 +264,7 @@ def _notes(contender: _Contender, row: Row, columns: _Columns) -> list[Note]:
     places += [(code, [code], row.languages[code]) for code in columns.shown]
     notes = []
     for language, codes, accuracy in places:
-        difference = reading_difference_interval(strict, paper, codes)
+        difference = difference_interval(strict, paper, codes, same_seeds=True)
         if difference.significant and abs(difference.value) > (accuracy.high - accuracy.low) / 2:
-            notes.append(Note(contender.name, language, difference))
+            notes.append(Note(name=contender.name, language=language, strict_minus_paper=difference))
     return notes
-
-
-def _distinct(provenances: Sequence[Provenance]) -> tuple[Provenance, ...]:
-    distinct: list[Provenance] = []
-    for provenance in provenances:
-        if provenance not in distinct:
-            distinct.append(provenance)
-    return tuple(distinct)

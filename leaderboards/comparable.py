@@ -1,7 +1,8 @@
 """Whether records may stand on one board: the checks that keep a comparison fair."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from xreason.leaderboards.records import Record
 from xreason.leaderboards.styles import style_of
@@ -11,16 +12,8 @@ class BoardError(ValueError):
     """Records that cannot be compared; the text is one sentence that names the difference and says what to do next."""
 
 
-_SAME_WAY = "score both the same way, or put them on two boards"
-
-
 def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bool) -> None:
-    """Refuses records that were not asked the same questions in the same way.
-
-    Args:
-        records: the records of one board.
-        suite: the suite they are compared on.
-        across_styles: whether they may differ in prompt, shots and decoding.
+    """Refuses records that were not asked the same questions of `suite`, or not in the same style unless `across_styles`.
 
     Raises:
         BoardError: see `xreason.leaderboards.board.build_board`.
@@ -28,39 +21,39 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     if not records:
         raise BoardError(f"There are no records to build a board of {suite} from: run a comparison first.")
     _check_each_once(records)
-    _check_scored(records, suite)
+    for record in records:
+        if not record.scores.get(suite):
+            raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
     _check_bases(records)
-    asked: list[tuple[str, Callable[[Record], object]]] = [
-        ("the limit on questions", lambda record: record.provenance.limit),
-        (f"the version of {suite}", lambda record: record.provenance.suite_versions.get(suite)),
-        (f"max_new_tokens of {suite}", lambda record: record.provenance.max_new_tokens.get(suite)),
-        (f"the languages of {suite}", lambda record: ", ".join(sorted(record.scores[suite]))),
-        (f"the number of questions of {suite}", lambda record: _questions(record, suite)),
-    ]
-    for name, read in asked:
-        _check_same(records, name, read, _SAME_WAY)
+    same_way = "score both the same way, or put them on two boards"
+    _check_same(records, lambda record: _asked(record, suite), same_way)
     if not across_styles:
-        _check_one_style(records)
+        _check_same(records, _styled, f"{same_way}, or rank across styles with --across-styles")
 
 
 def _label(record: Record) -> str:
     return f"{record.method} (seed {record.seed})"
 
 
-def _questions(record: Record, suite: str) -> str:
-    return ", ".join(f"{code} {score.questions}" for code, score in sorted(record.scores[suite].items()))
+def _asked(record: Record, suite: str) -> dict[str, object]:
+    scores = sorted(record.scores[suite].items())
+    return {
+        "the limit on questions": record.provenance.limit,
+        f"the version of {suite}": record.provenance.suite_versions.get(suite),
+        f"max_new_tokens of {suite}": record.provenance.max_new_tokens.get(suite),
+        f"the languages of {suite}": ", ".join(code for code, _ in scores),
+        f"the number of questions of {suite}": ", ".join(f"{code} {score.questions}" for code, score in scores),
+    }
 
 
-def _check_one_style(records: Sequence[Record]) -> None:
-    styled: list[tuple[str, Callable[[Record], object]]] = [
-        ("the prompt style", lambda record: record.provenance.prompt),
-        ("the hash of the prompt", lambda record: record.provenance.prompt_hash),
-        ("the number of shots", lambda record: record.provenance.shots),
-        ("the number of samples", lambda record: record.provenance.samples),
-        ("the temperature", lambda record: record.provenance.temperature),
-    ]
-    for name, read in styled:
-        _check_same(records, name, read, f"{_SAME_WAY}, or rank across styles with --across-styles")
+def _styled(record: Record) -> dict[str, object]:
+    return {
+        "the prompt style": record.provenance.prompt,
+        "the hash of the prompt": record.provenance.prompt_hash,
+        "the number of shots": record.provenance.shots,
+        "the number of samples": record.provenance.samples,
+        "the temperature": record.provenance.temperature,
+    }
 
 
 def _check_each_once(records: Sequence[Record]) -> None:
@@ -70,27 +63,20 @@ def _check_each_once(records: Sequence[Record]) -> None:
         raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
 
 
-def _check_scored(records: Sequence[Record], suite: str) -> None:
-    for record in records:
-        if not record.scores.get(suite):
-            raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
-
-
 def _check_bases(records: Sequence[Record]) -> None:
-    untrained = {record.method for record in records if record.training is None}
-    for model in {record.provenance.model_hash for record in records}:
-        same = {record.method for record in records if record.training is None and record.provenance.model_hash == model}
-        if len(same) > 1:
-            raise BoardError(f"{' and '.join(sorted(same))} are the same base model, scored twice: leave one off.")
-    mixed = untrained & {record.method for record in records if record.training is not None}
+    bases = sorted({(record.provenance.model_hash, record.method) for record in records if record.training is None})
+    for (one, first), (other, second) in pairwise(bases):
+        if one == other:
+            raise BoardError(f"{first} and {second} are the same base model, scored twice: leave one off.")
+    mixed = {method for _, method in bases} & {record.method for record in records if record.training is not None}
     if mixed:
-        raise BoardError(f"{mixed.pop()} has records with and without a training: give the base model a name of its own.")
+        raise BoardError(f"{min(mixed)} has records with and without a training: give the base model a name of its own.")
 
 
-def _check_same(records: Sequence[Record], name: str, read: Callable[[Record], object], remedy: str) -> None:
-    first = records[0]
-    for record in records[1:]:
-        if read(record) != read(first):
-            raise BoardError(
-                f"{_label(first)} and {_label(record)} differ in {name} ({read(first)} against {read(record)}): {remedy}."
-            )
+def _check_same(records: Sequence[Record], facts_of: Callable[[Record], Mapping[str, object]], remedy: str) -> None:
+    facts = [facts_of(record) for record in records]
+    for name, expected in facts[0].items():
+        for record, found in zip(records, facts, strict=True):
+            if found[name] != expected:
+                difference = f"{_label(records[0])} and {_label(record)} differ in {name} ({expected} against {found[name]})"
+                raise BoardError(f"{difference}: {remedy}.")

@@ -9,10 +9,6 @@ def write_whole(path: Path, text: str) -> None:
 
     The text goes to a hidden neighbour, is forced to disk, and takes the name in one rename. Missing folders are made.
 
-    Args:
-        path: the file to write or replace.
-        text: its content.
-
     Raises:
         OSError: the folder cannot be made or written; the old file, if any, is untouched.
     """

@@ -33,25 +33,39 @@ class RecordError(ValueError):
     """A record that cannot be read; the text is one sentence that names the file and says what to do next."""
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """What leaderboards hold: it does not change, takes no field that it does not know, and its JSON is the file's."""
+
     # NaN as a string survives JSON: a diverged loss is a result that must be written, and null would not be read back.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class LanguageScore(_Frozen):
+class ResponseShares(Frozen):
+    """How responses look whatever they answer, as shares in 0..1.
+
+    Attributes:
+        answered: those in which the strict reading found an answer at all.
+        cut_off: those that ended at the token limit; None where the server did not tell.
+        in_language: those in the question's language, of those whose language is known; None where that is none of them.
+    """
+
+    answered: float
+    cut_off: float | None
+    in_language: float | None
+
+
+class LanguageScore(Frozen):
     """Every verdict on one suite in one language.
 
     A question is answered once (greedy decoding) or by several samples. Each tuple holds one string a sample, each string one
     character a question, in question order; all have the same shape.
 
     Attributes:
-        paper: "1" where the answer is right by the papers' reading, else "0": the last number in the response is within 1e-3 of the
-            gold.
+        paper: "1" where the papers' reading is right, else "0": the response's last number is within 1e-3 of the gold.
         strict: the same by the strict reading: the answer that the response states, as its language writes numbers.
         answered: "1" where the strict reading found an answer at all.
         cut_off: "1" where the response ended at the token limit; None where the server does not tell.
-        in_language: "1" where the response is in the question's language, "0" in another, "-" with too little text to say; None
-            where nothing identified it.
+        in_language: "1" in the question's language, "0" in another, "-" with too little text to say; None where nothing told it.
         majority_paper: "0" or "1" a question for the answer that most samples give, by the papers' reading; None with one sample.
         majority_strict: the same by the strict reading.
     """
@@ -66,30 +80,21 @@ class LanguageScore(_Frozen):
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
-        for name in ("strict", "answered", "cut_off", "in_language"):
-            self._check_samples(name, getattr(self, name))
-        self._check_samples("paper", self.paper)
+        for name in ("strict", "answered", "cut_off", "in_language", "paper"):
+            samples = getattr(self, name)
+            if samples is not None and len(samples) != self.samples:
+                raise PydanticCustomError("samples", f"{name} has {len(samples)} samples where paper has {self.samples}")
+            for length in {len(sample) for sample in samples or ()} - {self.questions}:
+                found = f"{name} has a sample of {length} questions"
+                raise PydanticCustomError("questions", f"{found} where paper's first has {self.questions}")
         for name in ("majority_paper", "majority_strict"):
-            self._check_majority(name, getattr(self, name))
+            majority = getattr(self, name)
+            if (majority is None) != (self.samples == 1):
+                expected = "needs a majority vote" if majority is None else "has no majority vote"
+                raise PydanticCustomError("majority", f"{name} is wrong: a score of {self.samples} sample(s) a question {expected}")
+            if majority is not None and len(majority) != self.questions:
+                raise PydanticCustomError("questions", f"{name} has {len(majority)} questions where paper has {self.questions}")
         return self
-
-    def _check_samples(self, name: str, samples: tuple[str, ...] | None) -> None:
-        if samples is None:
-            return
-        if len(samples) != self.samples:
-            raise PydanticCustomError("samples", f"{name} has {len(samples)} samples where paper has {self.samples}")
-        lengths = {len(sample) for sample in samples} - {self.questions}
-        if lengths:
-            raise PydanticCustomError(
-                "questions", f"{name} has a sample of {lengths.pop()} questions where paper's first has {self.questions}"
-            )
-
-    def _check_majority(self, name: str, majority: str | None) -> None:
-        if (majority is None) != (self.samples == 1):
-            expected = "needs a majority vote" if majority is None else "has no majority vote"
-            raise PydanticCustomError("majority", f"{name} is wrong: a score of {self.samples} sample(s) a question {expected}")
-        if majority is not None and len(majority) != self.questions:
-            raise PydanticCustomError("questions", f"{name} has {len(majority)} questions where paper has {self.questions}")
 
     @property
     def questions(self) -> int:
@@ -102,20 +107,14 @@ class LanguageScore(_Frozen):
         return len(self.paper)
 
     @property
-    def share_answered(self) -> float:
-        """Share of the responses in which the strict reading found an answer, 0..1."""
-        return _share("".join(self.answered))
-
-    @property
-    def share_cut_off(self) -> float | None:
-        """Share of the responses that ended at the token limit, 0..1; None where the server does not tell."""
-        return None if self.cut_off is None else _share("".join(self.cut_off))
-
-    @property
-    def share_in_language(self) -> float | None:
-        """Share in the question's language, 0..1, of the responses whose language is known; None where that is none of them."""
-        identified = "".join(self.in_language or ()).replace("-", "")
-        return _share(identified) if identified else None
+    def responses(self) -> ResponseShares:
+        """How the responses of all samples look."""
+        cut_off, identified = "".join(self.cut_off or ()), "".join(self.in_language or ()).replace("-", "")
+        return ResponseShares(
+            answered=_share("".join(self.answered)),
+            cut_off=_share(cut_off) if cut_off else None,
+            in_language=_share(identified) if identified else None,
+        )
 
     def rights(self, reading: Reading) -> tuple[int, ...]:
         """How many of its samples answer each question right, in question order."""
@@ -126,10 +125,6 @@ class LanguageScore(_Frozen):
         if self.samples == 1:
             return self._verdicts(reading)[0]
         return tuple(right / self.samples for right in self.rights(reading))
-
-    def accuracy(self, reading: Reading) -> float:
-        """Share of the responses that are right, 0..1."""
-        return _share("".join(self._verdicts(reading)))
 
     def majority(self, reading: Reading) -> str:
         """The majority vote's "0" or "1" a question, in question order.
@@ -150,7 +145,7 @@ def _share(bits: str) -> float:
     return bits.count("1") / len(bits)
 
 
-class StageCost(_Frozen):
+class StageCost(Frozen):
     """What one fine-tuning pass read, tuned and took.
 
     Attributes:
@@ -190,7 +185,7 @@ class StageCost(_Frozen):
     losses: tuple[tuple[int, float], ...]
 
 
-class Training(_Frozen):
+class Training(Frozen):
     """The stages of one training, in the order they ran."""
 
     stages: Annotated[tuple[StageCost, ...], Field(min_length=1)]
@@ -206,17 +201,12 @@ class Training(_Frozen):
         return max(stage.tuned_parameters for stage in self.stages)
 
     @property
-    def total_parameters(self) -> int:
-        """Parameters of the model, by the stage that saw the most."""
-        return max(stage.total_parameters for stage in self.stages)
-
-    @property
     def tuned_share(self) -> float:
-        """Tuned parameters over all parameters, 0..1."""
-        return self.tuned_parameters / self.total_parameters
+        """The same over all parameters of the model, by the stage that saw the most, 0..1."""
+        return self.tuned_parameters / max(stage.total_parameters for stage in self.stages)
 
 
-class Provenance(_Frozen):
+class Provenance(Frozen):
     """Everything a reader needs to ask the same questions of the same model again.
 
     Attributes:
@@ -256,7 +246,7 @@ class Provenance(_Frozen):
     identifier: str
 
 
-class Record(_Frozen):
+class Record(Frozen):
     """What one (method, seed) cost and scored.
 
     Attributes:
@@ -296,33 +286,23 @@ class Record(_Frozen):
 
 
 def read_record(path: Path) -> Record:
-    """Reads one record.
-
-    Args:
-        path: a record.json.
-
-    Returns:
-        The record.
+    """Reads one record.json.
 
     Raises:
         RecordError: the file is missing, unreadable, not JSON, or not a record of the format this version writes.
     """
     try:
-        content = path.read_bytes()
+        return Record.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist: name a record.json, or run the comparison that writes it.") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise RecordError(f"{path} cannot be read ({reason}): name a record.json that you may read.") from error
-    try:
-        return Record.model_validate_json(content)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         if any(problem["loc"] == ("format",) and problem["input"] == 1 for problem in problems):
-            raise RecordError(
-                f"{path} is a record of format 1, from before answers were read strictly too: "
-                f"run `xreason rescore {path.parent}` to bring it up to date."
-            ) from error
+            old = "a record of format 1, from before answers were read strictly too"
+            raise RecordError(f"{path} is {old}: run `xreason rescore {path.parent}` to bring it up to date.") from error
         raise RecordError(f"{path} {_what_is_wrong(problems)}: delete it and run its comparison again to write it anew.") from error
 
 
@@ -336,13 +316,7 @@ def _what_is_wrong(problems: list[ErrorDetails]) -> str:
 
 
 def read_records(directory: Path) -> tuple[Record, ...]:
-    """Reads every record.json below a directory, in the order of their paths.
-
-    Args:
-        directory: a run store, an experiment in it, or any folder above records.
-
-    Returns:
-        At least one record.
+    """Reads every record.json below a directory, at least one, in the order of their paths.
 
     Raises:
         RecordError: the directory is missing, holds no record, or holds one that cannot be read.
@@ -356,11 +330,7 @@ def read_records(directory: Path) -> tuple[Record, ...]:
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Writes one record, whole or not at all.
-
-    Args:
-        record: what to write.
-        path: the record.json to write or replace; missing folders are made.
+    """Writes one record.json, whole or not at all; missing folders are made.
 
     Raises:
         OSError: the folder cannot be made or written.

@@ -44,13 +44,7 @@ class Style:
 
 def style_of(provenance: Provenance) -> Style:
     """The style that a record's provenance tells."""
-    return Style(
-        prompt=provenance.prompt,
-        prompt_hash=provenance.prompt_hash,
-        shots=provenance.shots,
-        samples=provenance.samples,
-        temperature=provenance.temperature,
-    )
+    return Style(provenance.prompt, provenance.prompt_hash, provenance.shots, provenance.samples, provenance.temperature)
 
 
 def distinguishing(style: Style, among: Sequence[Style]) -> str:

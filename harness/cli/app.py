@@ -600,7 +600,9 @@ def _use_data(data: Path | None) -> None:
 
 def _print_boards(boards: "list[Board]", as_json: bool) -> None:
     if as_json:
-        _print_json({"format": 2, "boards": [board.as_dict() for board in boards]})
+        from xreason.leaderboards.forms.as_json import boards_json
+
+        _print_json(boards_json(boards))
         return
     from xreason.leaderboards.forms.terminal import board_table
 

@@ -1,8 +1,7 @@
 """The board as a table in the terminal: what a comparison prints when it is done.
 
 A board enters, a `rich` renderable leaves. It keeps to 100 columns with eleven languages by using several tables: the ranking, the
-accuracy in each language by both readings, what several samples tell, and how the responses look. An interval stands under its
-value.
+accuracy in each language by both readings, several samples, and how the responses look. An interval stands under its value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,140 +18,108 @@ from xreason.leaderboards.statistics.intervals import Difference, Interval
 _NAME_WIDTH = 16
 # in a terminal too narrow for the table, numbers may break, but a row must keep its name
 _NAME_LEAST = 9
+_RANKING = ("#", "model", "mean", "other\nlanguages", "gain over\nbase", "English\nvs base", "tuned", "training\ntime")
 
 
 def board_table(board: Board) -> Group:
-    """Draws a board.
-
-    Args:
-        board: what to draw.
-
-    Returns:
-        The ranking, the accuracies by language, samples and responses, notes, and lines on how to read them, to be printed by a
-        rich console.
-    """
+    """Draws a board: ranking, accuracies by language, samples and responses, notes, and lines on how to read them."""
     notes = [Text(line, style="yellow") for line in _format.note_lines(board.notes)]
     tables = [_ranking(board), _languages(board), *_samplings(board), _responses(board)]
     return Group(*tables, *notes, Text(_legend(board), style="dim"))
 
 
-def _table(title: str) -> Table:
-    return Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+def _table(title: str, headings: Sequence[str]) -> Table:
+    """An empty table, of numbers but for names and labels. Texts, not strings: these would be read as markup."""
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for heading in headings:
+        if heading == "model":
+            table.add_column(heading, min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
+        else:
+            table.add_column(Text(heading), justify="left" if heading == "responses" else "right", no_wrap=True)
+    return table
 
 
 def _ranking(board: Board) -> Table:
-    table = _table(_format.one_line(board.suite))
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("model", min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
-    for heading in ("mean", "other\nlanguages", "gain over\nbase", "English\nvs base", "tuned", "training\ntime"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = _table(_format.one_line(board.suite), _RANKING)
     for row in board.rows:
         table.add_row(
             str(row.rank or ""),
             _name(row),
-            _stacked(_format.interval(row.mean), "bold"),
-            _stacked(_format.interval(row.others)),
+            _value(_format.interval(row.mean), "bold"),
+            _value(_format.interval(row.mean_without_english)),
             _difference(row.gain),
-            _english(row),
-            _tuned(row),
-            _format.duration(row.seconds) if row.trainings else "",
+            _difference(row.english, row.english_verdict or ""),
+            _stacked(_format.share(row.tuned_share), _format.count(row.tuned_parameters)) if row.trainings else "",
+            _format.duration(row.training_seconds),
         )
     return table
 
 
 def _languages(board: Board) -> Table:
-    table = _language_table(
-        board, f"accuracy by {_format.READINGS[board.reading]}, below it by {_format.READINGS[board.other_reading]}"
-    )
+    title = f"accuracy by {_format.READINGS[board.reading]}, below it by {_format.READINGS[board.other_reading]}"
+    table = _table(title, ("model", "mean", *map(_format.one_line, board.languages)))
+
+    def accuracies(mean: Interval, languages: Mapping[str, Interval]) -> list[Text]:
+        return [_value(_format.compact_interval(accuracy)) for accuracy in (mean, *(languages[code] for code in board.languages))]
+
     for row in board.rows:
-        table.add_row(_name(row), *_accuracies(board, row.mean, row.languages))
-        table.add_row(Text(f"  {board.other_reading}", style="dim"), *_accuracies(board, row.other_mean, row.other_languages))
-    return table
-
-
-def _responses(board: Board) -> Table:
-    table = _language_table(board, "how the responses look: shares in percent", "responses")
-    labels = Text("\n".join(label for label, _ in _format.RESPONSE_SHARES), style="dim")
-    for row in board.rows:
-        shares = [row.mean_responses, *(row.responses[code] for code in board.languages)]
-        written = ["\n".join(_format.whole_percent(read(each)) for _, read in _format.RESPONSE_SHARES) for each in shares]
-        table.add_row(_name(row), labels, *written)
-    return table
-
-
-def _language_table(board: Board, title: str, *labels: str) -> Table:
-    table = _table(title)
-    table.add_column("model", min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
-    for label in labels:
-        table.add_column(label, no_wrap=True)
-    for heading in ("mean", *board.languages):
-        table.add_column(Text(_format.one_line(heading)), justify="right", no_wrap=True)
+        table.add_row(_name(row), *accuracies(row.mean, row.languages))
+        other = Text(f"  {board.other_reading}", style="dim")
+        table.add_row(other, *accuracies(row.mean_by_other_reading, row.languages_by_other_reading))
     return table
 
 
 def _samplings(board: Board) -> list[Table]:
     """One table for each way of sampling on the board."""
-    sampled = dict.fromkeys(row.style.sampling for row in board.rows if row.sampling)
-    return [_sampling(sampling, [row for row in board.rows if row.style.sampling == sampling]) for sampling in sampled]
+    tables = []
+    for title, sampled in _format.samplings(board).items():
+        table = _table(title, ("model", *sampled[0][1]))
+        for row, columns in sampled:
+            table.add_row(_name(row), *(_value(_format.compact_interval(estimate)) for estimate in columns.values()))
+        tables.append(table)
+    return tables
 
 
-def _sampling(title: str, rows: Sequence[Row]) -> Table:
-    table = _table(title)
-    table.add_column("model", min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
-    columns = {row.name: row.sampling.columns() for row in rows if row.sampling}
-    for heading in next(iter(columns.values())):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(_name(row), *(_stacked(_format.compact_interval(estimate)) for estimate in columns[row.name].values()))
+def _responses(board: Board) -> Table:
+    headings = ("model", "responses", "mean", *map(_format.one_line, board.languages))
+    table = _table("how the responses look: shares in percent", headings)
+    labels = Text("\n".join(_format.RESPONSE_SHARES), style="dim")
+    for row in board.rows:
+        shares = [row.mean_responses, *(row.responses[code] for code in board.languages)]
+        written = ["\n".join(_format.whole_percent(read(each)) for read in _format.RESPONSE_SHARES.values()) for each in shares]
+        table.add_row(_name(row), labels, *written)
     return table
 
 
 def _name(row: Row) -> Text:
-    # A Text, not a string: a method's name is anybody's, and strings are read as markup.
-    name = Text(_format.one_line(row.name), style="" if row.trainings else "italic")
-    return name.append(f"\n{len(row.seeds)} seeds", style="dim") if len(row.seeds) > 1 else name
+    seeds = f"{len(row.seeds)} seeds" if len(row.seeds) > 1 else ""
+    return _stacked(_format.one_line(row.name), seeds, "" if row.trainings else "italic")
 
 
-def _stacked(written: str, style: str = "") -> Text:
+def _stacked(above: str, below: str, style: str = "") -> Text:
+    return Text(above, style=style).append(f"\n{below}" if below else "", style="not bold dim")
+
+
+def _value(written: str, style: str = "", word: str = "") -> Text:
+    """A value, with a word beside it, above its interval."""
     value, _, spread = written.partition(" ")
-    return Text(value, style=style).append(f"\n{spread}" if spread else "", style="not bold dim")
+    return _stacked(f"{value} {word}".rstrip(), spread, style)
 
 
-def _accuracies(board: Board, mean: Interval, languages: Mapping[str, Interval]) -> list[Text]:
-    return [_stacked(_format.compact_interval(accuracy)) for accuracy in (mean, *(languages[code] for code in board.languages))]
-
-
-def _difference(difference: Difference | None) -> Text:
+def _difference(difference: Difference | None, word: str = "") -> Text | str:
     if difference is None:
-        return Text("")
+        return ""
     colour = "green" if difference.value > 0 else "red"
-    return _stacked(_format.interval(difference), f"bold {colour}" if difference.significant else "")
-
-
-def _english(row: Row) -> Text:
-    if row.english is None:
-        return Text("")
-    written = _format.interval(row.english).replace(" ", f" {row.english_verdict}\n", 1)
-    value, _, spread = written.partition("\n")
-    style = {"lost": "bold red", "gained": "bold green"}.get(str(row.english_verdict), "")
-    return Text(value, style=style).append(f"\n{spread}", style="not bold dim")
-
-
-def _tuned(row: Row) -> Text:
-    if not row.trainings:
-        return Text("")
-    return Text(_format.share(row.tuned_share)).append(f"\n{_format.count(row.tuned_parameters)}", style="dim")
+    return _value(_format.interval(difference), f"bold {colour}" if difference.significant else "", word)
 
 
 def _legend(board: Board) -> str:
     averaged = ", ".join(_format.one_line(code) for code in board.average_languages)
-    asked = "; ".join(
-        dict.fromkeys(_format.one_line(f"{style.written_shots} {style.prompt}, {style.decoding}") for style in board.styles)
-    )
+    styles = dict.fromkeys(f"{style.written_shots} {style.prompt}, {style.decoding}" for style in board.styles)
     return (
-        f"Accuracy in percent, asked: {asked}. Ranks, gain and English go by {_format.READINGS[board.reading]}. Mean over "
-        f"{averaged}; other languages and the gain are without English. Intervals are 95 %, over questions and seeds; ± by "
-        "language or sample is the wider side. A method shares the rank of the one above where their difference may be chance. "
-        "English is lost or gained where its difference from the base excludes 0, else kept. "
+        f"Accuracy in percent, asked: {_format.one_line('; '.join(styles))}. Ranks, gain and English go by "
+        f"{_format.READINGS[board.reading]}. Mean over {averaged}; other languages and the gain are without English. Intervals are "
+        "95 %, over questions and seeds; ± by language or sample is the wider side. A method shares the rank of the one above "
+        "where their difference may be chance. English is lost or gained where its difference from the base excludes 0, else kept. "
         f"{_format.responses_legend(source.identifier for source in board.provenance)} {_format.NOTES_LEGEND}"
     )

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from xreason.leaderboards.board import Board, BoardError, build_board
+from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.records import Record
-from xreason.leaderboards.statistics.intervals import mean_interval, reading_difference_interval
+from xreason.leaderboards.statistics.intervals import difference_interval, mean_interval
 
 Make = Any
 SMALL = ("en", "sw")
@@ -56,8 +57,8 @@ def test_languages_that_are_not_averaged_are_shown_but_move_no_mean(make: Make) 
     row = small_board(make("slam", {"en": 0.6, "sw": 0.2, "te": 1.0})).rows[0]
     assert row.languages["te"].value == 1.0
     assert row.mean.value == pytest.approx(0.4)
-    assert row.others is not None
-    assert row.others.value == pytest.approx(0.2)
+    assert row.mean_without_english is not None
+    assert row.mean_without_english.value == pytest.approx(0.2)
 
 
 def test_the_mean_runs_over_the_languages_that_were_scored(make: Make, average: tuple[str, ...]) -> None:
@@ -107,10 +108,10 @@ def test_seeds_of_a_method_are_one_row_with_their_mean(make: Make) -> None:
 
 def test_costs_are_read_off_the_training(comparison: list[Record], average: tuple[str, ...]) -> None:
     base, slam, two_stage, _ = build_board(comparison, "mgsm", average_languages=average).rows
-    assert (base.tuned_parameters, base.tuned_share, base.seconds) == (None, None, None)
-    assert (slam.tuned_parameters, slam.seconds) == (78_336, 83.0)
+    assert (base.tuned_parameters, base.tuned_share, base.training_seconds) == (None, None, None)
+    assert (slam.tuned_parameters, slam.training_seconds) == (78_336, 83.0)
     assert slam.tuned_share == pytest.approx(0.06)
-    assert (two_stage.tuned_share, two_stage.seconds) == (1.0, 4300.0)
+    assert (two_stage.tuned_share, two_stage.training_seconds) == (1.0, 4300.0)
 
 
 def test_a_board_without_the_base_has_no_gains(make: Make) -> None:
@@ -120,9 +121,9 @@ def test_a_board_without_the_base_has_no_gains(make: Make) -> None:
 
 def test_a_board_of_english_alone_has_no_others(make: Make) -> None:
     base, slam = small_board(make("base", {"en": 0.6}), make("slam", {"en": 0.2})).rows
-    assert (slam.others, slam.gain) == (None, None)
+    assert (slam.mean_without_english, slam.gain) == (None, None)
     assert slam.english_verdict == "lost"
-    assert base.others is None
+    assert base.mean_without_english is None
 
 
 def test_the_order_of_records_changes_nothing(comparison: list[Record], average: tuple[str, ...]) -> None:
@@ -132,8 +133,8 @@ def test_the_order_of_records_changes_nothing(comparison: list[Record], average:
 
 def test_the_dictionary_holds_everything_at_full_precision(comparison: list[Record], average: tuple[str, ...]) -> None:
     board = build_board(comparison, "mgsm", average_languages=average)
-    content = json.loads(json.dumps(board.as_dict(), allow_nan=False))
-    assert content["format"] == 2
+    content = boards_json([board])["boards"][0]
+    assert content["format"] == 3
     assert (content["reading"], content["other_reading"]) == ("paper", "strict")
     assert content["styles"][0] | {"prompt_hash": ""} == {
         "prompt": "alpaca",
@@ -143,8 +144,8 @@ def test_the_dictionary_holds_everything_at_full_precision(comparison: list[Reco
         "temperature": 0.0,
     }
     slam = content["rows"][1]
-    assert slam["other_languages"]["te"]["value"] == board.rows[1].other_languages["te"].value
-    assert slam["other_mean"]["high"] == board.rows[1].other_mean.high
+    assert slam["languages_by_other_reading"]["te"]["value"] == board.rows[1].languages_by_other_reading["te"].value
+    assert slam["mean_by_other_reading"]["high"] == board.rows[1].mean_by_other_reading.high
     assert slam["responses"]["te"] == {"answered": 1.0, "cut_off": 0.0, "in_language": 1.0}
     assert slam["mean_responses"] == slam["responses"]["te"]
     assert slam["sampling"] is None
@@ -287,9 +288,15 @@ def test_both_readings_stand_in_a_row_and_the_chosen_one_ranks(make: Make) -> No
     assert [(row.method, row.rank) for row in strict.rows[1:]] == [("slam", 1), ("full", 2)]
     slam_by_paper, slam_by_strict = paper.rows[2], strict.rows[1]
     assert slam_by_strict.languages["sw"].value == pytest.approx(0.8)
-    assert slam_by_strict.other_languages["sw"].value == pytest.approx(0.5)
-    assert (slam_by_strict.mean, slam_by_strict.languages) == (slam_by_paper.other_mean, slam_by_paper.other_languages)
-    assert (slam_by_strict.other_mean, slam_by_strict.other_languages) == (slam_by_paper.mean, slam_by_paper.languages)
+    assert slam_by_strict.languages_by_other_reading["sw"].value == pytest.approx(0.5)
+    assert (slam_by_strict.mean, slam_by_strict.languages) == (
+        slam_by_paper.mean_by_other_reading,
+        slam_by_paper.languages_by_other_reading,
+    )
+    assert (slam_by_strict.mean_by_other_reading, slam_by_strict.languages_by_other_reading) == (
+        slam_by_paper.mean,
+        slam_by_paper.languages,
+    )
     assert slam_by_strict.gain is not None
     assert slam_by_strict.gain.value == pytest.approx(0.3)
     assert slam_by_paper.gain is not None
@@ -300,17 +307,17 @@ def test_readings_that_disagree_by_more_than_the_interval_are_noted(make: Make) 
     record = read_twice(make, "slam", {"en": -50, "sw": 25, "te": 0, "th": 10})
     notes = small_board(record).notes
     assert [(note.name, note.language) for note in notes] == [("slam", "en"), ("slam", "sw")]
-    assert [note.difference.value for note in notes] == pytest.approx([-0.2, 0.1])
+    assert [note.strict_minus_paper.value for note in notes] == pytest.approx([-0.2, 0.1])
     # th differs by 4 points for sure, and en and sw together by 5: less than half the accuracies' intervals, about 6 and 5.
     runs = [record.verdicts("mgsm", reading) for reading in ("strict", "paper")]
-    assert reading_difference_interval(runs[:1], runs[1:], ["th"]).significant
+    assert difference_interval(runs[:1], runs[1:], ["th"], same_seeds=True).significant
 
 
 def test_a_mean_whose_readings_disagree_is_noted_first(make: Make) -> None:
     notes = small_board(read_twice(make, "slam", {"en": 40, "sw": 40})).notes
     assert [note.language for note in notes] == [None, "en", "sw"]
-    assert notes[0].difference.value == pytest.approx(0.16)
-    assert notes[0].as_dict()["strict_minus_paper"]["significant"] is True
+    assert notes[0].strict_minus_paper.value == pytest.approx(0.16)
+    assert notes[0].model_dump()["strict_minus_paper"]["significant"] is True
 
 
 def test_a_large_difference_that_may_be_chance_is_not_noted(make: Make, score: Any) -> None:
@@ -351,7 +358,7 @@ def test_samples_are_averaged_by_question(make: Make, score: Any) -> None:
     expected = mean_interval([dict.fromkeys(SMALL, (1.0, 0.5, 0.25, 0.0))], SMALL)
     assert row.mean == expected
     assert row.mean.value == pytest.approx(7 / 16)
-    assert row.other_mean.value == 1
+    assert row.mean_by_other_reading.value == 1
 
 
 def test_several_samples_show_pass_at_k_and_the_majority_vote_by_the_boards_reading(make: Make, score: Any) -> None:
@@ -368,7 +375,7 @@ def test_several_samples_show_pass_at_k_and_the_majority_vote_by_the_boards_read
     (strict,) = small_board(record, reading="strict").rows
     assert strict.sampling is not None
     assert strict.sampling.majority.value == strict.sampling.pass_at[4].value == 1
-    assert json.loads(json.dumps(row.as_dict()))["sampling"]["pass_at"]["2"]["value"] == row.sampling.pass_at[2].value
+    assert json.loads(row.model_dump_json())["sampling"]["pass_at"]["2"]["value"] == row.sampling.pass_at[2].value
 
 
 @pytest.mark.parametrize(("samples", "ks"), [(2, [1, 2]), (3, [1, 2]), (7, [1, 2, 4]), (8, [1, 2, 4, 8])])

@@ -65,9 +65,9 @@ def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_aske
 def test_a_response_is_cut_off_where_it_reaches_the_token_limit(engine: Any, tmp_path: Path) -> None:
     short = evaluate(engine, "pocket", asked("pocket", ("en", "sw"), 5, 4, Asking()), tmp_path / "short")
     long = evaluate(engine, "pocket", asked("pocket", ("en", "sw"), 5, 96, Asking()), tmp_path / "long")
-    assert [score.share_cut_off for score in short.values()] == [1.0, 1.0]
-    assert long["en"].share_cut_off == 0.0
-    assert long["en"].share_answered == 1.0
+    assert [score.responses.cut_off for score in short.values()] == [1.0, 1.0]
+    assert long["en"].responses.cut_off == 0.0
+    assert long["en"].responses.answered == 1.0
     assert engine.shortened == 0
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from xreason.leaderboards.board import Board, BoardError, build_board
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms import markdown
+from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
 from xreason.leaderboards.records import Record, Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
@@ -44,8 +46,8 @@ def test_a_row_says_what_the_board_says(board: Board) -> None:
     assert row["tuned"] == "6.0 % (78,336)"
     assert row["training time"] == "1 m 23 s"
     assert row["mean of 10"] == _format.interval(board.rows[1].mean)
-    assert row["strict: mean of 10"] == _format.interval(board.rows[1].other_mean)
-    assert row["mean without English"] == _format.interval(board.rows[1].others)
+    assert row["strict: mean of 10"] == _format.interval(board.rows[1].mean_by_other_reading)
+    assert row["mean without English"] == _format.interval(board.rows[1].mean_without_english)
     assert dict(zip(heading, base, strict=True))["gain over base"] == ""
     assert dict(zip(heading, full, strict=True))["English against base"].startswith("**lost: -18.8")
 
@@ -147,7 +149,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path, comparison: list[R
 def test_the_files_hold_the_page_and_the_whole_board(tmp_path: Path, board: Board) -> None:
     page, data = write_board([board], tmp_path / "new" / "folder")
     assert page.read_text(encoding="utf-8") == board_markdown([board])
-    assert json.loads(data.read_text(encoding="utf-8")) == {"format": 2, "boards": [board.as_dict()]}
+    assert json.loads(data.read_text(encoding="utf-8")) == boards_json([board])
     assert sorted(path.name for path in page.parent.iterdir()) == ["leaderboard.json", "leaderboard.md"]
 
 
@@ -163,12 +165,12 @@ def test_a_diverged_loss_still_makes_valid_json(tmp_path: Path, make: Make, comp
 @pytest.mark.parametrize(
     ("estimate", "written"),
     [
-        (Interval(0.760, 0.739, 0.781), "76.0 ±2.1"),
-        (Interval(0.760, 0.739, 0.780), "76.0 [73.9, 78.0]"),
-        (Interval(0.0, 0.0, 0.0147), "0.0 [0.0, 1.5]"),
-        (Difference(0.123, 0.091, 0.155), "+12.3 ±3.2"),
-        (Difference(-0.02, -0.05, 0.02), "-2.0 [-5.0, +2.0]"),
-        (Difference(-0.0001, -0.01, 0.01), "+0.0 ±1.0"),
+        (Interval(value=0.760, low=0.739, high=0.781), "76.0 ±2.1"),
+        (Interval(value=0.760, low=0.739, high=0.780), "76.0 [73.9, 78.0]"),
+        (Interval(value=0.0, low=0.0, high=0.0147), "0.0 [0.0, 1.5]"),
+        (Difference(value=0.123, low=0.091, high=0.155), "+12.3 ±3.2"),
+        (Difference(value=-0.02, low=-0.05, high=0.02), "-2.0 [-5.0, +2.0]"),
+        (Difference(value=-0.0001, low=-0.01, high=0.01), "+0.0 ±1.0"),
         (None, "–"),
     ],
 )
@@ -304,3 +306,12 @@ def test_a_page_across_styles_names_them_all(make: Make) -> None:
 )
 def test_only_none_and_all_are_written_as_0_and_100(fraction: float | None, written: str) -> None:
     assert _format.whole_percent(fraction) == written
+
+
+def test_the_last_letter_of_an_alignment_holds_for_the_columns_that_follow() -> None:
+    assert markdown.table(["a", "b", "c"], "lr", [["1", "2", "3"]]).splitlines() == [
+        "| a | b | c |",
+        "| --- | ---: | ---: |",
+        "| 1 | 2 | 3 |",
+    ]
+    assert markdown.table(["a", "b"], "l", []).splitlines()[1] == "| --- | --- |"

@@ -36,7 +36,7 @@ def test_eleven_languages_fit_a_hundred_columns_uncut(board: Board) -> None:
     headers = [line.split() for line in text.splitlines() if line.split()[-1:] == ["te"]]
     assert headers == [["model", "mean", *board.languages], ["model", "responses", "mean", *board.languages]]
     for row in board.rows:
-        for estimate in (*row.languages.values(), *row.other_languages.values(), row.mean, row.other_mean):
+        for estimate in (*row.languages.values(), *row.languages_by_other_reading.values(), row.mean, row.mean_by_other_reading):
             value, spread = _format.compact_interval(estimate).split()
             assert value in text
             assert spread in text

@@ -9,7 +9,6 @@ from xreason.leaderboards.statistics.intervals import (
     difference_interval,
     mean_interval,
     pass_at_k,
-    reading_difference_interval,
 )
 
 LANGUAGES = ("en", "sw", "th", "zh")
@@ -274,17 +273,17 @@ def test_seeds_read_twice_are_drawn_together() -> None:
     lucky, unlucky = verdicts(250, 0.6, 9), verdicts(250, 0.3, 9)
     strict = [{"en": lucky}, {"en": unlucky}]
     paper = [{"en": "0" * 25 + run["en"][25:]} for run in strict]
-    together, apart = reading_difference_interval(strict, paper, ["en"]), difference_interval(strict, paper, ["en"])
+    together, apart = difference_interval(strict, paper, ["en"], same_seeds=True), difference_interval(strict, paper, ["en"])
     assert together.value == apart.value > 0
     assert together.significant
     assert not apart.significant
     with pytest.raises(ValueError, match="shorter"):
-        reading_difference_interval(strict, paper[:1], ["en"])
+        difference_interval(strict, paper[:1], ["en"], same_seeds=True)
 
 
 def test_readings_that_always_agree_differ_by_nothing_with_a_width() -> None:
     runs = [{"en": verdicts(20, accuracy, 3)} for accuracy in (0.3, 0.6)]
-    difference = reading_difference_interval(runs, runs, ["en"])
+    difference = difference_interval(runs, runs, ["en"], same_seeds=True)
     assert difference.value == 0
     assert difference.high == pytest.approx(1 - 0.025 ** (1 / 20))
     assert difference.low == -difference.high

@@ -1,0 +1,17 @@
+"""Boards for programs: what leaderboard.json holds, and what commands print with `--json`."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from xreason.leaderboards.board import Board
+
+
+def boards_json(boards: Sequence[Board]) -> dict[str, Any]:
+    """Returns `{"format": 3, "boards": [...]}`, ready for JSON at full precision, each board with the names of `Board` and `Row`.
+
+    Format 2 called a row's `mean_without_english` "others", and `languages_by_other_reading` and `mean_by_other_reading`
+    "other_languages" and "other_mean". A loss that diverged is the string "NaN" or "Infinity".
+    """
+    # model_dump itself would leave a NaN as it is, which JSON cannot say
+    return {"format": 3, "boards": [json.loads(board.model_dump_json()) for board in boards]}

@@ -1,0 +1,27 @@
+from typing import Any
+
+from xreason.leaderboards.board import build_board
+from xreason.leaderboards.forms.as_json import boards_json
+from xreason.leaderboards.records import Record
+
+
+def test_programs_find_every_name_of_format_3(comparison: list[Record], average: tuple[str, ...]) -> None:
+    content = boards_json([build_board(comparison, "mgsm", average_languages=average)])
+    assert content["format"] == 3
+    (board,) = content["boards"]
+    said = {"format", "suite", "reading", "other_reading", "styles", "languages", "average_languages", "questions"}
+    assert set(board) == said | {"rows", "notes", "provenance"}
+    measured = {"languages", "mean", "mean_without_english", "languages_by_other_reading", "mean_by_other_reading"}
+    compared = {"rank", "gain", "english", "english_verdict", "responses", "mean_responses", "sampling"}
+    trained = {"tuned_parameters", "tuned_share", "training_seconds", "trainings", "checkpoint_bytes"}
+    for row in board["rows"]:
+        assert set(row) == {"method", "style", "name", "seeds"} | measured | compared | trained
+
+
+def test_a_difference_says_whether_it_is_significant(make: Any) -> None:
+    board = build_board([make("base", {"en": 0.2}), make("slam", {"en": 0.9})], "mgsm", average_languages=("en",))
+    (written,) = boards_json([board])["boards"]
+    english = board.rows[1].english
+    assert english is not None
+    assert written["rows"][1]["english"] == {"value": english.value, "low": english.low, "high": english.high, "significant": True}
+    assert written["rows"][1]["mean"].keys() == {"value", "low", "high"}
