@@ -13,10 +13,10 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
-from xreason.tasks.readings import answers
-from xreason.tasks.suites import Suite, suite_of
+from xreason.tasks.readings.verdicts import answer_part, verdicts
+from xreason.tasks.suites import METRICS, Suite, suite_of
 
-__all__ = ["answer_part", "prompt", "questions", "score", "target"]
+__all__ = ["prompt", "questions", "score", "target"]
 
 
 def questions(suite: str, language: str, style: str = DEFAULT_STYLE, shots: int | None = None, **_: object) -> dict[str, Any]:
@@ -51,20 +51,6 @@ def _worked(suite: Suite, language: str, shots: int | None) -> list[dict[str, st
         return []
 
 
-def answer_part(response: str, document: Mapping[str, str]) -> str:
-    """Returns the part of a response that is read for an answer.
-
-    In a few-shot style that is what stands before the next question that the model invents; under a chat template what stands after
-    the last thinking section, and nothing where it was still thinking when it ended.
-    """
-    style = STYLES[document["style"]]
-    if style.chat:
-        return response.rpartition("</think>")[2].partition("<think>")[0]
-    for stop in style.stops(document["language"]):
-        response = response.partition(stop)[0]
-    return response
-
-
 def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]]) -> dict[str, float]:
     """Returns lm-eval's metrics of one question: `paper`, `strict` and `answered`, each a mean over the sampled responses.
 
@@ -72,12 +58,6 @@ def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]])
         document: a row of `questions`.
         responses: one entry, the response or all of its samples.
     """
-    sampled = [responses[0]] if isinstance(responses[0], str) else list(responses[0])
-    texts = [answer_part(text, document) for text in sampled]
-    gold, language = document["answer"], document["language"]
-    verdicts = {
-        "paper": [answers.paper_correct(text, gold) for text in texts],
-        "strict": [answers.strict_correct(text, gold, language) for text in texts],
-        "answered": [answers.answered(text, language) for text in texts],
-    }
-    return {metric: sum(each) / len(each) for metric, each in verdicts.items()}
+    sampled = [responses[0]] if isinstance(responses[0], str) else responses[0]
+    read = verdicts([answer_part(text, document) for text in sampled], document["answer"], document["language"])
+    return {metric: sum(each) / len(each) for metric in METRICS for each in [getattr(read, metric)]}
