@@ -1,25 +1,29 @@
 """What lm-eval's YAML tasks call: where questions come from, how they are asked, what counts as right.
 
-lm-eval loads this file by its path (`custom_dataset: !function protocol.questions`), wherever xreason is installed. The style
-of asking comes with lm-eval's `--metadata`:
+lm-eval imports this module (`custom_dataset: !function xreason.tasks.protocol.questions`), wherever xreason is installed and the
+YAML is. The style of asking comes with lm-eval's `--metadata`:
 
     lm_eval --include_path tasks --tasks mgsm_sw --metadata '{"style": "native-cot"}' --num_fewshot 8 ...
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from xreason.tasks.added import REGISTRY_FILE, registries
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
 from xreason.tasks.readings.verdicts import answer_part, verdicts
-from xreason.tasks.suites import METRICS, Suite, suite_of
+from xreason.tasks.suites import METRICS, TASKS_FOLDER, Suite, in_use, suite_of, use
 
 __all__ = ["prompt", "questions", "score", "target"]
 
 
-def questions(suite: str, language: str, style: str = DEFAULT_STYLE, shots: int | None = None, **_: object) -> dict[str, Any]:
+def questions(
+    suite: str, language: str, style: str = DEFAULT_STYLE, shots: int | None = None, config_source: str = "", **_: object
+) -> dict[str, Any]:
     """Returns what lm-eval's `custom_dataset` asks for: the questions as split `test`, the worked examples as split `train`.
 
     Args:
@@ -27,12 +31,16 @@ def questions(suite: str, language: str, style: str = DEFAULT_STYLE, shots: int 
         language: code of one of its languages.
         style: name of a prompt style.
         shots: 0 where no worked examples are needed, so that none are looked for.
+        config_source: path of the task's YAML (lm-eval says it); where it is in a person's folder, the tables become that folder's.
 
     Raises:
         UserError: a name is unknown, or the questions cannot be had.
     """
     from datasets import Dataset
 
+    folder = Path(config_source).resolve().parent.parent
+    if folder not in (TASKS_FOLDER, in_use()[-1].folder) and (folder / REGISTRY_FILE).is_file():
+        use(*registries(folder))
     chosen = suite_of(suite)
     if style not in STYLES:
         raise unknown("prompt style", style, STYLES)

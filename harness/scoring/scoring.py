@@ -22,7 +22,7 @@ from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, Style
 from xreason.tasks.readings.verdicts import answer_part, verdicts
-from xreason.tasks.suites import SUITES, TASKS_FOLDER, Suite
+from xreason.tasks.suites import SUITES, Suite, include_paths
 
 VERDICTS_FILE = "verdicts.json"
 
@@ -302,7 +302,7 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any]]:
 
     asking = scoring.asking
     metadata: dict[str, Any] = {"style": asking.style, "shots": asking.shots}
-    manager = TaskManager(include_path=str(TASKS_FOLDER), include_defaults=False, metadata=metadata)
+    manager = TaskManager(include_path=include_paths(), include_defaults=False, metadata=metadata)
     loaded = manager.load(_task_names(scoring))
     for task in loaded["tasks"].values():
         stops = asking.prompt.stops(task.config.dataset_kwargs["language"])
