@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from xreason.harness.store import provenance
 from xreason.tasks.languages import LANGUAGES
-from xreason.tasks.readings.answers import paper_reading, strict_reading
+from xreason.tasks.readings.paper import paper_reading
+from xreason.tasks.readings.strict import strict_reading
 
 LENGTH = 300
 MEGABYTE = 1_000_000

@@ -6,7 +6,7 @@ Every row leaves as three texts, the gold answer as its authors wrote it:
 
 XREASON_DATA names the data folder (`mgsm/mgsm_sw.tsv`, `msvamp/sw.jsonl`, ...). A file that is there is used; one that is not
 there is asked of the hub; nothing else ever stands in for it. Questions that were added from a person's own file are in one
-beside their YAML task (`tasks/mgsm/mgsm_it.jsonl`), and only there.
+beside their YAML task (`xreason_tasks/mgsm/mgsm_it.jsonl`), and only there.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xreason.tasks.added import Registry, read_registry
+from xreason.tasks.added import Hub, Registry, registries
 from xreason.tasks.errors import UserError
 
 Row = dict[str, str]
@@ -53,24 +53,18 @@ _IN_CODE: dict[str, Source] = {
 }
 
 
-def sources_with(registry: Registry) -> dict[str, Source]:
+def sources_with(*changes: Registry) -> dict[str, Source]:
     """Returns suite to source: those in code, and those of added suites that are on the hub."""
-    return _IN_CODE | {
-        name: Source(
-            suite.hub.id,
-            f"{name}/{{language}}.jsonl",
-            suite.hub.question,
-            suite.hub.answer,
-            suite.hub.answer,
-            configs={code: each.config for code, each in registry.questions.get(name, {}).items() if each.config},
-        )
-        for name, suite in registry.suites.items()
-        if suite.hub is not None
-    }
+
+    def added(name: str, hub: Hub) -> Source:
+        asked = {code: each.config for change in changes for code, each in change.questions.get(name, {}).items() if each.config}
+        return Source(hub.id, f"{name}/{{language}}.jsonl", hub.question, hub.answer, hub.answer, configs=asked)
+
+    return _IN_CODE | {name: added(name, said.hub) for change in changes for name, said in change.suites.items() if said.hub}
 
 
-#: `xreason.tasks.suites.use` keeps it up with the registry.
-SOURCES: dict[str, Source] = sources_with(read_registry())
+#: `xreason.tasks.suites.use` keeps it up with the registries.
+SOURCES: dict[str, Source] = sources_with(*registries())
 
 #: The columns of files beside YAML tasks.
 _OWN = Source(hub_id="", file="", question="question", hub_answer="answer", file_answer="answer")

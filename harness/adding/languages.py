@@ -1,9 +1,9 @@
 """Adds languages and suites, and takes them out: what `xreason language` and `xreason suite` do.
 
 Questions enter from a file, a data folder or the hub. They leave as YAML tasks that stock lm-eval runs, beside them the questions
-that came from a file, and a line in `tasks/added.json`:
+that came from a file, and a line in the registry, all in the person's folder (xreason.tasks.added):
 
-    tasks/mgsm/mgsm_it.yaml, tasks/mgsm/mgsm_it.jsonl, tasks/mgsm/_mgsm_group.yaml
+    xreason_tasks/added.json, mgsm/mgsm_it.yaml, mgsm/mgsm_it.jsonl, mgsm/_mgsm_template, _papers_template
 
 The registry is written last, so a language is there when all of it is. What an interrupted change left is cleared by the next one.
 """
@@ -11,19 +11,19 @@ The registry is written last, so a language is there when all of it is. What an 
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from xreason.harness.adding import cldr
 from xreason.harness.adding.question_files import Columns, Row, problems_of, read_questions, refuse
 from xreason.tasks import data
-from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Hub, Registry, read_registry, write_registry
+from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Hub, Names, Registry, registries, write_registry
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, Language, languages_with
 from xreason.tasks.names import unknown
-from xreason.tasks.suites import LANGUAGES_IN_CODE, SUITES, TASKS_FOLDER, own_path, settle, suite_of, use
+from xreason.tasks.suites import SUITES, TASKS_FOLDER, Suite, files, in_use, settle, suite_of, suites_with, use
 
 #: The proof: so many questions a language, each answered with so many new tokens at most.
 PROOF_QUESTIONS, PROOF_TOKENS = 2, 32
@@ -49,25 +49,19 @@ def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, 
     """
     language = cldr.language(code)
     with _changing() as registry:
-        _check_may_change(suite)
-        chosen = suite_of(suite)
+        chosen = _changeable(suite)
         if language.code in chosen.languages:
             raise UserError(
                 f"{chosen.title} has {language.english} ({language.code}) already, in {chosen.where(language.code)}; take it out "
                 f"first: xreason language remove {language.code} --suite {suite}"
             )
-        own: dict[str, Questions] = {}
-        if file is not None:
-            own[language.code] = read_questions(file, language.code, columns)
-            counted = AddedQuestions(len(own[language.code]), file=True)
-            added = registry.with_questions(suite, language.code, _names(language), counted)
-        elif language.code in registry.removed.get(suite, ()):
+        own = {} if file is None else {language.code: read_questions(file, language.code, columns)}
+        if not own and language.code in registry.removed.get(suite, ()):
             added = registry.with_restored(suite, language.code)
         else:
-            counted = AddedQuestions(len(_of_suite(suite, language.code)))
+            counted = AddedQuestions(len(own[language.code] if own else _of_suite(suite, language.code)), file=bool(own))
             added = registry.with_questions(suite, language.code, _names(language), counted)
-        _add(registry, added, suite, (language.code,), own, prove=prove)
-        return _added_text(suite, (language.code,), proven=prove)
+        return _add(registry, added, suite, (language.code,), own, prove=prove)
 
 
 def remove_language(code: str, suite: str) -> str:
@@ -77,16 +71,18 @@ def remove_language(code: str, suite: str) -> str:
         UserError: the suite has no such language, or no other.
     """
     with _changing() as registry:
-        _check_may_change(suite)
-        chosen = suite_of(suite)
+        chosen = _changeable(suite)
         if code not in chosen.languages:
             raise unknown(f"language in {chosen.title}", code, chosen.languages)
         if chosen.languages == (code,):
-            raise UserError(f"{chosen.title} has no other language{_whole_suite(suite)}.")
+            whole = f"; take the suite out: xreason suite remove {suite}" if suite in registry.suites else ""
+            raise UserError(f"{chosen.title} has no other language{whole}.")
         english = LANGUAGES[code].english
-        was_added = code in registry.questions.get(suite, {})
-        _remove(registry.without(suite, code) if was_added else registry.with_removed(suite, code), suite, (code,))
-    back = f" xreason language add {code} --suite {suite} puts it back." if code in LANGUAGES_IN_CODE.get(suite, ()) else ""
+        left = registry.without(suite, code)
+        if code in suites_with(*in_use()[:-1], left)[suite].languages:
+            left = left.with_removed(suite, code)
+        _remove(left)
+    back = f" xreason language add {code} --suite {suite} puts it back." if code in left.removed.get(suite, ()) else ""
     return f"{english} ({code}) is out of {chosen.title}; scores of it stay in the run store.{back}"
 
 
@@ -130,8 +126,7 @@ def add_suite(
         on_hub = {cldr.language(asked).code: config for asked, config in configs.items()}
         for code, counted in _on_hub(registry, added, name, on_hub).items():
             added = added.with_questions(name, code, _names(languages[code]), counted)
-        _add(registry, added, name, tuple(languages), questions, prove=prove)
-        return _added_text(name, tuple(languages), proven=prove)
+        return _add(registry, added, name, tuple(languages), questions, prove=prove)
 
 
 def remove_suite(name: str) -> str:
@@ -144,7 +139,7 @@ def remove_suite(name: str) -> str:
         chosen = suite_of(name)
         if name not in registry.suites:
             raise UserError(f"{chosen.title} comes with xreason and stays; leave it out of a run with --suites.")
-        _remove(registry.without_suite(name), name, chosen.languages)
+        _remove(registry.without_suite(name))
     return f"{chosen.title} is out; scores of it stay in the run store."
 
 
@@ -155,65 +150,100 @@ def hub(identifier: str | None, columns: Columns) -> Hub | None:
 
 @contextmanager
 def _changing() -> Iterator[Registry]:
-    """Keeps others from changing the tasks folder while the block runs; yields what was changed before.
+    """Keeps others from changing the person's folder while the block runs; yields what was changed before.
+
+    The folder is made where there is none, and does not stay where nothing is in it.
 
     Raises:
         UserError: the folder cannot be written, or another process is changing it.
     """
-    if not os.access(TASKS_FOLDER, os.W_OK):
-        raise UserError(f"{TASKS_FOLDER} cannot be written; run this in a clone of xreason, where tasks/ is yours.")
-    handle = os.open(TASKS_FOLDER, os.O_RDONLY)
+    folder = in_use()[-1].folder
+    was_empty = folder.is_dir() and not any(folder.iterdir())
     try:
-        # a lock on the folder itself leaves no file in it, and dies with the process
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise UserError(f"Another xreason is changing {TASKS_FOLDER}; wait for it, then give the command again.") from None
+        folder.mkdir(exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be made ({error.strerror}); name another folder with --tasks or XREASON_TASKS."
+        ) from error
     try:
-        yield _cleared()
+        if not os.access(folder, os.W_OK):
+            raise UserError(f"{folder} cannot be written; name a folder of yours with --tasks or XREASON_TASKS.")
+        try:
+            # a lock on the folder itself leaves no file in it, and dies with the process
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(handle), folder.stat()):
+                raise FileNotFoundError
+        except (BlockingIOError, FileNotFoundError):
+            raise UserError(f"Another xreason is changing {folder}; wait for it, then give the command again.") from None
+        try:
+            yield _cleared(folder)
+        finally:
+            if not was_empty:
+                with suppress(OSError):  # it is not empty
+                    folder.rmdir()
     finally:
         os.close(handle)
 
 
-def _cleared() -> Registry:
-    """Returns the registry, after clearing what a change left that did not end."""
-    found = read_registry()
-    registry = replace(found, unfinished={})
-    use(registry)
-    for suite, codes in found.unfinished.items():
-        settle(suite, codes)
+def _cleared(folder: Path) -> Registry:
+    """Returns the folder's registry, after clearing what a change left that did not end."""
+    *others, found = registries(folder)
+    registry = replace(found, unfinished=())
+    use(*others, registry)
+    settle(folder / name for name in found.unfinished)
     if found.unfinished:
         write_registry(registry)
     return registry
 
 
-def _add(
-    old: Registry, new: Registry, suite: str, codes: Sequence[str], questions: Mapping[str, Questions], *, prove: bool
-) -> None:
-    """Writes all files, and the registry last; whatever goes wrong, everything is as it was."""
-    for code in codes:
-        _check_free(suite, code)
-    write_registry(replace(old, unfinished={suite: tuple(codes)}))
+def _use(new: Registry) -> set[Path]:
+    """Puts a registry in the place of the person's; returns the files that this changes."""
+    before = files()
+    use(*in_use()[:-1], new)
+    after = files()
+    return {path for path in before | after if path not in before or path not in after or before[path] != after[path]}
+
+
+def _unfinished(registry: Registry, paths: Iterable[Path]) -> Registry:
+    return replace(registry, unfinished=tuple(sorted(path.relative_to(registry.folder).as_posix() for path in paths)))
+
+
+def _add(old: Registry, new: Registry, suite: str, codes: Sequence[str], questions: Mapping[str, Questions], *, prove: bool) -> str:
+    """Writes all files, and the registry last; whatever goes wrong, everything is as it was. Returns what to do next, in lines."""
+    before = files()
+    changed = _use(new)
     try:
-        use(new)
-        (TASKS_FOLDER / suite).mkdir(exist_ok=True)
+        for path in changed - before.keys():
+            if path.exists():
+                raise UserError(f"{path} is there, but not through this command; move it away first.")
+        for taken in {f"{suite}_{code}" for code in codes} & SUITES.keys():
+            raise UserError(f"The task {taken} would be called as the suite {taken} is; take that out first.")
+    except UserError:
+        _use(old)
+        raise
+    try:
+        write_registry(_unfinished(old, changed))
         for code, rows in questions.items():
-            data.write_own_rows(rows, own_path(suite, code))
-        settle(suite, codes)
+            path = new.own_path(suite, code)
+            path.parent.mkdir(exist_ok=True)
+            data.write_own_rows(rows, path)
+        settle(changed)
         if prove:
             _prove(suite, codes)
         write_registry(new)
     except BaseException:
-        use(old)
-        settle(suite, codes)
+        _use(old)
+        settle(changed)
         write_registry(old)
         raise
+    return _added_text(suite, codes, proven=prove)
 
 
-def _remove(new: Registry, suite: str, codes: Sequence[str]) -> None:
-    write_registry(replace(new, unfinished={suite: tuple(codes)}))
-    use(new)
-    settle(suite, codes)
+def _remove(new: Registry) -> None:
+    changed = _use(new)
+    write_registry(_unfinished(new, changed))
+    settle(changed)
     write_registry(new)
 
 
@@ -261,26 +291,23 @@ def _on_hub(old: Registry, new: Registry, suite: str, configs: Mapping[str, str]
     counted = {}
     for code, config in configs.items():
         placed = AddedQuestions(0, config=None if config == code else config)
-        use(new.with_questions(suite, code, (code, code), placed))
+        _use(new.with_questions(suite, code, Names(code, code), placed))
         try:
             counted[code] = replace(placed, questions=len(_of_suite(suite, code)))
         finally:
-            use(old)
+            _use(old)
     return counted
 
 
-def _names(language: Language) -> tuple[str, str] | None:
+def _names(language: Language) -> Names | None:
     """Returns a language's names where the table in code lacks it."""
-    return None if language.code in languages_with(Registry()) else (language.english, language.native)
+    return None if language.code in languages_with() else Names(language.english, language.native)
 
 
-def _check_may_change(suite: str) -> None:
-    if suite == "pocket":
+def _changeable(name: str) -> Suite:
+    if name == "pocket":
         raise UserError("The pocket suite is written by tasks/pocket/world.py and stays as it is; name another with --suite.")
-
-
-def _whole_suite(suite: str) -> str:
-    return "" if suite in LANGUAGES_IN_CODE else f"; take the suite out: xreason suite remove {suite}"
+    return suite_of(name)
 
 
 def _check_new_suite(name: str) -> None:
@@ -290,8 +317,9 @@ def _check_new_suite(name: str) -> None:
         )
     if name in SUITES:
         raise UserError(f"There is a suite {name} already; choose another name, or take it out: xreason suite remove {name}")
-    if (TASKS_FOLDER / name).exists() or (TASKS_FOLDER / f"{name}.py").exists():
-        raise UserError(f"{TASKS_FOLDER / name} is taken by something else; choose another name.")
+    for folder in (TASKS_FOLDER, in_use()[-1].folder):
+        if (folder / name).exists() or (folder / f"{name}.py").exists():
+            raise UserError(f"{folder / name} is taken by something else; choose another name.")
     for suite in SUITES.values():
         if name.startswith(f"{suite.name}_") and len(name) <= len(suite.name) + 4:
             raise UserError(f"{name} is how a language of {suite.title} would be called; choose another name.")
@@ -305,14 +333,6 @@ def _languages_of_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
     if len(found) != len(languages):
         raise UserError(f"A language is named twice among {', '.join(codes)}; name each once.")
     return dict(sorted(found.items(), key=lambda item: (item[0] != "en", item[0])))
-
-
-def _check_free(suite: str, code: str) -> None:
-    for path in (TASKS_FOLDER / suite / f"{suite}_{code}.yaml", own_path(suite, code)):
-        if path.exists():
-            raise UserError(f"{path} is there, but not through this command; move it away first.")
-    if f"{suite}_{code}" in SUITES:
-        raise UserError(f"The task {suite}_{code} would be called as the suite {suite}_{code} is; take that out first.")
 
 
 def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
@@ -329,8 +349,8 @@ def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
         [
             *lines,
             f"proof         {proof}",
-            f"score         xreason score MODEL --suites {name} --languages {listed}{_data_flag(name, codes)}",
-            f"stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {_shown(TASKS_FOLDER)} --tasks "
+            f"score         xreason score MODEL --suites {name} --languages {listed}{_folders(name, codes)}",
+            f"stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {_include_path(name, codes)} --tasks "
             + ",".join(suite.task(code) for code in codes),
             f"take it out   {take_out}",
             f"the mean      {_mean_text(name, codes)}",
@@ -338,9 +358,12 @@ def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
     )
 
 
-def _data_flag(name: str, codes: Sequence[str]) -> str:
-    used = [data.local_path(name, code) for code in codes if name in data.SOURCES and not own_path(name, code).exists()]
-    return f" --data {os.environ['XREASON_DATA']}" if any(path is not None and path.exists() for path in used) else ""
+def _folders(name: str, codes: Sequence[str]) -> str:
+    """Returns the flags for the folders that the environment names now, as far as the languages are in them."""
+    own, told = in_use()[-1].questions.get(name, {}), os.environ.get("XREASON_TASKS")
+    asked = [code for code in codes if name in data.SOURCES and not (code in own and own[code].file)]
+    used = [path for path in (data.local_path(name, code) for code in asked) if path is not None and path.exists()]
+    return (f" --tasks {told}" if told else "") + (f" --data {os.environ['XREASON_DATA']}" if used else "")
 
 
 def _mean_text(name: str, codes: Sequence[str]) -> str:
@@ -351,5 +374,8 @@ def _mean_text(name: str, codes: Sequence[str]) -> str:
     return f"runs over {averaged}; compare it with no mean over others"
 
 
-def _shown(path: Path) -> str:
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+def _include_path(name: str, codes: Sequence[str]) -> Path:
+    # a language that was put back is a task of the box
+    here = all((in_use()[-1].folder / name / f"{name}_{code}.yaml").exists() for code in codes)
+    path = in_use()[-1].folder if here else TASKS_FOLDER
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

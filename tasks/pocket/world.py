@@ -13,7 +13,7 @@ What the test holds out, in every language at once:
 - counts: of the combinations of situation, counted thing and two numbers, those of the test (`held_out`) are in no training problem
   of any seed. Templates, words and sums by themselves are in both: the test asks to read a new problem, not to know a new sum.
 
-Test problem i is the same problem in every language. lm-eval loads this file by its path, so it imports nothing of ours.
+Test problem i is the same problem in every language.
 """
 
 import itertools
@@ -56,48 +56,23 @@ SITUATIONS: dict[str, Situation] = {
     )
 }
 
-# Counted things. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or "d'".
+# Counted things, as `LANGUAGES`. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or "d'".
 _ITEMS: dict[str, Mapping[str, str]] = {
-    "ball": {"en": "balls", "de": "Bälle", "es": "Cuántas pelotas", "fr": "de ballons", "zh": "个球", "sw": "mipira mingapi"},
-    "book": {"en": "books", "de": "Bücher", "es": "Cuántos libros", "fr": "de livres", "zh": "本书", "sw": "vitabu vingapi"},
-    "pencil": {
-        "en": "pencils",
-        "de": "Bleistifte",
-        "es": "Cuántos lápices",
-        "fr": "de crayons",
-        "zh": "支铅笔",
-        "sw": "penseli ngapi",
-    },
-    "apple": {"en": "apples", "de": "Äpfel", "es": "Cuántas manzanas", "fr": "de pommes", "zh": "个苹果", "sw": "matufaha mangapi"},
-    "orange": {
-        "en": "oranges",
-        "de": "Orangen",
-        "es": "Cuántas naranjas",
-        "fr": "d'oranges",
-        "zh": "个橙子",
-        "sw": "machungwa mangapi",
-    },
-    "flower": {"en": "flowers", "de": "Blumen", "es": "Cuántas flores", "fr": "de fleurs", "zh": "朵花", "sw": "maua mangapi"},
-    "egg": {"en": "eggs", "de": "Eier", "es": "Cuántos huevos", "fr": "d'œufs", "zh": "个鸡蛋", "sw": "mayai mangapi"},
-    "cup": {"en": "cups", "de": "Tassen", "es": "Cuántas tazas", "fr": "de tasses", "zh": "个杯子", "sw": "vikombe vingapi"},
-    "coin": {"en": "coins", "de": "Münzen", "es": "Cuántas monedas", "fr": "de pièces", "zh": "枚硬币", "sw": "sarafu ngapi"},
-    "stamp": {
-        "en": "stamps",
-        "de": "Briefmarken",
-        "es": "Cuántos sellos",
-        "fr": "de timbres",
-        "zh": "张邮票",
-        "sw": "stempu ngapi",
-    },
-    "shirt": {
-        "en": "shirts",
-        "de": "Hemden",
-        "es": "Cuántas camisas",
-        "fr": "de chemises",
-        "zh": "件衬衫",
-        "sw": "mashati mangapi",
-    },
-    "banana": {"en": "bananas", "de": "Bananen", "es": "Cuántos plátanos", "fr": "de bananes", "zh": "根香蕉", "sw": "ndizi ngapi"},
+    item: dict(zip(LANGUAGES, words, strict=True))
+    for item, words in {
+        "ball": ("balls", "Bälle", "Cuántas pelotas", "de ballons", "个球", "mipira mingapi"),
+        "book": ("books", "Bücher", "Cuántos libros", "de livres", "本书", "vitabu vingapi"),
+        "pencil": ("pencils", "Bleistifte", "Cuántos lápices", "de crayons", "支铅笔", "penseli ngapi"),
+        "apple": ("apples", "Äpfel", "Cuántas manzanas", "de pommes", "个苹果", "matufaha mangapi"),
+        "orange": ("oranges", "Orangen", "Cuántas naranjas", "d'oranges", "个橙子", "machungwa mangapi"),
+        "flower": ("flowers", "Blumen", "Cuántas flores", "de fleurs", "朵花", "maua mangapi"),
+        "egg": ("eggs", "Eier", "Cuántos huevos", "d'œufs", "个鸡蛋", "mayai mangapi"),
+        "cup": ("cups", "Tassen", "Cuántas tazas", "de tasses", "个杯子", "vikombe vingapi"),
+        "coin": ("coins", "Münzen", "Cuántas monedas", "de pièces", "枚硬币", "sarafu ngapi"),
+        "stamp": ("stamps", "Briefmarken", "Cuántos sellos", "de timbres", "张邮票", "stempu ngapi"),
+        "shirt": ("shirts", "Hemden", "Cuántas camisas", "de chemises", "件衬衫", "mashati mangapi"),
+        "banana": ("bananas", "Bananen", "Cuántos plátanos", "de bananes", "根香蕉", "ndizi ngapi"),
+    }.items()
 }
 
 #: What is counted in problems, by its English name.
