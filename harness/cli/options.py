@@ -39,11 +39,10 @@ def _use_new_tasks(folder: Path | None) -> Path | None:
 
 
 def _use(variable: str, folder: Path | None, missing: str = "") -> Path | None:
-    if folder is not None:
-        os.environ[variable] = str(folder)
-    named = os.environ.get(variable)
-    if missing and named and not Path(named).is_dir():
-        raise UserError(missing.format(named))
+    if named := str(folder or os.environ.get(variable) or ""):
+        os.environ[variable] = str(Path(named).expanduser())
+        if missing and not Path(os.environ[variable]).is_dir():
+            raise UserError(missing.format(named))
     return folder
 
 
@@ -115,10 +114,10 @@ def show(as_json: bool, content: Any, *tables: Any) -> None:
 
 def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
     """Prints boards, one a suite."""
+    from xreason.leaderboards.forms.as_json import boards_json
     from xreason.leaderboards.forms.terminal import board_table
 
-    content = {"format": 2, "boards": [board.as_dict() for board in boards]}
-    show(as_json, content, *(board_table(board) for board in boards))
+    show(as_json, boards_json(boards), *map(board_table, boards))
 
 
 def say_where(path: Path) -> None:

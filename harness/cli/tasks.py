@@ -13,12 +13,19 @@ from xreason.tasks.errors import UserError
 def tasks(
     data: options.Data = None,
     tasks: options.Tasks = None,
+    paths: Annotated[bool, typer.Option("--paths", help="Print only what to hand to lm-eval's --include_path.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Lists suites, their languages, and where each one's questions are."""
     from xreason.harness.showing.tables import suites_as_dicts, suites_table
 
-    options.show(as_json, suites_as_dicts(), suites_table())
+    if paths:
+        from xreason.tasks.suites import include_paths
+
+        for path in include_paths():
+            typer.echo(path)
+    else:
+        options.show(as_json, suites_as_dicts(), suites_table())
 
 
 def language_add(

@@ -5,14 +5,14 @@ No path of the machine gets onto it.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from xreason.harness.store.provenance import commit
 from xreason.harness.training.training import TRAINING_FILE, read_training
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.markdown import escape
+from xreason.leaderboards.forms.markdown import escape, table
 from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.records import Record, Training, read_record
 from xreason.leaderboards.statistics.intervals import mean_interval
@@ -107,7 +107,7 @@ def _front_matter(
             dataset_config=language,
             metric_type="exact_match",
             metric_name="accuracy in percent, by the last number",
-            metric_value=round(100 * score.accuracy("paper"), 1),
+            metric_value=round(100 * sum(score.rights("paper")) / score.questions / score.samples, 1),
         )
         for suite, languages in scored.items()
         for language, score in languages.items()
@@ -147,7 +147,7 @@ def _training_text(training: Training | None) -> str:
     if training is None:
         return "What it was trained on is not known: no report lay beside the checkpoint."
     cells = [stage_cells(stage) for stage in training.stages]
-    return _table(cells[0], (each.values() for each in cells))
+    return table(list(cells[0]), "l", ([*map(escape, each.values())] for each in cells))
 
 
 def _scores_text(record: Record | None) -> str:
@@ -164,7 +164,7 @@ def _scores_text(record: Record | None) -> str:
         f"{asked.date} at commit {asked.commit} on {asked.machine} with {versions}. Suites: {sources}."
     )
     headings = ("suite", "language", "questions", "accuracy in percent, 95 % interval")
-    return f"{_table(headings, _score_lines(record))}\n\n{escape(how)}"
+    return f"{table(headings, 'llr', _score_lines(record))}\n\n{escape(how)}"
 
 
 def _score_lines(record: Record) -> Iterator[tuple[str, ...]]:
@@ -175,7 +175,8 @@ def _score_lines(record: Record) -> Iterator[tuple[str, ...]]:
         groups = {code: [code] for code in scores} | ({f"mean of {len(averaged)}": averaged} if len(averaged) > 1 else {})
         for name, codes in groups.items():
             questions = sum(scores[code].questions for code in codes)
-            yield suite, name, _format.count(questions), _format.interval(mean_interval([verdicts], codes))
+            accuracy = _format.interval(mean_interval([verdicts], codes))
+            yield escape(suite), escape(name), _format.count(questions), accuracy
 
 
 def _use(name: str) -> str:
@@ -203,9 +204,3 @@ def _base_name(base: str) -> str:
     if base == POCKET:
         return "The pocket model that xreason ships"
     return base if _is_hub_id(base) else f"A model of the folder {Path(base).name}"
-
-
-def _table(headings: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    cells = [[*headings], *([escape(cell) for cell in line] for line in lines)]
-    cells.insert(1, ["---"] * len(cells[0]))
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
