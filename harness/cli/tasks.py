@@ -18,12 +18,10 @@ def tasks(
 ) -> None:
     """Lists suites, their languages, and where each one's questions are."""
     from xreason.harness.showing.tables import suites_as_dicts, suites_table
+    from xreason.tasks.suites import include_paths
 
     if paths:
-        from xreason.tasks.suites import include_paths
-
-        for path in include_paths():
-            typer.echo(path)
+        typer.echo("\n".join(map(str, include_paths())))
     else:
         options.show(as_json, suites_as_dicts(), suites_table())
 

@@ -5,7 +5,7 @@ No path of the machine gets onto it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from xreason.harness.training.training import TRAINING_FILE, read_training
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.markdown import escape, table
 from xreason.leaderboards.forms.stages import stage_cells
-from xreason.leaderboards.records import Record, Training, read_record
+from xreason.leaderboards.records import Record, StageCost, read_record
 from xreason.leaderboards.statistics.intervals import mean_interval
 from xreason.leaderboards.styles import style_of
 from xreason.tasks.data import SOURCES
@@ -26,8 +26,6 @@ from xreason.trainers.checkpoints.delta import Checkpoint
 from xreason.trainers.methods import list_methods
 
 CARD_FILE = "README.md"
-RECORD_FILE = "record.json"
-_LICENSE_FIELDS = ("license", "license_name", "license_link")
 #: What a corpus' words say (xreason.trainers.corpora.load), and the set of the hub that it is made of.
 _HUB_SETS = (
     ("MetaMathQA in English", "meta-math/MetaMathQA"),
@@ -65,9 +63,9 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str, of_base: dict
         UserError: training.json beside the checkpoint is damaged.
         RecordError: record.json beside it is.
     """
-    training, record = _beside(checkpoint)
-    front = _front_matter(checkpoint, name, training, record, of_base)
-    body = _body(checkpoint, name, training, record)
+    stages, record = _beside(checkpoint)
+    front = _front_matter(checkpoint, name, stages, record, of_base)
+    body = _body(checkpoint, name, stages, record)
     (folder / CARD_FILE).write_text(f"---\n{front}\n---\n\n{body}", encoding="utf-8")
 
 
@@ -80,42 +78,44 @@ def base_card(folder: Path) -> dict[str, Any]:
         card = ModelCard((folder / CARD_FILE).read_text(encoding="utf-8"), ignore_metadata_errors=True)
     except (OSError, ValueError, YAMLError):
         return {}
-    stated = {name: getattr(card.data, name, None) for name in _LICENSE_FIELDS}
+    stated = {name: getattr(card.data, name, None) for name in ("license", "license_name", "license_link")}
     return {name: value for name, value in stated.items() if isinstance(value, str)}
 
 
-def _beside(checkpoint: Checkpoint) -> tuple[Training | None, Record | None]:
-    """Returns the training of a checkpoint and its scores; None for what is not there, and for scores of another training."""
-    report, scored = (checkpoint.directory.absolute().parent / name for name in (TRAINING_FILE, RECORD_FILE))
-    training = read_training(report) if report.is_file() else None
-    record = read_record(scored) if scored.is_file() else None
-    return training, record if record is not None and record.training == training is not None else None
+def _beside(checkpoint: Checkpoint) -> tuple[Sequence[StageCost], Record | None]:
+    """Returns the stages of a checkpoint's training, none where its report is gone, and its record, if it is of this training."""
+    report, scored = (checkpoint.directory.absolute().parent / name for name in (TRAINING_FILE, "record.json"))
+    if not report.is_file():
+        return (), None
+    training, record = read_training(report), read_record(scored) if scored.is_file() else None
+    return training.stages, record if record is not None and record.training == training else None
 
 
 def _front_matter(
-    checkpoint: Checkpoint, name: str, training: Training | None, record: Record | None, of_base: dict[str, Any]
+    checkpoint: Checkpoint, name: str, stages: Sequence[StageCost], record: Record | None, of_base: dict[str, Any]
 ) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
-    # a part of the questions is no result on the set
-    scored = record.scores if record is not None and record.provenance.limit is None else {}
+    scores = [(suite, code, score) for suite, codes in (record.scores if record else {}).items() for code, score in codes.items()]
     results = [
         EvalResult(
             task_type="text-generation",
             dataset_type=SOURCES[suite].hub_id if suite in SOURCES else suite,
-            dataset_name=f"{SUITES[suite].title if suite in SUITES else suite} ({language})",
-            dataset_config=language,
+            dataset_name=f"{SUITES[suite].title if suite in SUITES else suite} ({code})",
+            dataset_config=code,
             metric_type="exact_match",
             metric_name="accuracy in percent, by the last number",
             metric_value=round(100 * sum(score.rights("paper")) / score.questions / score.samples, 1),
         )
-        for suite, languages in scored.items()
-        for language, score in languages.items()
+        for suite, code, score in scores
+        # a part of the questions is no result on the set
+        if record and record.provenance.limit is None
     ]
+    words = " ".join(stage.corpus for stage in stages)
     return ModelCardData(
         base_model=checkpoint.base if _is_hub_id(checkpoint.base) else None,
-        language=_languages(training, record) or None,
-        datasets=_datasets(training) or None,
+        language=sorted({code for stage in stages for code in stage.languages} | {code for _, code, _ in scores}) or None,
+        datasets=list(dict.fromkeys(name for phrase, name in _HUB_SETS if phrase in words)) or None,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["xreason", checkpoint.method, "multilingual-reasoning"],
@@ -125,7 +125,7 @@ def _front_matter(
     ).to_yaml()
 
 
-def _body(checkpoint: Checkpoint, name: str, training: Training | None, record: Record | None) -> str:
+def _body(checkpoint: Checkpoint, name: str, stages: Sequence[StageCost], record: Record | None) -> str:
     source = next((each.method.source for each in list_methods() if each.name == checkpoint.method and each.method), None)
     cited = f" ({escape(source)})" if source else ""
     parts = [
@@ -134,7 +134,7 @@ def _body(checkpoint: Checkpoint, name: str, training: Training | None, record: 
         f"{checkpoint.seed}, by xreason ({escape(commit())} wrote this folder).",
         f"SHA-256 of the base's config and weights: `{checkpoint.base_hash}`.",
         "## Training",
-        _training_text(training),
+        _training_text(stages),
         "## Scores",
         _scores_text(record),
         "## Use",
@@ -143,10 +143,10 @@ def _body(checkpoint: Checkpoint, name: str, training: Training | None, record: 
     return "\n\n".join(parts)
 
 
-def _training_text(training: Training | None) -> str:
-    if training is None:
+def _training_text(stages: Sequence[StageCost]) -> str:
+    if not stages:
         return "What it was trained on is not known: no report lay beside the checkpoint."
-    cells = [stage_cells(stage) for stage in training.stages]
+    cells = [stage_cells(stage) for stage in stages]
     return table(list(cells[0]), "l", ([*map(escape, each.values())] for each in cells))
 
 
@@ -183,17 +183,6 @@ def _use(name: str) -> str:
     # in code nothing can be escaped, so a name that is more than a name is left out
     folder = name if re.fullmatch(r"[A-Za-z0-9._/-]+", name) else "this folder"
     return _USE.format(folder=folder, prompt=ALPACA)
-
-
-def _languages(training: Training | None, record: Record | None) -> list[str]:
-    taught = [code for stage in (training.stages if training else ()) for code in stage.languages]
-    scored = [code for languages in (record.scores.values() if record else ()) for code in languages]
-    return sorted({*taught, *scored})
-
-
-def _datasets(training: Training | None) -> list[str]:
-    words = " ".join(stage.corpus for stage in (training.stages if training else ()))
-    return list(dict.fromkeys(name for phrase, name in _HUB_SETS if phrase in words))
 
 
 def _is_hub_id(base: str) -> bool:

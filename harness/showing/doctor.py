@@ -27,7 +27,7 @@ GIB = 2**30  # bytes
 _GPU_SIZES = (24, 40, 48, 80)
 # Share of a GPU that tensors can have: the rest goes to the CUDA context, the allocator's gaps and buffers of communication.
 _USABLE = 0.9
-_LIBRARIES = ("xreason", "torch", "transformers", "trl", "lm-eval", "datasets")
+_LIBRARIES = ("xreason", "torch", "transformers", "accelerate", "peft", "lm-eval", "datasets")
 
 
 def diagnose() -> dict[str, Any]:

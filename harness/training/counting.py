@@ -6,8 +6,9 @@ MethodCount(method="slam", tuned=541065216, total=6738415616, share=0.0803, stag
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, field_serializer
+from pydantic import field_serializer
 
+from xreason.leaderboards.records import Frozen
 from xreason.trainers.methods import wants_layers, with_layers
 from xreason.trainers.slam import PUBLISHED_LAYERS
 from xreason.trainers.stages import Method, Stage
@@ -19,11 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class StageCount(_Frozen):
+class StageCount(Frozen):
     """What one stage tunes and takes.
 
     Attributes:
@@ -55,7 +52,7 @@ class StageCount(_Frozen):
         return vars(memory) | {"total": memory.total}
 
 
-class MethodCount(_Frozen):
+class MethodCount(Frozen):
     """What all stages of a method tune and take.
 
     Attributes:
