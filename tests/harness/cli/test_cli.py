@@ -86,7 +86,7 @@ def assert_sentence(result: object, *says: str) -> None:
         (("score", "pocket", "--reading", "stric"), ("'--reading'", "'paper', 'strict'")),
         (("score", "pocket", "--limit", "0"), ("'--limit'",)),
         (("language", "add", "it", "--suite", "mgsm", "--file", "nowhere.tsv"), ("nowhere.tsv",)),
-        (("suite", "add", "x", "--title", "X", "--source", "me", "--file-for", "en"), ("--file-for en is not CODE=VALUE",)),
+        (("suite", "add", "x", "--title", "X", "--source", "me", "--file-for", "en"), ("--file-for 'en' is not CODE=VALUE",)),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
 )
@@ -191,7 +191,7 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     heavy = {"torch", "vllm", "transformers", "datasets", "accelerate", "lm_eval", "numpy"}
     # typer itself reads a command's options with pydantic
     heavy |= {"rich.progress"} if "compare" in arguments else {"pydantic"}
-    probe += f"; sys.exit(', '.join({heavy} & set(sys.modules)))"
+    probe += f"; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", probe, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
