@@ -1,4 +1,4 @@
-"""How results are read: records, intervals, the terminal table and the page of a leaderboard.
+"""How results are read. Records enter as `record.json` files; a board leaves as a table in the terminal, a page, and JSON.
 
-Records enter as `record.json` files, a board leaves as a table in the terminal, `leaderboard.md` and `leaderboard.json`.
+Called by the harness, which writes the records; imports nothing of ours.
 """

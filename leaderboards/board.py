@@ -6,7 +6,7 @@ and what its training cost. How a row looks is for the terminal table and the pa
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import computed_field
 
@@ -67,24 +67,20 @@ class Board(Frozen):
         return tuple(dict.fromkeys(row.style for row in self.rows))
 
 
-#: Method, hash of the base model, style.
-_Key = tuple[str, str, Style]
+class _Key(NamedTuple):
+    method: str
+    model_hash: str
+    style: Style
 
 
 @dataclass(frozen=True)
 class _Contender:
     """All records of one method from one base model, asked in one style, by seed."""
 
-    method: str
-    model: str
-    style: Style
+    key: _Key
     name: str
     suite: str
     records: tuple[Record, ...]
-
-    @property
-    def key(self) -> _Key:
-        return self.method, self.model, self.style
 
     @property
     def is_base(self) -> bool:
@@ -129,17 +125,13 @@ def build_board(
     interval of strict minus paper, over the same responses, excludes 0 and this difference is larger than half the width of the
     accuracy's own interval by `reading`. Then the reading, not only the questions drawn, decides what the number says.
 
-    Across styles, a method asked in two styles is two rows, ranked together, and its gain is over the base asked in the same style.
-
     Args:
-        records: in any order; each (method, seed, style) once.
+        records: each (method, seed, style) once; their order changes nothing.
         suite: the suite to compare on.
         average_languages: codes that means run over, as far as they were scored; their order is the column order after English.
         reading: how answers are read for ranks and gains.
-        across_styles: whether records may differ in prompt, shots, samples and temperature.
-
-    Returns:
-        The same board for the same records, whatever their order.
+        across_styles: whether records may differ in prompt, shots, samples and temperature. A method asked in two styles is then
+            two rows, ranked together, and its gain is over the base asked in the same style.
 
     Raises:
         BoardError: there is nothing to compare, a (method, seed) is there twice, a method mixes trained and untrained records,
@@ -152,11 +144,11 @@ def build_board(
     contenders = _contenders(ordered, suite)
     means = {contender.key: mean_interval(contender.verdicts(reading), columns.averaged) for contender in contenders}
     contenders.sort(key=lambda contender: (not contender.is_base, -means[contender.key].value, contender.key))
-    bases = {(contender.model, contender.style): contender for contender in contenders if contender.is_base}
-    ranks: list[int | None] = [None] * len(bases)
-    ranks += _ranks(contenders[len(bases) :], columns)
+    # a gain is over the same base model, asked in the same style
+    bases = {contender.key[1:]: contender for contender in contenders if contender.is_base}
+    ranks = [*([None] * len(bases)), *_ranks(contenders[len(bases) :], columns)]
     rows = [
-        _row(contender, rank, means[contender.key], bases.get((contender.model, contender.style)), columns)
+        _row(contender, rank, means[contender.key], bases.get(contender.key[1:]), columns)
         for contender, rank in zip(contenders, ranks, strict=True)
     ]
     return Board(
@@ -178,31 +170,28 @@ def _other(reading: Reading) -> Reading:
 def _columns(scored: tuple[str, ...], average_languages: tuple[str, ...], suite: str, reading: Reading) -> _Columns:
     averaged = sorted((code for code in average_languages if code in scored), key=lambda code: code != ENGLISH)
     if not averaged:
-        raise BoardError(
-            f"{suite} was scored in {', '.join(sorted(scored))}, none of which is averaged ({', '.join(average_languages)}): "
-            "score one of these or average over others."
-        )
-    english = [ENGLISH] if ENGLISH in scored else []
-    first = list(dict.fromkeys(english + averaged))
-    return _Columns(tuple(first + sorted(set(scored) - set(first))), tuple(averaged), reading)
+        found = f"{suite} was scored in {', '.join(sorted(scored))}, none of which is averaged ({', '.join(average_languages)})"
+        raise BoardError(f"{found}: score one of these or average over others.")
+    first = [code for code in dict.fromkeys([ENGLISH, *averaged]) if code in scored]
+    return _Columns((*first, *sorted(set(scored) - set(first))), tuple(averaged), reading)
 
 
 def _contenders(ordered: Sequence[Record], suite: str) -> list[_Contender]:
     grouped: dict[_Key, list[Record]] = {}
     for record in ordered:
         grouped.setdefault(_key(record), []).append(record)
-    styles, models = [style for _, _, style in grouped], {model for _, model, _ in grouped}
+    styles, models = [key.style for key in grouped], {key.model_hash for key in grouped}
     contenders = []
-    for (method, model, style), group in grouped.items():
+    for key, group in grouped.items():
         # a base model has a name of its own; of a method, the board says what it started from where that is not all the same
         start = f"from {group[0].provenance.model}" if len(models) > 1 and group[0].training else ""
-        apart = ", ".join(filter(None, (start, distinguishing(style, styles))))
-        contenders.append(_Contender(method, model, style, f"{method} ({apart})" if apart else method, suite, tuple(group)))
+        apart = ", ".join(filter(None, (start, distinguishing(key.style, styles))))
+        contenders.append(_Contender(key, f"{key.method} ({apart})" if apart else key.method, suite, tuple(group)))
     return contenders
 
 
 def _key(record: Record) -> _Key:
-    return record.method, record.provenance.model_hash, style_of(record.provenance)
+    return _Key(record.method, record.provenance.model_hash, style_of(record.provenance))
 
 
 def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
@@ -225,8 +214,8 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
 
     return Row(
         rank=rank,
-        method=contender.method,
-        style=contender.style,
+        method=contender.key.method,
+        style=contender.key.style,
         name=contender.name,
         seeds=tuple(record.seed for record in contender.records),
         languages={code: mean_interval(verdicts, [code]) for code in columns.shown},
@@ -238,27 +227,23 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
         english=against_base([ENGLISH] if ENGLISH in columns.shown else []),
         responses=responses,
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
-        sampling=_sampling(contender, columns) if contender.style.samples > 1 else None,
+        sampling=_sampling(contender, columns) if contender.key.style.samples > 1 else None,
         trainings=tuple(record.training for record in contender.records if record.training is not None),
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),
     )
 
 
 def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
-    return ResponseShares(
-        answered=sum(share.answered for share in shares) / len(shares),
-        cut_off=_mean_of_known([share.cut_off for share in shares]),
-        in_language=_mean_of_known([share.in_language for share in shares]),
-    )
-
-
-def _mean_of_known(shares: Sequence[float | None]) -> float | None:
-    known = [share for share in shares if share is not None]
-    return sum(known) / len(known) if known else None
+    """The mean of each share, over those that know it."""
+    means: dict[str, float | None] = {}
+    for name in ResponseShares.model_fields:
+        known = [share for share in (getattr(each, name) for each in shares) if share is not None]
+        means[name] = sum(known) / len(known) if known else None
+    return ResponseShares.model_validate(means)
 
 
 def _sampling(contender: _Contender, columns: _Columns) -> Sampling:
-    samples, reading = contender.style.samples, columns.reading
+    samples, reading = contender.key.style.samples, columns.reading
 
     def mean_of(outcomes: Callable[[LanguageScore], Outcomes]) -> Interval:
         runs = [{code: outcomes(scores[code]) for code in columns.averaged} for scores in contender.scores]
@@ -269,8 +254,8 @@ def _sampling(contender: _Contender, columns: _Columns) -> Sampling:
         chances = [pass_at_k(samples, right, k) for right in range(samples + 1)]
         return mean_of(lambda score: tuple(chances[right] for right in score.rights(reading)))
 
-    powers = [2**power for power in range(samples.bit_length())]
-    return Sampling(pass_at={k: mean_pass_at(k) for k in powers}, majority=mean_of(lambda score: score.majority(reading)))
+    pass_at = {2**power: mean_pass_at(2**power) for power in range(samples.bit_length())}
+    return Sampling(pass_at=pass_at, majority=mean_of(lambda score: score.majority(reading)))
 
 
 def _notes(contender: _Contender, row: Row, columns: _Columns) -> list[Note]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from xreason.leaderboards.records import Record
 from xreason.leaderboards.styles import style_of
@@ -9,9 +10,6 @@ from xreason.leaderboards.styles import style_of
 
 class BoardError(ValueError):
     """Records that cannot be compared; the text is one sentence that names the difference and says what to do next."""
-
-
-_SAME_WAY = "score both the same way, or put them on two boards"
 
 
 def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bool) -> None:
@@ -27,9 +25,10 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
         if not record.scores.get(suite):
             raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
     _check_bases(records)
-    _check_same(records, lambda record: _asked(record, suite), _SAME_WAY)
+    same_way = "score both the same way, or put them on two boards"
+    _check_same(records, lambda record: _asked(record, suite), same_way)
     if not across_styles:
-        _check_same(records, _styled, f"{_SAME_WAY}, or rank across styles with --across-styles")
+        _check_same(records, _styled, f"{same_way}, or rank across styles with --across-styles")
 
 
 def _label(record: Record) -> str:
@@ -65,16 +64,13 @@ def _check_each_once(records: Sequence[Record]) -> None:
 
 
 def _check_bases(records: Sequence[Record]) -> None:
-    bases: dict[str, set[str]] = {}
-    for record in records:
-        if record.training is None:
-            bases.setdefault(record.provenance.model_hash, set()).add(record.method)
-    for names in bases.values():
-        if len(names) > 1:
-            raise BoardError(f"{' and '.join(sorted(names))} are the same base model, scored twice: leave one off.")
-    for record in records:
-        if record.training is not None and any(record.method in names for names in bases.values()):
-            raise BoardError(f"{record.method} has records with and without a training: give the base model a name of its own.")
+    bases = sorted({(record.provenance.model_hash, record.method) for record in records if record.training is None})
+    for (one, first), (other, second) in pairwise(bases):
+        if one == other:
+            raise BoardError(f"{first} and {second} are the same base model, scored twice: leave one off.")
+    mixed = {method for _, method in bases} & {record.method for record in records if record.training is not None}
+    if mixed:
+        raise BoardError(f"{min(mixed)} has records with and without a training: give the base model a name of its own.")
 
 
 def _check_same(records: Sequence[Record], facts_of: Callable[[Record], Mapping[str, object]], remedy: str) -> None:

@@ -61,13 +61,11 @@ class LanguageScore(Frozen):
     character a question, in question order; all have the same shape.
 
     Attributes:
-        paper: "1" where the answer is right by the papers' reading, else "0": the last number in the response is within 1e-3 of the
-            gold.
+        paper: "1" where the papers' reading is right, else "0": the response's last number is within 1e-3 of the gold.
         strict: the same by the strict reading: the answer that the response states, as its language writes numbers.
         answered: "1" where the strict reading found an answer at all.
         cut_off: "1" where the response ended at the token limit; None where the server does not tell.
-        in_language: "1" where the response is in the question's language, "0" in another, "-" with too little text to say; None
-            where nothing identified it.
+        in_language: "1" in the question's language, "0" in another, "-" with too little text to say; None where nothing told it.
         majority_paper: "0" or "1" a question for the answer that most samples give, by the papers' reading; None with one sample.
         majority_strict: the same by the strict reading.
     """
@@ -84,25 +82,19 @@ class LanguageScore(Frozen):
     def _one_shape(self) -> Self:
         for name in ("strict", "answered", "cut_off", "in_language", "paper"):
             samples = getattr(self, name)
-            if samples is not None:
-                self._check_samples(name, samples)
+            if samples is not None and len(samples) != self.samples:
+                raise PydanticCustomError("samples", f"{name} has {len(samples)} samples where paper has {self.samples}")
+            for length in {len(sample) for sample in samples or ()} - {self.questions}:
+                found = f"{name} has a sample of {length} questions"
+                raise PydanticCustomError("questions", f"{found} where paper's first has {self.questions}")
         for name in ("majority_paper", "majority_strict"):
-            self._check_majority(name, getattr(self, name))
+            majority = getattr(self, name)
+            if (majority is None) != (self.samples == 1):
+                expected = "needs a majority vote" if majority is None else "has no majority vote"
+                raise PydanticCustomError("majority", f"{name} is wrong: a score of {self.samples} sample(s) a question {expected}")
+            if majority is not None and len(majority) != self.questions:
+                raise PydanticCustomError("questions", f"{name} has {len(majority)} questions where paper has {self.questions}")
         return self
-
-    def _check_samples(self, name: str, samples: tuple[str, ...]) -> None:
-        if len(samples) != self.samples:
-            raise PydanticCustomError("samples", f"{name} has {len(samples)} samples where paper has {self.samples}")
-        for length in {len(sample) for sample in samples} - {self.questions}:
-            found = f"{name} has a sample of {length} questions"
-            raise PydanticCustomError("questions", f"{found} where paper's first has {self.questions}")
-
-    def _check_majority(self, name: str, majority: str | None) -> None:
-        if (majority is None) != (self.samples == 1):
-            expected = "needs a majority vote" if majority is None else "has no majority vote"
-            raise PydanticCustomError("majority", f"{name} is wrong: a score of {self.samples} sample(s) a question {expected}")
-        if majority is not None and len(majority) != self.questions:
-            raise PydanticCustomError("questions", f"{name} has {len(majority)} questions where paper has {self.questions}")
 
     @property
     def questions(self) -> int:
@@ -209,14 +201,9 @@ class Training(Frozen):
         return max(stage.tuned_parameters for stage in self.stages)
 
     @property
-    def total_parameters(self) -> int:
-        """Parameters of the model, by the stage that saw the most."""
-        return max(stage.total_parameters for stage in self.stages)
-
-    @property
     def tuned_share(self) -> float:
-        """Tuned parameters over all parameters, 0..1."""
-        return self.tuned_parameters / self.total_parameters
+        """The same over all parameters of the model, by the stage that saw the most, 0..1."""
+        return self.tuned_parameters / max(stage.total_parameters for stage in self.stages)
 
 
 class Provenance(Frozen):
@@ -314,10 +301,8 @@ def read_record(path: Path) -> Record:
     except ValidationError as error:
         problems = error.errors(include_url=False)
         if any(problem["loc"] == ("format",) and problem["input"] == 1 for problem in problems):
-            raise RecordError(
-                f"{path} is a record of format 1, from before answers were read strictly too: "
-                f"run `xreason rescore {path.parent}` to bring it up to date."
-            ) from error
+            old = "a record of format 1, from before answers were read strictly too"
+            raise RecordError(f"{path} is {old}: run `xreason rescore {path.parent}` to bring it up to date.") from error
         raise RecordError(f"{path} {_what_is_wrong(problems)}: delete it and run its comparison again to write it anew.") from error
 
 

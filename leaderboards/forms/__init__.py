@@ -1,4 +1,4 @@
-"""The forms of a board: a table in the terminal, a page.
+"""The forms of a board: a board enters; a table in the terminal, `leaderboard.md` or `leaderboard.json` leaves.
 
-A board enters, text leaves. Called by the commands and by whoever writes a board.
+Called by the commands, by whoever writes a board, and by other pages that show the same facts.
 """

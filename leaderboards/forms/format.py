@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from rich.filesize import pick_unit_and_suffix
+
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading, ResponseShares
 from xreason.leaderboards.rows import Note, Row
@@ -25,8 +27,6 @@ NOTES_LEGEND = (
     "A line on strict against paper stands where their difference over the same responses excludes 0 and is larger than half the "
     "accuracy's own interval."
 )
-
-_MINUTE, _HOUR = 60, 3600
 
 
 def one_line(text: str) -> str:
@@ -74,9 +74,8 @@ def whole_percent(fraction: float | None) -> str:
 def responses_legend(identifiers: Iterable[str]) -> str:
     """What the shares of responses mean, given the language identifiers that told them, "" for none."""
     named = ", ".join(dict.fromkeys(one_line(identifier) for identifier in identifiers if identifier))
-    language = (
-        f"in the question's language, of those that {named} could identify" if named else "not told, as nothing identified it"
-    )
+    told = f"in the question's language, of those that {named} could identify"
+    language = told if named else "not told, as nothing identified it"
     return f"Answered: the strict reading found an answer; cut off: ended at the token limit; in language: {language}."
 
 
@@ -88,10 +87,8 @@ def note_lines(notes: Sequence[Note]) -> list[str]:
         points, side = percent(abs(note.strict_minus_paper.value)), "more" if note.strict_minus_paper.value > 0 else "less"
         unit, against = ("", "") if parts else (" points", " than paper")
         parts.append(f"{points}{unit} {side}{against} in {note.language or 'the mean'}")
-    return [
-        one_line(f"{name}: strict counts {', '.join(parts)}: look at its responses before citing either.")
-        for name, parts in by_name.items()
-    ]
+    look = "look at its responses before citing either"
+    return [one_line(f"{name}: strict counts {', '.join(parts)}: {look}.") for name, parts in by_name.items()]
 
 
 def samplings(board: Board) -> dict[str, list[tuple[Row, dict[str, Interval]]]]:
@@ -109,26 +106,22 @@ def count(number: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time: "4.2 s", "1 m 23 s", "2 h 05 m"."""
+    """A time: "4.2 s", "1 m 23 s", "2 h 05 m"; "" for none."""
     if seconds is None:
-        return NOTHING
+        return ""
     whole = round(seconds)
-    if whole < _MINUTE:
+    if whole < 60:
         return f"{seconds:.1f} s" if round(seconds, 1) < 10 else f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} m {whole % _MINUTE} s"
-    minutes = round(seconds / _MINUTE)
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60} s"
+    minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} m"
 
 
 def size(number: int) -> str:
     """A size: "512 B", "1.5 MiB", "13.2 GiB"."""
-    amount = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:
-            return f"{number} B" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GiB"
+    unit, name = pick_unit_and_suffix(number, ["B", "KiB", "MiB", "GiB"], 1024)
+    return f"{number} B" if unit == 1 else f"{number / unit:.1f} {name}"
 
 
 def learning_rate(rate: float) -> str:

@@ -17,55 +17,32 @@ from xreason.leaderboards.records import Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
-_STAGE_HEADINGS = (
-    "stage",
-    "corpus",
-    "rows",
-    "languages",
-    "tuned",
-    "epochs / steps",
-    "learning rate",
-    "tokens/s",
-    "time",
-    "peak memory",
-)
+_STAGE_CELLS_LEFT_OFF = {"share tuned", "sequences a step", "tokens", "loss"}
 _BEGIN, _END = "<!-- board -->", "<!-- /board -->"
 _LEGEND = (
-    "Accuracy in percent with 95 % intervals, from a bootstrap over questions (the same in every language and for every model) and "
-    "seeds; ± in a language's column is the wider side. A method shares the rank of the one above where their difference may be "
-    "chance. The gain is that of the mean without English. Bold differences exclude 0. English is lost "
-    "or gained where its difference from the base excludes 0, else kept. The papers' reading takes the last number of a response, "
-    "without its sign, and 0 where there is none; the strict reading takes the answer that the response states, as its language "
-    f"writes numbers, and no number is no answer. {_format.NOTES_LEGEND}"
+    "Accuracy in percent with 95 % intervals, from a bootstrap over questions (the same in every language and for every model) "
+    "and seeds; ± in a language's column is the wider side. A method shares the rank of the one above where their difference may "
+    "be chance. The gain is that of the mean without English. Bold differences exclude 0. English is lost or gained where its "
+    "difference from the base excludes 0, else kept. The papers' reading takes the last number of a response, without its sign, "
+    "and 0 where there is none; the strict reading takes the answer that the response states, as its language writes numbers, and "
+    f"no number is no answer. {_format.NOTES_LEGEND}"
 )
 
 
 def board_markdown(boards: Sequence[Board]) -> str:
-    """Writes boards, one a suite, as one GitHub markdown page.
-
-    Returns:
-        The page: for each suite its tables, where its readings disagree, and its provenance; then what each stage trained on. Text
-        from records is escaped.
-    """
+    """Returns boards, one a suite, as one GitHub page that ends with what each stage trained on; text from records is escaped."""
     models = _joined(provenance.model for board in boards for provenance in board.provenance)
     parts = [f"# Leaderboard: {models}", _LEGEND]
     for board in boards:
         parts += _suite_parts(board)
     stages = _stage_lines(boards)
     if stages:
-        parts += ["## What each stage trained on", table(("method", "seed", *_STAGE_HEADINGS), "lrllrllr", stages)]
+        parts += ["## What each stage trained on", table(list(stages[0]), "lrllrllr", (list(line.values()) for line in stages))]
     return "\n\n".join(parts) + "\n"
 
 
 def write_board(boards: Sequence[Board], directory: Path) -> tuple[Path, Path]:
-    """Writes leaderboard.md and leaderboard.json, each whole or not at all.
-
-    Args:
-        boards: one a suite, in the order to print them.
-        directory: where to; made where it is missing.
-
-    Returns:
-        The paths of the page and of the JSON file, see `boards_json`.
+    """Writes leaderboard.md and leaderboard.json (see `boards_json`), each whole or not at all, and returns their paths.
 
     Raises:
         OSError: the directory cannot be made or written.
@@ -99,13 +76,7 @@ def escape(text: str) -> str:
 
 
 def table(headings: Sequence[str], alignment: str, lines: Iterable[Sequence[str]]) -> str:
-    """Returns a table of cells that are escaped already.
-
-    Args:
-        headings: of the columns.
-        alignment: "l" or "r" a column, left or right; the last letter holds for all columns that follow.
-        lines: one cell a column.
-    """
+    """Returns a table of escaped cells, each column aligned "l" or "r"; the last letter also holds for all that follow."""
     rules = ["---:" if side == "r" else "---" for side in alignment.ljust(len(headings), alignment[-1])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rules, *lines))
 
@@ -115,15 +86,10 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _suite_parts(board: Board) -> list[str]:
+    languages, mean = [escape(code) for code in board.languages], f"mean of {len(board.average_languages)}"
     notes = "\n".join(f"- {escape(line)}" for line in _format.note_lines(board.notes))
-    languages = [escape(code) for code in board.languages]
-    mean = f"mean of {len(board.average_languages)}"
-    parts = [
-        f"## {escape(board.suite)}",
-        _score_table(board, languages, mean),
-        *([notes] if notes else []),
-        _provenance_line(board),
-    ]
+    parts = [f"## {escape(board.suite)}", _score_table(board, languages, mean)]
+    parts += filter(None, [notes, _provenance_line(board)])
     otherwise = [[_name(row), *_accuracies(row.languages_by_other_reading, row.mean_by_other_reading)] for row in board.rows]
     parts += [f"### By {_format.READINGS[board.other_reading]}", table(["model", *languages, mean], "lr", otherwise)]
     for title, sampled in _format.samplings(board).items():
@@ -147,7 +113,7 @@ def _score_table(board: Board, languages: Sequence[str], mean: str) -> str:
             _difference(row.gain),
             _difference(row.english, f"{row.english_verdict}: "),
             f"{_format.share(row.tuned_share)} ({_format.count(row.tuned_parameters)})" if row.trainings else "",
-            _format.duration(row.training_seconds) if row.trainings else "",
+            _format.duration(row.training_seconds),
         ]
         for row in board.rows
     ]
@@ -178,18 +144,16 @@ def _response_lines(board: Board) -> list[list[str]]:
     return lines
 
 
-def _stage_lines(boards: Sequence[Board]) -> list[list[str]]:
+def _stage_lines(boards: Sequence[Board]) -> list[dict[str, str]]:
     # the same training stands on the board of every suite
     trained: list[tuple[str, int, Training]] = []
+    lines: list[dict[str, str]] = []
     for row in (row for board in boards for row in board.rows):
         for seed, training in zip(row.seeds, row.trainings, strict=False):
             if (row.method, seed, training) not in trained:
                 trained.append((row.method, seed, training))
-    lines = []
-    for method, seed, training in trained:
-        for cells in map(stage_cells, training.stages):
-            lines.append([escape(method), str(seed), *(escape(cells[heading]) for heading in _STAGE_HEADINGS)])
-    return lines
+                lines += ({"method": row.method, "seed": str(seed)} | stage_cells(stage) for stage in training.stages)
+    return [{name: escape(cell) for name, cell in line.items() if name not in _STAGE_CELLS_LEFT_OFF} for line in lines]
 
 
 def _provenance_line(board: Board) -> str:

@@ -1,8 +1,7 @@
 """The board as a table in the terminal: what a comparison prints when it is done.
 
 A board enters, a `rich` renderable leaves. It keeps to 100 columns with eleven languages by using several tables: the ranking, the
-accuracy in each language by both readings, what several samples tell, and how the responses look. An interval stands under its
-value.
+accuracy in each language by both readings, several samples, and how the responses look. An interval stands under its value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +22,7 @@ _RANKING = ("#", "model", "mean", "other\nlanguages", "gain over\nbase", "Englis
 
 
 def board_table(board: Board) -> Group:
-    """Draws a board.
-
-    Returns:
-        The ranking, the accuracies by language, samples and responses, notes, and lines on how to read them, to be printed by a
-        rich console.
-    """
+    """Draws a board: ranking, accuracies by language, samples and responses, notes, and lines on how to read them."""
     notes = [Text(line, style="yellow") for line in _format.note_lines(board.notes)]
     tables = [_ranking(board), _languages(board), *_samplings(board), _responses(board)]
     return Group(*tables, *notes, Text(_legend(board), style="dim"))
@@ -56,7 +50,7 @@ def _ranking(board: Board) -> Table:
             _difference(row.gain),
             _difference(row.english, row.english_verdict or ""),
             _stacked(_format.share(row.tuned_share), _format.count(row.tuned_parameters)) if row.trainings else "",
-            _format.duration(row.training_seconds) if row.trainings else "",
+            _format.duration(row.training_seconds),
         )
     return table
 
@@ -121,13 +115,11 @@ def _difference(difference: Difference | None, word: str = "") -> Text | str:
 
 def _legend(board: Board) -> str:
     averaged = ", ".join(_format.one_line(code) for code in board.average_languages)
-    asked = "; ".join(
-        dict.fromkeys(_format.one_line(f"{style.written_shots} {style.prompt}, {style.decoding}") for style in board.styles)
-    )
+    styles = dict.fromkeys(f"{style.written_shots} {style.prompt}, {style.decoding}" for style in board.styles)
     return (
-        f"Accuracy in percent, asked: {asked}. Ranks, gain and English go by {_format.READINGS[board.reading]}. Mean over "
-        f"{averaged}; other languages and the gain are without English. Intervals are 95 %, over questions and seeds; ± by "
-        "language or sample is the wider side. A method shares the rank of the one above where their difference may be chance. "
-        "English is lost or gained where its difference from the base excludes 0, else kept. "
+        f"Accuracy in percent, asked: {_format.one_line('; '.join(styles))}. Ranks, gain and English go by "
+        f"{_format.READINGS[board.reading]}. Mean over {averaged}; other languages and the gain are without English. Intervals are "
+        "95 %, over questions and seeds; ± by language or sample is the wider side. A method shares the rank of the one above "
+        "where their difference may be chance. English is lost or gained where its difference from the base excludes 0, else kept. "
         f"{_format.responses_legend(source.identifier for source in board.provenance)} {_format.NOTES_LEGEND}"
     )

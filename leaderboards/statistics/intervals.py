@@ -1,10 +1,9 @@
 """How sure a score is: intervals of a mean over languages, and of the difference between two methods.
 
-Question i of a suite is the same problem in every language, and every method is asked the same questions. So verdicts are not
-independent: a hard problem is hard in ten languages at once, and for every method. The intervals here come from a bootstrap that
-respects this. It draws question ids with replacement, and an id brings its verdicts in all languages (a cluster bootstrap: Davison
-and Hinkley, "Bootstrap Methods and their Application", 1997) and of both methods (a paired one: Koehn, "Statistical
-Significance Tests for Machine Translation Evaluation", EMNLP 2004).
+Question i of a suite is the same problem in every language and for every method: a hard one is hard in ten languages at once. The
+intervals here come from a bootstrap that draws question ids with replacement; an id brings its verdicts in all languages (a cluster
+bootstrap: Davison and Hinkley, "Bootstrap Methods and their Application", 1997) and of both methods (a paired one: Koehn,
+"Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004).
 
 Several seeds of a method are a second source of chance: the value is the mean over seeds, and every resample draws seeds with
 replacement too (a hierarchical bootstrap). With two or three seeds that still understates the spread between trainings.
@@ -60,7 +59,7 @@ class Difference(Interval, frozen=True):
 
 
 def mean_interval(runs: Sequence[Verdicts], languages: Sequence[str]) -> Interval:
-    """The mean accuracy over languages, and how sure it is.
+    """The mean accuracy of one method's runs, one a seed, over languages, and how sure it is.
 
     Languages weigh the same whatever their number of questions. Where they differ in length, ids up to the longest are drawn and
     each language's accuracy is over the drawn ids that it has. The interval is the 95 % percentile interval of 10,000 resamples,
@@ -72,40 +71,27 @@ def mean_interval(runs: Sequence[Verdicts], languages: Sequence[str]) -> Interva
     distinct questions, not of questions times languages. Numbers between 0 and 1 vary no more than "0" and "1" of the same mean, so
     their sum takes the place of the number of right answers there, rounded down for the low bound and up for the high one.
 
-    Args:
-        runs: the verdicts of one method, one entry a seed.
-        languages: codes to average over.
-
     Raises:
         ValueError: there are no runs or no languages, or a run lacks one of them.
     """
     longest = _longest(runs, languages)
     resampled = _resampled_means(runs, languages, longest, _FIRST_SEED_STREAM)
-    low, high = _percentiles(resampled, longest)
-    if high - low < _NO_SPREAD:
-        low, high = _mean_of_bounds([_exact_bounds(_rights(run[code]), len(run[code])) for run in runs for code in languages])
-    value = _mean(runs, languages)
-    return Interval(value=value, low=min(low, value), high=max(high, value))
+    exact = (_exact_bounds(_rights(run[code]), len(run[code])) for run in runs for code in languages)
+    return Interval(**_bounded(_mean(runs, languages), resampled, longest, exact))
 
 
 def difference_interval(
     first: Sequence[Verdicts], second: Sequence[Verdicts], languages: Sequence[str], *, same_seeds: bool = False
 ) -> Difference:
-    """The mean accuracy of the first method minus that of the second on the same questions, and how sure it is.
+    """The mean accuracy of the first method's runs minus that of the second's on the same questions, and how sure it is.
 
     Both methods keep their verdicts on a drawn question, so what is hard for both cancels out. Seeds of two methods have nothing in
-    common and are drawn apart. Two readings of the same responses share their seeds: these are drawn together, so a lucky seed is
-    lucky in both and cancels out.
+    common and are drawn apart. With `same_seeds`, run i of both is the same training, read twice: seeds are drawn together, so a
+    lucky one is lucky in both and cancels out.
 
     Where no resample differs from another (equal verdicts everywhere, a single question) the interval is the mean over languages of
     the exact bounds on the share of questions that only the first gets right minus those on the share that only the second gets
     right: methods that agree on 10 questions may still differ on the next.
-
-    Args:
-        first: the verdicts of one method, one entry a seed.
-        second: those of the other.
-        languages: codes to average over.
-        same_seeds: whether entry i of both is the same training.
 
     Raises:
         ValueError: there are no runs or no languages, a run lacks one of them, a language was asked different numbers of questions,
@@ -118,23 +104,15 @@ def difference_interval(
             raise ValueError(f"runs were asked different numbers of questions in {code}: they cannot be paired")
     first_means = _resampled_means(first, languages, longest, _FIRST_SEED_STREAM)
     second_means = _resampled_means(second, languages, longest, _FIRST_SEED_STREAM if same_seeds else _SECOND_SEED_STREAM)
-    low, high = _percentiles(first_means - second_means, longest)
-    if high - low < _NO_SPREAD:
-        low, high = _mean_of_bounds([_exact_difference_bounds(one[code], two[code]) for one, two in pairs for code in languages])
-    value = _mean(first, languages) - _mean(second, languages)
-    return Difference(value=value, low=min(low, value), high=max(high, value))
+    exact = (_exact_difference_bounds(one[code], two[code]) for one, two in pairs for code in languages)
+    return Difference(**_bounded(_mean(first, languages) - _mean(second, languages), first_means - second_means, longest, exact))
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
-    """The chance that at least one of k samples is right, estimated without bias from more samples of the same question.
+    """The chance that one of k samples or more is right, estimated without bias from `samples` of which so many are `right`.
 
     This is 1 - C(samples - right, k) / C(samples, k), as the product that Chen et al. ("Evaluating Large Language Models Trained on
     Code", arXiv 2107.03374) give for it: its factors lie in 0..1, so nothing overflows or cancels.
-
-    Args:
-        samples: how many there are.
-        right: how many of them are right.
-        k: how many are drawn, at most `samples`.
 
     Raises:
         ValueError: k is not in 1..samples, or `right` not in 0..samples.
@@ -200,10 +178,13 @@ def _draws(questions: int) -> npt.NDArray[np.float32]:
     return generator.multinomial(questions, np.full(questions, 1 / questions), size=RESAMPLES).astype(np.float32)
 
 
-def _percentiles(resampled: Floats, questions: int) -> tuple[float, float]:
+def _bounded(value: float, resampled: Floats, questions: int, exact: Iterable[tuple[float, float]]) -> dict[str, float]:
+    """A value with the percentiles of its resamples, or, where no resample differs from another, the mean of its exact bounds."""
     tail = _tail(questions)
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return float(low), float(high)
+    low, high = map(float, np.quantile(resampled, [tail, 1 - tail]))
+    if high - low < _NO_SPREAD:
+        low, high = (sum(side) / len(side) for side in zip(*exact, strict=True))
+    return {"value": value, "low": min(low, value), "high": max(high, value)}
 
 
 @lru_cache
@@ -212,13 +193,7 @@ def _tail(questions: int) -> float:
     from scipy.special import ndtr, stdtrit  # type: ignore[import-untyped]
 
     tail = (1 - CONFIDENCE) / 2
-    if questions == 1:
-        return tail
-    return float(ndtr(stdtrit(questions - 1, tail) * np.sqrt(questions / (questions - 1))))
-
-
-def _mean_of_bounds(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    return sum(low for low, _ in bounds) / len(bounds), sum(high for _, high in bounds) / len(bounds)
+    return tail if questions == 1 else float(ndtr(stdtrit(questions - 1, tail) * np.sqrt(questions / (questions - 1))))
 
 
 @lru_cache(maxsize=4096)

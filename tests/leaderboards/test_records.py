@@ -211,7 +211,6 @@ def test_a_training_adds_up_times_and_takes_the_largest_stage() -> None:
     training = Training(stages=(stage(tuned=60, seconds=5.0), stage(tuned=500, seconds=7.5)))
     assert training.seconds == 12.5
     assert training.tuned_parameters == 500
-    assert training.total_parameters == 1000
     assert training.tuned_share == 0.5
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from xreason.leaderboards.board import Board, BoardError, build_board
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms import markdown
 from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
 from xreason.leaderboards.records import Record, Training
@@ -305,3 +306,12 @@ def test_a_page_across_styles_names_them_all(make: Make) -> None:
 )
 def test_only_none_and_all_are_written_as_0_and_100(fraction: float | None, written: str) -> None:
     assert _format.whole_percent(fraction) == written
+
+
+def test_the_last_letter_of_an_alignment_holds_for_the_columns_that_follow() -> None:
+    assert markdown.table(["a", "b", "c"], "lr", [["1", "2", "3"]]).splitlines() == [
+        "| a | b | c |",
+        "| --- | ---: | ---: |",
+        "| 1 | 2 | 3 |",
+    ]
+    assert markdown.table(["a", "b"], "l", []).splitlines()[1] == "| --- | --- |"
