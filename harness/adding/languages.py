@@ -12,7 +12,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Hub, Nam
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, Language, languages_with
 from xreason.tasks.names import unknown
-from xreason.tasks.suites import SUITES, TASKS_FOLDER, Suite, files, in_use, settle, suite_of, suites_with, use
+from xreason.tasks.suites import CHANGES, SUITES, TASKS_FOLDER, Suite, files, settle, suite_of, suites_with, use
 
 #: The proof: so many questions a language, each answered with so many new tokens at most.
 PROOF_QUESTIONS, PROOF_TOKENS = 2, 32
@@ -79,7 +79,7 @@ def remove_language(code: str, suite: str) -> str:
             raise UserError(f"{chosen.title} has no other language{whole}.")
         english = LANGUAGES[code].english
         left = registry.without(suite, code)
-        if code in suites_with(*in_use()[:-1], left)[suite].languages:
+        if code in suites_with(*CHANGES[:-1], left)[suite].languages:
             left = left.with_removed(suite, code)
         _remove(left)
     back = f" xreason language add {code} --suite {suite} puts it back." if code in left.removed.get(suite, ()) else ""
@@ -157,32 +157,28 @@ def _changing() -> Iterator[Registry]:
     Raises:
         UserError: the folder cannot be written, or another process is changing it.
     """
-    folder = in_use()[-1].folder
+    folder = CHANGES[-1].folder
     was_empty = folder.is_dir() and not any(folder.iterdir())
     try:
         folder.mkdir(exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be made ({error.strerror}); name another folder with --tasks or XREASON_TASKS."
-        ) from error
+        raise UserError(f"{folder} cannot be made ({error.strerror}); name another with --tasks or XREASON_TASKS.") from error
+    try:
+        # a lock on the folder itself leaves no file in it, and dies with the process
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(handle), folder.stat()):
+            raise FileNotFoundError
+    except (BlockingIOError, FileNotFoundError):
+        os.close(handle)
+        raise UserError(f"Another xreason is changing {folder}; wait for it, then give the command again.") from None
     try:
         if not os.access(folder, os.W_OK):
             raise UserError(f"{folder} cannot be written; name a folder of yours with --tasks or XREASON_TASKS.")
-        try:
-            # a lock on the folder itself leaves no file in it, and dies with the process
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(handle), folder.stat()):
-                raise FileNotFoundError
-        except (BlockingIOError, FileNotFoundError):
-            raise UserError(f"Another xreason is changing {folder}; wait for it, then give the command again.") from None
-        try:
-            yield _cleared(folder)
-        finally:
-            if not was_empty:
-                with suppress(OSError):  # it is not empty
-                    folder.rmdir()
+        yield _cleared(folder)
     finally:
+        if not was_empty and not any(folder.iterdir()):
+            folder.rmdir()
         os.close(handle)
 
 
@@ -200,7 +196,7 @@ def _cleared(folder: Path) -> Registry:
 def _use(new: Registry) -> set[Path]:
     """Puts a registry in the place of the person's; returns the files that this changes."""
     before = files()
-    use(*in_use()[:-1], new)
+    use(*CHANGES[:-1], new)
     after = files()
     return {path for path in before | after if path not in before or path not in after or before[path] != after[path]}
 
@@ -317,7 +313,7 @@ def _check_new_suite(name: str) -> None:
         )
     if name in SUITES:
         raise UserError(f"There is a suite {name} already; choose another name, or take it out: xreason suite remove {name}")
-    for folder in (TASKS_FOLDER, in_use()[-1].folder):
+    for folder in (TASKS_FOLDER, CHANGES[-1].folder):
         if (folder / name).exists() or (folder / f"{name}.py").exists():
             raise UserError(f"{folder / name} is taken by something else; choose another name.")
     for suite in SUITES.values():
@@ -360,7 +356,7 @@ def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
 
 def _folders(name: str, codes: Sequence[str]) -> str:
     """Returns the flags for the folders that the environment names now, as far as the languages are in them."""
-    own, told = in_use()[-1].questions.get(name, {}), os.environ.get("XREASON_TASKS")
+    own, told = CHANGES[-1].questions.get(name, {}), os.environ.get("XREASON_TASKS")
     asked = [code for code in codes if name in data.SOURCES and not (code in own and own[code].file)]
     used = [path for path in (data.local_path(name, code) for code in asked) if path is not None and path.exists()]
     return (f" --tasks {told}" if told else "") + (f" --data {os.environ['XREASON_DATA']}" if used else "")
@@ -376,6 +372,6 @@ def _mean_text(name: str, codes: Sequence[str]) -> str:
 
 def _include_path(name: str, codes: Sequence[str]) -> Path:
     # a language that was put back is a task of the box
-    here = all((in_use()[-1].folder / name / f"{name}_{code}.yaml").exists() for code in codes)
-    path = in_use()[-1].folder if here else TASKS_FOLDER
+    here = all((CHANGES[-1].folder / name / f"{name}_{code}.yaml").exists() for code in codes)
+    path = CHANGES[-1].folder if here else TASKS_FOLDER
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
