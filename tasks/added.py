@@ -15,7 +15,7 @@ differ from those below them: the tables in code (languages.py, suites.py, data.
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated
@@ -131,6 +131,10 @@ class Registry:
         """Returns it with a language that was taken out back in its suite."""
         left = tuple(each for each in self.removed.get(suite, ()) if each != code)
         return replace(self, removed={name: codes for name, codes in {**self.removed, suite: left}.items() if codes})
+
+    def changing(self, paths: Iterable[Path]) -> "Registry":
+        """Returns it with these files of its folder as unfinished."""
+        return replace(self, unfinished=tuple(sorted(path.relative_to(self.folder).as_posix() for path in paths)))
 
     def without_suite(self, name: str) -> "Registry":
         """Returns it without an added suite and its languages."""

@@ -90,10 +90,8 @@ def rows(suite: str, language: str) -> list[Row]:
         UserError: the questions are neither in the data folder nor to be had from the hub, or a row of the file is not in its form.
     """
     path = local_path(suite, language)
-    if path is not None and path.exists():
-        found = list(_file_rows(path, SOURCES[suite], language))
-    else:
-        found = _hub_rows(suite, language, path)
+    local = list(_file_rows(path, SOURCES[suite], language)) if path and path.exists() else None
+    found = _hub_rows(suite, language, path) if local is None else local
     if not found:
         raise UserError(f"{path or SOURCES[suite].hub_id} holds no question for {language}; put the published test set there.")
     return found
@@ -116,6 +114,7 @@ def own_rows(path: Path, language: str) -> list[Row]:
 def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
     """Writes questions and gold answers, one JSON object a line."""
     lines = [json.dumps({"question": row["question"], "answer": row["answer"]}, ensure_ascii=False) for row in rows]
+    path.parent.mkdir(exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
@@ -174,15 +173,14 @@ def _after_colon(worked: str) -> str:
 def _file_rows(path: Path, source: Source, language: str) -> Iterator[Row]:
     parse = _tab_separated if path.suffix == ".tsv" else _json_object
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not line.strip():
-            continue
         try:
-            question, answer = parse(line.decode("utf-8"), source)
+            if line.strip():
+                question, answer = parse(line.decode("utf-8"), source)
+                yield {"question": question, "answer": answer, "language": language}
         except UnicodeDecodeError as error:
             raise UserError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8.") from error
         except ValueError as error:
             raise UserError(f"{path}, line {number}: {error}; put the file as published in its place.") from error
-        yield {"question": question, "answer": answer, "language": language}
 
 
 def _tab_separated(line: str, source: Source) -> tuple[str, str]:
@@ -195,12 +193,12 @@ def _tab_separated(line: str, source: Source) -> tuple[str, str]:
 def _json_object(line: str, source: Source) -> tuple[str, str]:
     try:
         row = json.loads(line)
+        return str(row[source.question]), str(row[source.file_answer])
     except json.JSONDecodeError as error:
         raise ValueError(f"not a JSON object ({error.msg})") from error
-    missing = [name for name in (source.question, source.file_answer) if not isinstance(row, dict) or name not in row]
-    if missing:
-        raise ValueError(f"column {missing[0]} is missing")
-    return str(row[source.question]), str(row[source.file_answer])
+    except (KeyError, TypeError) as error:
+        missing = error.args[0] if isinstance(error, KeyError) else source.question
+        raise ValueError(f"column {missing} is missing") from error
 
 
 def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:
