@@ -10,14 +10,8 @@ _NO_LANGUAGES = {"mis", "mul", "und", "zxx"}
 
 #: CLDR's scripts that are several of Unicode's, or a style of one.
 _UNICODE_SCRIPTS = {
-    "Hanb": ("Hani", "Bopo"),
-    "Hans": ("Hani",),
-    "Hant": ("Hani",),
-    "Jamo": ("Hang",),
-    "Jpan": ("Hira", "Kana", "Hani"),
-    "Kore": ("Hang", "Hani"),
-    "Latf": ("Latn",),
-    "Latg": ("Latn",),
+    **{"Hanb": ("Hani", "Bopo"), "Hans": ("Hani",), "Hant": ("Hani",), "Latf": ("Latn",), "Latg": ("Latn",)},
+    **{"Jamo": ("Hang",), "Jpan": ("Hira", "Kana", "Hani"), "Kore": ("Hang", "Hani")},
 }
 
 
