@@ -78,26 +78,16 @@ def _published(name: str, title: str, languages: tuple[str, ...], questions: int
     return Suite(name, title, languages, questions, max_new_tokens=600, source=source, rows=rows, where=where, exemplars=exemplars)
 
 
-def _pocket_rows(language: str) -> list[data.Row]:
-    return [
-        {"question": problem.question(language), "answer": str(problem.answer), "language": language}
-        for problem in world.test_problems()
-    ]
+def _pocket_rows(code: str) -> list[data.Row]:
+    problems = world.test_problems()
+    return [{"question": each.question(code), "answer": str(each.answer), "language": code} for each in problems]
 
 
+_OURS = "templated by this project, Apache-2.0"
 _IN_CODE = (
     _published("mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0"),
     _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0"),
-    Suite(
-        "pocket",
-        "Pocket",
-        world.LANGUAGES,
-        world.TEST_SIZE,
-        max_new_tokens=96,
-        source="templated by this project, Apache-2.0",
-        rows=_pocket_rows,
-        where=lambda language: "pocket world",
-    ),
+    Suite("pocket", "Pocket", world.LANGUAGES, world.TEST_SIZE, 96, _OURS, _pocket_rows, lambda _: "pocket world"),
 )
 
 

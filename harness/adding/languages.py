@@ -48,10 +48,8 @@ def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, 
     with _changing() as registry:
         chosen = _changeable(suite)
         if language.code in chosen.languages:
-            raise UserError(
-                f"{chosen.title} has {language.english} ({language.code}) already, in {chosen.where(language.code)}; take it out "
-                f"first: xreason language remove {language.code} --suite {suite}"
-            )
+            has = f"{chosen.title} has {language.english} ({language.code}) already, in {chosen.where(language.code)}"
+            raise UserError(f"{has}; take it out first: xreason language remove {language.code} --suite {suite}")
         own = {} if file is None else {language.code: read_questions(file, language.code, columns)}
         if not own and language.code in registry.removed.get(suite, ()):
             added = registry.with_restored(suite, language.code)
@@ -146,12 +144,9 @@ def hub(identifier: str | None, columns: Columns) -> Hub | None:
 
 @contextmanager
 def _changing() -> Iterator[Registry]:
-    """Keeps others from changing the person's folder while the block runs; yields what was changed before.
+    """Keeps others from changing the person's folder while the block runs; yields its registry, rid of what was left unfinished.
 
     The folder is made where there is none, and does not stay where nothing is in it.
-
-    Raises:
-        UserError: the folder cannot be written, or another process is changing it.
     """
     folder = CHANGES[-1].folder
     was_empty = folder.is_dir() and not any(folder.iterdir())
@@ -171,22 +166,16 @@ def _changing() -> Iterator[Registry]:
     try:
         if not os.access(folder, os.W_OK):
             raise UserError(f"{folder} cannot be written; name a folder of yours with --tasks or XREASON_TASKS.")
-        yield _cleared(folder)
+        *others, found = registries(folder)
+        use(*others, found.changing(()))
+        if found.unfinished:  # what a change left that did not end
+            settle(folder / name for name in found.unfinished)
+            write_registry(CHANGES[-1])
+        yield CHANGES[-1]
     finally:
         if not was_empty and not any(folder.iterdir()):
             folder.rmdir()
         os.close(handle)
-
-
-def _cleared(folder: Path) -> Registry:
-    """Returns the folder's registry, after clearing what a change left that did not end."""
-    *others, found = registries(folder)
-    registry = found.changing(())
-    use(*others, registry)
-    if found.unfinished:
-        settle(folder / name for name in found.unfinished)
-        write_registry(registry)
-    return registry
 
 
 def _use(new: Registry) -> set[Path]:
@@ -231,11 +220,7 @@ def _remove(new: Registry) -> None:
 
 
 def _prove(suite: str, codes: Sequence[str]) -> None:
-    """Runs two questions a language through the pocket model, as `xreason score` does.
-
-    Raises:
-        UserError: that failed, for whatever reason.
-    """
+    """Runs two questions a language through the pocket model, as `xreason score` does."""
     from xreason.harness import progress
     from xreason.harness.scoring import results
     from xreason.harness.scoring.score import score_models
@@ -246,18 +231,13 @@ def _prove(suite: str, codes: Sequence[str]) -> None:
         try:
             score_models(["pocket"], asked, Path(folder))
         except Exception as error:  # whatever it was, the person wants to know that nothing was added, and why
+            said = f"The pocket model could not answer questions of {suite} in {', '.join(codes)}, so nothing was added"
             reason = str(error).rstrip(".") or type(error).__name__
-            raise UserError(
-                f"The pocket model could not answer questions of {suite} in {', '.join(codes)}, so nothing was added: {reason}. "
-                "Mend that, or add without proof (--no-proof)."
-            ) from error
+            raise UserError(f"{said}: {reason}. Mend that, or add without proof (--no-proof).") from error
 
 
 def _of_suite(suite: str, code: str) -> Questions:
-    """Returns the questions of a language that the data folder or the hub has for a suite, checked.
-
-    A published set may ask the same question twice, so that is no fault of it.
-    """
+    """Returns a suite's questions from the data folder or the hub, checked; a published set may ask the same one twice."""
     if suite not in data.SOURCES:
         raise UserError(f"{SUITES[suite].title} is made of files; give this language's with --file questions.tsv.")
     try:

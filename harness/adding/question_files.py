@@ -89,7 +89,8 @@ def read_questions(path: Path, code: str, columns: Columns) -> list[dict[str, st
     answer = _place(path, names, "answer", columns.answer, ANSWER_COLUMNS)
     if question == answer:
         raise UserError(f"{path}: question and answer are both column {names[question]!r}; name two columns.")
-    rows = [Row(place, _text(cells[question]), _text(cells[answer])) for place, cells in table.rows]
+    texts = ((place, ["" if cell is None else str(cell).strip() for cell in cells]) for place, cells in table.rows)
+    rows = [Row(place, cells[question], cells[answer]) for place, cells in texts]
     refuse(str(path), [*table.problems, *problems_of(rows, code), *_duplicates(rows)])
     return [{"question": row.question, "answer": row.answer} for row in rows]
 
@@ -147,10 +148,6 @@ def _duplicates(rows: Iterable[Row]) -> Iterator[str]:
             yield f"{row.place}: the question is that of {first[same]}; delete one of them."
 
 
-def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell).strip()
-
-
 def _read(path: Path) -> _Table:
     readers = {".tsv": _delimited, ".csv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet}
     if path.suffix.lower() not in readers:
@@ -170,13 +167,11 @@ def _decoded(path: Path) -> str:
 
 
 def _delimited(path: Path) -> _Table:
-    text = _decoded(path)
-    if path.suffix.lower() == ".tsv":
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
-    else:
-        first = text.partition("\n")[0]
-        delimiter = ";" if first.count(";") > first.count(",") else ","
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    text, tabs = _decoded(path), path.suffix.lower() == ".tsv"
+    first = text.partition("\n")[0]
+    delimiter = "\t" if tabs else ";" if first.count(";") > first.count(",") else ","
+    settings: dict[str, Any] = {"delimiter": delimiter, "quoting": csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL}
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **settings)
     records: list[tuple[str, list[str]]] = []
     began = 1
     try:
@@ -186,10 +181,6 @@ def _delimited(path: Path) -> _Table:
             began = reader.line_num + 1
     except csv.Error as error:
         raise UserError(f"{path}, line {began}: {error}; close its quotes, or save the file anew from a spreadsheet.") from error
-    return _with_header(records)
-
-
-def _with_header(records: list[tuple[str, list[str]]]) -> _Table:
     names: tuple[str, ...] = ()
     # a file without header begins with a question: two columns, the second a number
     if records and not (len(records[0][1]) == 2 and _NUMBER.fullmatch(records[0][1][1].strip())):
