@@ -15,7 +15,7 @@ differ from those below them: the tables in code (languages.py, suites.py, data.
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated
@@ -132,26 +132,26 @@ class Registry:
         left = tuple(each for each in self.removed.get(suite, ()) if each != code)
         return replace(self, removed={name: codes for name, codes in {**self.removed, suite: left}.items() if codes})
 
+    def changing(self, paths: Iterable[Path]) -> "Registry":
+        """Returns it with these files of its folder as unfinished."""
+        return replace(self, unfinished=tuple(sorted(path.relative_to(self.folder).as_posix() for path in paths)))
+
     def without_suite(self, name: str) -> "Registry":
         """Returns it without an added suite and its languages."""
-        registry = self
+        registry = replace(self, suites={each: suite for each, suite in self.suites.items() if each != name})
         for code in self.questions.get(name, {}):
             registry = registry.without(name, code)
-        return replace(registry, suites={each: suite for each, suite in self.suites.items() if each != name})
-
-
-def own_folder() -> Path:
-    """Returns the folder of what this person changes: XREASON_TASKS, else `xreason_tasks/` in the working folder."""
-    return Path(os.environ.get("XREASON_TASKS") or "xreason_tasks").expanduser().resolve()
+        return registry
 
 
 def registries(folder: Path | None = None) -> tuple[Registry, ...]:
-    """Returns what was changed, in the order in which it counts: in the box, then in `folder` (`own_folder()` where None).
+    """Returns what was changed, in the order in which it counts: in the box, then in `folder`, this person's where it is None.
 
     Raises:
         UserError: a registry is not what `write_registry` writes.
     """
-    return tuple(map(read_registry, dict.fromkeys((TASKS_FOLDER, folder or own_folder()))))
+    own = folder or Path(os.environ.get("XREASON_TASKS") or "xreason_tasks").expanduser().resolve()
+    return tuple(map(read_registry, dict.fromkeys((TASKS_FOLDER, own))))
 
 
 def read_registry(folder: Path) -> Registry:

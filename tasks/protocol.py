@@ -16,7 +16,7 @@ from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
 from xreason.tasks.readings.verdicts import answer_part, verdicts
-from xreason.tasks.suites import METRICS, TASKS_FOLDER, Suite, in_use, suite_of, use
+from xreason.tasks.suites import CHANGES, METRICS, TASKS_FOLDER, Suite, suite_of, use
 
 __all__ = ["prompt", "questions", "score", "target"]
 
@@ -39,7 +39,7 @@ def questions(
     from datasets import Dataset
 
     folder = Path(config_source).resolve().parent.parent
-    if folder not in (TASKS_FOLDER, in_use()[-1].folder) and (folder / REGISTRY_FILE).is_file():
+    if folder not in (TASKS_FOLDER, CHANGES[-1].folder) and (folder / REGISTRY_FILE).is_file():
         use(*registries(folder))
     chosen = suite_of(suite)
     if style not in STYLES:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from xreason.tasks import data
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
@@ -79,30 +78,17 @@ def _published(name: str, title: str, languages: tuple[str, ...], questions: int
     return Suite(name, title, languages, questions, max_new_tokens=600, source=source, rows=rows, where=where, exemplars=exemplars)
 
 
-def _pocket_rows(language: str) -> list[data.Row]:
-    return [
-        {"question": problem.question(language), "answer": str(problem.answer), "language": language}
-        for problem in world.test_problems()
-    ]
+def _pocket_rows(code: str) -> list[data.Row]:
+    problems = world.test_problems()
+    return [{"question": each.question(code), "answer": str(each.answer), "language": code} for each in problems]
 
 
+_OURS = "templated by this project, Apache-2.0"
 _IN_CODE = (
     _published("mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0"),
     _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0"),
-    Suite(
-        "pocket",
-        "Pocket",
-        world.LANGUAGES,
-        world.TEST_SIZE,
-        max_new_tokens=96,
-        source="templated by this project, Apache-2.0",
-        rows=_pocket_rows,
-        where=lambda language: "pocket world",
-    ),
+    Suite("pocket", "Pocket", world.LANGUAGES, world.TEST_SIZE, 96, _OURS, _pocket_rows, lambda _: "pocket world"),
 )
-
-#: Suites in code: name to the languages that they have there.
-LANGUAGES_IN_CODE: dict[str, tuple[str, ...]] = {suite.name: suite.languages for suite in _IN_CODE}
 
 
 def suites_with(*changes: Registry) -> dict[str, Suite]:
@@ -140,30 +126,21 @@ def _changed(suite: Suite, registry: Registry) -> Suite:
 _PAPERS = "_papers_template"
 _GENERATED = "# Written by xreason, and written again when xreason changes.\n"
 
-#: What the tables were changed by; the last is the one that commands change.
-_changes: tuple[Registry, ...] = registries()
+#: What the tables of this process were changed by: the box's registry, then that of the person's folder, if that is another.
+CHANGES: list[Registry] = list(registries())
 
 #: `use` keeps it up with the registries.
-SUITES: dict[str, Suite] = suites_with(*_changes)
+SUITES: dict[str, Suite] = suites_with(*CHANGES)
 
 
 def use(*changes: Registry) -> None:
     """Makes the tables of languages, suites and sources in this process those of the registries."""
-    global _changes
-    _changes = changes
-    tables: tuple[tuple[dict[str, Any], Mapping[str, Any]], ...] = (
-        (LANGUAGES, languages_with(*changes)),
-        (data.SOURCES, data.sources_with(*changes)),
-        (SUITES, suites_with(*changes)),
-    )
-    for table, now in tables:
+    for table in (LANGUAGES, data.SOURCES, SUITES):
         table.clear()
-        table.update(now)
-
-
-def in_use() -> tuple[Registry, ...]:
-    """Returns what the tables of this process were changed by: the box's registry, and that of the person's folder, if another."""
-    return _changes
+    CHANGES[:] = changes
+    LANGUAGES.update(languages_with(*changes))
+    data.SOURCES.update(data.sources_with(*changes))
+    SUITES.update(suites_with(*changes))
 
 
 def suite_of(name: str) -> Suite:
@@ -196,12 +173,12 @@ def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def files() -> dict[Path, str | None]:
-    """Returns what the folder of the last registry in use holds, as the tables say: path to text, None for a person's questions.
+    """Returns what the folder of the last of `CHANGES` holds, as the tables say: path to text, None for a person's questions.
 
     The box holds every suite whole. A person's folder holds what it adds, with all that stock lm-eval needs for that; where the
     mean of a suite is not the box's, it holds the suite's group and every task of it.
     """
-    registry = _changes[-1]
+    registry = CHANGES[-1]
     held = {path: text for suite in SUITES.values() for path, text in _files_of(suite, registry).items()}
     if held and registry.folder != TASKS_FOLDER:
         held[registry.folder / _PAPERS] = _GENERATED + (TASKS_FOLDER / _PAPERS).read_text(encoding="utf-8")
@@ -230,7 +207,7 @@ def settle(paths: Iterable[Path]) -> None:
     for path in paths:
         if path not in held:
             path.unlink(missing_ok=True)
-            if path.parent != _changes[-1].folder and path.parent.is_dir() and not any(path.parent.iterdir()):
+            if path.parent != CHANGES[-1].folder and path.parent.is_dir() and not any(path.parent.iterdir()):
                 path.parent.rmdir()
         elif (text := held[path]) is not None and text != _text(path):
             path.parent.mkdir(exist_ok=True)
@@ -246,7 +223,7 @@ def include_paths() -> list[Path]:
     Raises:
         UserError: it cannot be written again.
     """
-    folder = _changes[-1].folder
+    folder = CHANGES[-1].folder
     if folder == TASKS_FOLDER or not folder.is_dir():
         return [TASKS_FOLDER]
     generated = [path for path, text in files().items() if text and text.startswith(_GENERATED)]

@@ -11,8 +11,8 @@ The registry is written last, so a language is there when all of it is. What an 
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Hub, Nam
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, Language, languages_with
 from xreason.tasks.names import unknown
-from xreason.tasks.suites import SUITES, TASKS_FOLDER, Suite, files, in_use, settle, suite_of, suites_with, use
+from xreason.tasks.suites import CHANGES, SUITES, TASKS_FOLDER, Suite, files, settle, suite_of, suites_with, use
 
 #: The proof: so many questions a language, each answered with so many new tokens at most.
 PROOF_QUESTIONS, PROOF_TOKENS = 2, 32
@@ -32,7 +32,7 @@ Questions = list[dict[str, str]]
 
 
 def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, prove: bool) -> str:
-    """Adds a language to a suite: from a file, or from where the suite's own questions are.
+    """Adds a language to a suite: from a file, or from where the suite's own questions are. Returns what to do next, in lines.
 
     Args:
         code: ISO 639-1 or -3 code.
@@ -41,9 +41,6 @@ def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, 
         columns: where question and answer are in the file.
         prove: whether the pocket model answers two questions before it is kept.
 
-    Returns:
-        What was done and what to do next, in lines.
-
     Raises:
         UserError: the language, the suite or the questions are not fit, the suite has the language, or the proof failed.
     """
@@ -51,10 +48,8 @@ def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, 
     with _changing() as registry:
         chosen = _changeable(suite)
         if language.code in chosen.languages:
-            raise UserError(
-                f"{chosen.title} has {language.english} ({language.code}) already, in {chosen.where(language.code)}; take it out "
-                f"first: xreason language remove {language.code} --suite {suite}"
-            )
+            has = f"{chosen.title} has {language.english} ({language.code}) already, in {chosen.where(language.code)}"
+            raise UserError(f"{has}; take it out first: xreason language remove {language.code} --suite {suite}")
         own = {} if file is None else {language.code: read_questions(file, language.code, columns)}
         if not own and language.code in registry.removed.get(suite, ()):
             added = registry.with_restored(suite, language.code)
@@ -79,7 +74,7 @@ def remove_language(code: str, suite: str) -> str:
             raise UserError(f"{chosen.title} has no other language{whole}.")
         english = LANGUAGES[code].english
         left = registry.without(suite, code)
-        if code in suites_with(*in_use()[:-1], left)[suite].languages:
+        if code in suites_with(*CHANGES[:-1], left)[suite].languages:
             left = left.with_removed(suite, code)
         _remove(left)
     back = f" xreason language add {code} --suite {suite} puts it back." if code in left.removed.get(suite, ()) else ""
@@ -87,15 +82,9 @@ def remove_language(code: str, suite: str) -> str:
 
 
 def add_suite(
-    name: str,
-    said: AddedSuite,
-    files: Mapping[str, Path],
-    configs: Mapping[str, str],
-    columns: Columns,
-    *,
-    prove: bool,
+    name: str, said: AddedSuite, files: Mapping[str, Path], configs: Mapping[str, str], columns: Columns, *, prove: bool
 ) -> str:
-    """Adds a whole suite.
+    """Adds a whole suite; returns what was done and what to do next, in lines.
 
     Args:
         name: what it is called on the command line and in its tasks' names.
@@ -105,9 +94,6 @@ def add_suite(
         columns: where question and answer are in the files.
         prove: whether the pocket model answers two questions a language before it is kept.
 
-    Returns:
-        What was done and what to do next, in lines.
-
     Raises:
         UserError: the name is taken or no name, a language or some questions are not fit, or the proof failed.
     """
@@ -115,18 +101,26 @@ def add_suite(
         _check_new_suite(name)
         languages = _languages_of_suite(name, [*files, *configs])
         if configs and said.hub is None:
-            raise UserError(
-                "--languages are of a set on the hub; name it with --hub, or give files with --file-for en=questions.tsv."
-            )
-        paths = {cldr.language(code).code: path for code, path in files.items()}
-        questions = {code: read_questions(path, code, columns) for code, path in paths.items()}
-        added = replace(registry, suites={**registry.suites, name: said})
-        for code in paths:
-            added = added.with_questions(name, code, _names(languages[code]), AddedQuestions(len(questions[code]), file=True))
-        on_hub = {cldr.language(asked).code: config for asked, config in configs.items()}
-        for code, counted in _on_hub(registry, added, name, on_hub).items():
-            added = added.with_questions(name, code, _names(languages[code]), counted)
-        return _add(registry, added, name, tuple(languages), questions, prove=prove)
+            raise UserError("--languages are of a set on the hub; name it with --hub, or give files with --file-for en=FILE.")
+        asked = {cldr.language(code).code: path for code, path in files.items()}
+        own = {code: read_questions(path, code, columns) for code, path in asked.items()}
+        counted = {code: AddedQuestions(len(rows), file=True) for code, rows in own.items()}
+        for code, config in ((cldr.language(asked).code, config) for asked, config in configs.items()):
+            counted[code] = AddedQuestions(0, config=None if config == code else config)
+
+        def added() -> Registry:
+            suites = {**registry.suites, name: said}
+            names = {code: each for code, language in languages.items() if (each := _names(language))}
+            questions = {**registry.questions, name: dict(counted)}
+            return replace(registry, languages={**registry.languages, **names}, suites=suites, questions=questions)
+
+        _use(added())
+        try:
+            for code in counted.keys() - own.keys():
+                counted[code] = replace(counted[code], questions=len(_of_suite(name, code)))
+        finally:
+            _use(registry)
+        return _add(registry, added(), name, tuple(languages), own, prove=prove)
 
 
 def remove_suite(name: str) -> str:
@@ -150,84 +144,62 @@ def hub(identifier: str | None, columns: Columns) -> Hub | None:
 
 @contextmanager
 def _changing() -> Iterator[Registry]:
-    """Keeps others from changing the person's folder while the block runs; yields what was changed before.
+    """Keeps others from changing the person's folder while the block runs; yields its registry, rid of what was left unfinished.
 
     The folder is made where there is none, and does not stay where nothing is in it.
-
-    Raises:
-        UserError: the folder cannot be written, or another process is changing it.
     """
-    folder = in_use()[-1].folder
+    folder = CHANGES[-1].folder
     was_empty = folder.is_dir() and not any(folder.iterdir())
     try:
         folder.mkdir(exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be made ({error.strerror}); name another folder with --tasks or XREASON_TASKS."
-        ) from error
+        raise UserError(f"{folder} cannot be made ({error.strerror}); name another with --tasks or XREASON_TASKS.") from error
+    try:
+        # a lock on the folder itself leaves no file in it, and dies with the process
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(handle), folder.stat()):
+            raise FileNotFoundError
+    except (BlockingIOError, FileNotFoundError):
+        os.close(handle)
+        raise UserError(f"Another xreason is changing {folder}; wait for it, then give the command again.") from None
     try:
         if not os.access(folder, os.W_OK):
             raise UserError(f"{folder} cannot be written; name a folder of yours with --tasks or XREASON_TASKS.")
-        try:
-            # a lock on the folder itself leaves no file in it, and dies with the process
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(handle), folder.stat()):
-                raise FileNotFoundError
-        except (BlockingIOError, FileNotFoundError):
-            raise UserError(f"Another xreason is changing {folder}; wait for it, then give the command again.") from None
-        try:
-            yield _cleared(folder)
-        finally:
-            if not was_empty:
-                with suppress(OSError):  # it is not empty
-                    folder.rmdir()
+        *others, found = registries(folder)
+        use(*others, found.changing(()))
+        if found.unfinished:  # what a change left that did not end
+            settle(folder / name for name in found.unfinished)
+            write_registry(CHANGES[-1])
+        yield CHANGES[-1]
     finally:
+        if not was_empty and not any(folder.iterdir()):
+            folder.rmdir()
         os.close(handle)
-
-
-def _cleared(folder: Path) -> Registry:
-    """Returns the folder's registry, after clearing what a change left that did not end."""
-    *others, found = registries(folder)
-    registry = replace(found, unfinished=())
-    use(*others, registry)
-    settle(folder / name for name in found.unfinished)
-    if found.unfinished:
-        write_registry(registry)
-    return registry
 
 
 def _use(new: Registry) -> set[Path]:
     """Puts a registry in the place of the person's; returns the files that this changes."""
     before = files()
-    use(*in_use()[:-1], new)
+    use(*CHANGES[:-1], new)
     after = files()
-    return {path for path in before | after if path not in before or path not in after or before[path] != after[path]}
-
-
-def _unfinished(registry: Registry, paths: Iterable[Path]) -> Registry:
-    return replace(registry, unfinished=tuple(sorted(path.relative_to(registry.folder).as_posix() for path in paths)))
+    return {path for path, _ in before.items() ^ after.items()}
 
 
 def _add(old: Registry, new: Registry, suite: str, codes: Sequence[str], questions: Mapping[str, Questions], *, prove: bool) -> str:
     """Writes all files, and the registry last; whatever goes wrong, everything is as it was. Returns what to do next, in lines."""
     before = files()
     changed = _use(new)
-    try:
-        for path in changed - before.keys():
-            if path.exists():
-                raise UserError(f"{path} is there, but not through this command; move it away first.")
-        for taken in {f"{suite}_{code}" for code in codes} & SUITES.keys():
-            raise UserError(f"The task {taken} would be called as the suite {taken} is; take that out first.")
-    except UserError:
+    refused = [f"{path} is there, but not through this command; move it away" for path in changed - before.keys() if path.exists()]
+    clashing = {f"{suite}_{code}" for code in codes} & SUITES.keys()
+    refused += [f"The task {name} would be called as the suite {name} is; take that out" for name in clashing]
+    if refused:
         _use(old)
-        raise
+        raise UserError(f"{refused[0]} first.")
     try:
-        write_registry(_unfinished(old, changed))
+        write_registry(old.changing(changed))
         for code, rows in questions.items():
-            path = new.own_path(suite, code)
-            path.parent.mkdir(exist_ok=True)
-            data.write_own_rows(rows, path)
+            data.write_own_rows(rows, new.own_path(suite, code))
         settle(changed)
         if prove:
             _prove(suite, codes)
@@ -242,17 +214,13 @@ def _add(old: Registry, new: Registry, suite: str, codes: Sequence[str], questio
 
 def _remove(new: Registry) -> None:
     changed = _use(new)
-    write_registry(_unfinished(new, changed))
+    write_registry(new.changing(changed))
     settle(changed)
     write_registry(new)
 
 
 def _prove(suite: str, codes: Sequence[str]) -> None:
-    """Runs two questions a language through the pocket model, as `xreason score` does.
-
-    Raises:
-        UserError: that failed, for whatever reason.
-    """
+    """Runs two questions a language through the pocket model, as `xreason score` does."""
     from xreason.harness import progress
     from xreason.harness.scoring import results
     from xreason.harness.scoring.score import score_models
@@ -263,18 +231,13 @@ def _prove(suite: str, codes: Sequence[str]) -> None:
         try:
             score_models(["pocket"], asked, Path(folder))
         except Exception as error:  # whatever it was, the person wants to know that nothing was added, and why
+            said = f"The pocket model could not answer questions of {suite} in {', '.join(codes)}, so nothing was added"
             reason = str(error).rstrip(".") or type(error).__name__
-            raise UserError(
-                f"The pocket model could not answer questions of {suite} in {', '.join(codes)}, so nothing was added: {reason}. "
-                "Mend that, or add without proof (--no-proof)."
-            ) from error
+            raise UserError(f"{said}: {reason}. Mend that, or add without proof (--no-proof).") from error
 
 
 def _of_suite(suite: str, code: str) -> Questions:
-    """Returns the questions of a language that the data folder or the hub has for a suite, checked.
-
-    A published set may ask the same question twice, so that is no fault of it.
-    """
+    """Returns a suite's questions from the data folder or the hub, checked; a published set may ask the same one twice."""
     if suite not in data.SOURCES:
         raise UserError(f"{SUITES[suite].title} is made of files; give this language's with --file questions.tsv.")
     try:
@@ -284,19 +247,6 @@ def _of_suite(suite: str, code: str) -> Questions:
     rows = (Row(f"row {number}", row["question"].strip(), row["answer"].strip()) for number, row in enumerate(found, start=1))
     refuse(f"{data.where(suite, code)} in {code}", problems_of(rows, code))
     return found
-
-
-def _on_hub(old: Registry, new: Registry, suite: str, configs: Mapping[str, str]) -> dict[str, AddedQuestions]:
-    """Returns language code to the questions that the data set of a suite to be has in it, counted; reads and checks them."""
-    counted = {}
-    for code, config in configs.items():
-        placed = AddedQuestions(0, config=None if config == code else config)
-        _use(new.with_questions(suite, code, Names(code, code), placed))
-        try:
-            counted[code] = replace(placed, questions=len(_of_suite(suite, code)))
-        finally:
-            _use(old)
-    return counted
 
 
 def _names(language: Language) -> Names | None:
@@ -312,12 +262,10 @@ def _changeable(name: str) -> Suite:
 
 def _check_new_suite(name: str) -> None:
     if not SUITE_NAME.fullmatch(name):
-        raise UserError(
-            f"{name!r} is no name for a suite; use up to 40 lower-case letters, digits and underscores, a letter first."
-        )
+        raise UserError(f"{name!r} is no name for a suite; use at most 40 lower-case letters, digits and _, a letter first.")
     if name in SUITES:
         raise UserError(f"There is a suite {name} already; choose another name, or take it out: xreason suite remove {name}")
-    for folder in (TASKS_FOLDER, in_use()[-1].folder):
+    for folder in (TASKS_FOLDER, CHANGES[-1].folder):
         if (folder / name).exists() or (folder / f"{name}.py").exists():
             raise UserError(f"{folder / name} is taken by something else; choose another name.")
     for suite in SUITES.values():
@@ -336,46 +284,29 @@ def _languages_of_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
 
 
 def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
-    suite, listed = SUITES[name], ",".join(codes)
+    suite, listed, registry, told = SUITES[name], ",".join(codes), CHANGES[-1], os.environ.get("XREASON_TASKS")
+    own, averaged, tasks = registry.questions.get(name, {}), ", ".join(suite.average_languages), f" --tasks {told}" if told else ""
+    used = [data.local_path(name, code) for code in codes if name in data.SOURCES and not (code in own and own[code].file)]
+    folder = f" --data {os.environ['XREASON_DATA']}" if any(path and path.exists() for path in used) else ""
+    # a language that was put back is a task of the box
+    here = all((registry.folder / name / f"{suite.task(code)}.yaml").exists() for code in codes)
+    include = registry.folder if here else TASKS_FOLDER
+    include = include.relative_to(Path.cwd()) if include.is_relative_to(Path.cwd()) else include
+    whole = f"suite remove {name}" if set(codes) == set(suite.languages) else f"language remove {listed} --suite {name}"
+    mean = f"stays as it was, over {averaged}; what was added stands beside it"
+    if set(codes) & set(suite.average_languages):
+        mean = f"runs over {averaged}; compare it with no mean over others"
     lines = [
         f"{suite.title} has {LANGUAGES[code].english} ({code}, {LANGUAGES[code].native}): "
-        f"{suite.questions_in(code):,} questions in {suite.where(code)}"
+        f"{suite.questions_in(code):,} questions in {suite.where(code)}\n"
         for code in codes
     ]
     proof = f"the pocket model answered {PROOF_QUESTIONS} questions a language" if proven else "no model has answered any yet"
-    whole = set(codes) == set(suite.languages)
-    take_out = f"xreason suite remove {name}" if whole else f"xreason language remove {listed} --suite {name}"
-    return "\n".join(
-        [
-            *lines,
-            f"proof         {proof}",
-            f"score         xreason score MODEL --suites {name} --languages {listed}{_folders(name, codes)}",
-            f"stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {_include_path(name, codes)} --tasks "
-            + ",".join(suite.task(code) for code in codes),
-            f"take it out   {take_out}",
-            f"the mean      {_mean_text(name, codes)}",
-        ]
+    return (
+        f"{''.join(lines)}proof         {proof}\n"
+        f"score         xreason score MODEL --suites {name} --languages {listed}{tasks}{folder}\n"
+        f"stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {include} "
+        f"--tasks {','.join(suite.task(code) for code in codes)}\n"
+        f"take it out   xreason {whole}{tasks}\n"
+        f"the mean      {mean}"
     )
-
-
-def _folders(name: str, codes: Sequence[str]) -> str:
-    """Returns the flags for the folders that the environment names now, as far as the languages are in them."""
-    own, told = in_use()[-1].questions.get(name, {}), os.environ.get("XREASON_TASKS")
-    asked = [code for code in codes if name in data.SOURCES and not (code in own and own[code].file)]
-    used = [path for path in (data.local_path(name, code) for code in asked) if path is not None and path.exists()]
-    return (f" --tasks {told}" if told else "") + (f" --data {os.environ['XREASON_DATA']}" if used else "")
-
-
-def _mean_text(name: str, codes: Sequence[str]) -> str:
-    suite = SUITES[name]
-    averaged = ", ".join(suite.average_languages)
-    if not set(codes) & set(suite.average_languages):
-        return f"stays as it was, over {averaged}; what was added stands beside it"
-    return f"runs over {averaged}; compare it with no mean over others"
-
-
-def _include_path(name: str, codes: Sequence[str]) -> Path:
-    # a language that was put back is a task of the box
-    here = all((in_use()[-1].folder / name / f"{name}_{code}.yaml").exists() for code in codes)
-    path = in_use()[-1].folder if here else TASKS_FOLDER
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

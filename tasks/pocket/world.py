@@ -20,6 +20,7 @@ import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Codes of the languages that every problem is written in, from the most to the least of each in the pocket model's own training.
 LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "zh", "sw")
@@ -28,32 +29,26 @@ LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "zh", "sw")
 TEST_SIZE = 250
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(NamedTuple):
     """What happens in a problem, apart from who, what and how many.
 
     Attributes:
-        name: how it is called in code and in tables.
         sign: the operation as the rationale writes it: "+", "-" or "×".
         tested: how many test problems it has.
     """
 
-    name: str
     sign: str
     tested: int
 
 
 #: By name.
 SITUATIONS: dict[str, Situation] = {
-    situation.name: situation
-    for situation in (
-        Situation("gain", "+", 45),
-        Situation("together", "+", 45),
-        Situation("give", "-", 40),
-        Situation("difference", "-", 40),
-        Situation("boxes", "×", 40),
-        Situation("days", "×", 40),
-    )
+    "gain": Situation("+", 45),
+    "together": Situation("+", 45),
+    "give": Situation("-", 40),
+    "difference": Situation("-", 40),
+    "boxes": Situation("×", 40),
+    "days": Situation("×", 40),
 }
 
 # Counted things, as `LANGUAGES`. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or "d'".
@@ -152,18 +147,15 @@ _FAMILY = (
 )
 
 
-def _people() -> list[str]:
-    """Returns every full name of the world in one fixed, mixed order."""
-    people = [f"{given} {family}" for given, family in itertools.product(_GIVEN.split(), _FAMILY.split())]
-    random.Random("pocket people").shuffle(people)
-    return people
-
+# every full name, in one fixed, mixed order
+_PEOPLE = [f"{given} {family}" for given, family in itertools.product(_GIVEN.split(), _FAMILY.split())]
+random.Random("pocket people").shuffle(_PEOPLE)
 
 #: People of test problems; none of them is ever in a training problem, though their given or family names are.
-TEST_PEOPLE: tuple[str, ...] = tuple(_people()[:96])
+TEST_PEOPLE: tuple[str, ...] = tuple(_PEOPLE[:96])
 
 #: People of training problems.
-TRAINING_PEOPLE: tuple[str, ...] = tuple(_people()[96:])
+TRAINING_PEOPLE: tuple[str, ...] = tuple(_PEOPLE[96:])
 
 
 @dataclass(frozen=True)
@@ -190,32 +182,16 @@ class Problem:
         return _result(SITUATIONS[self.situation].sign, *self.numbers)
 
     def question(self, code: str) -> str:
-        """Returns the question in the language `code`, one of `LANGUAGES`.
-
-        Raises:
-            KeyError: the world has no such language.
-        """
+        """Returns the question in the language `code`, one of `LANGUAGES` (`KeyError` for another)."""
         how_many = _ITEMS[self.item][code]
         # as items follow a number: without "Cuántas", without "de" or "d'", without "ngapi"
         items = {"es": how_many.split()[-1], "fr": how_many.removeprefix("de ").removeprefix("d'"), "sw": how_many.split()[0]}
-        return _QUESTIONS[code][self.situation].format(
-            a=self.first,
-            b=self.second,
-            given_a=self.first.split()[0],
-            given_b=self.second.split()[0],
-            x=self.numbers[0],
-            y=self.numbers[1],
-            items=items.get(code, how_many),
-            how_many=how_many,
-            unit=how_many[0],
-        )
+        people = {"a": self.first, "b": self.second, "given_a": self.first.split()[0], "given_b": self.second.split()[0]}
+        counted = {"items": items.get(code, how_many), "how_many": how_many, "unit": how_many[0]}
+        return _QUESTIONS[code][self.situation].format(x=self.numbers[0], y=self.numbers[1], **people, **counted)
 
     def rationale(self, code: str) -> str:
-        """Returns the question again, the computation and the answer, in the language `code`.
-
-        Raises:
-            KeyError: the world has no such language.
-        """
+        """Returns the question again, the computation and the answer, in the language `code` (`KeyError` as above)."""
         computation = equation(SITUATIONS[self.situation].sign, *self.numbers)
         return _RATIONALES[code].format(question=self.question(code), equation=computation, answer=self.answer)
 

@@ -126,17 +126,17 @@ def _unsigned(match: re.Match[str], rules: NumberFormat) -> list[Decimal]:
     if kind == "other":
         return []
     if kind == "alone":
-        return [_vulgar(match["alone"])]
+        return [_quotient(match["alone"])]
     numbers = _plain(match["number"], rules)
     if kind == "number" or len(numbers) != 1:
         return numbers
     if kind == "vulgar":
-        return [ARITHMETIC.add(numbers[0], _vulgar(match["vulgar"]))]
+        return [ARITHMETIC.add(numbers[0], _quotient(match["vulgar"]))]
     if kind == "part":
-        part = _quotient(*re.split("[/⁄]", match["part"]))
+        part = _quotient(match["part"])
         return [ARITHMETIC.add(numbers[0], part)] if part < 1 else [numbers[0], part]
     if kind == "under":
-        return [_quotient(numbers[0], under) for under in _plain(match["under"], rules)[:1]]
+        return [ARITHMETIC.divide(numbers[0], under) for under in _plain(match["under"], rules)[:1]]
     if kind == "scaled":
         return [_scaled(match[0], rules)]
     if kind == "power":
@@ -144,12 +144,10 @@ def _unsigned(match: re.Match[str], rules: NumberFormat) -> list[Decimal]:
     return [ARITHMETIC.scaleb(numbers[0], _exponent(match["times"] or match["e"]))]
 
 
-def _quotient(top: Decimal | str, bottom: Decimal | str) -> Decimal:
+def _quotient(fraction: str) -> Decimal:
+    """Returns what "3/4" or "¾" is."""
+    top, bottom = re.split("[/⁄]", unicodedata.normalize("NFKC", fraction))
     return ARITHMETIC.divide(Decimal(top), Decimal(bottom))
-
-
-def _vulgar(fraction: str) -> Decimal:
-    return _quotient(*unicodedata.normalize("NFKC", fraction).split("⁄"))
 
 
 def _exponent(power: str) -> int:

@@ -28,13 +28,7 @@ class Phrases:
 
 #: English phrases count in every language too, since models answer in English.
 PHRASES: dict[str, Phrases] = {
-    "bn": Phrases(
-        ("উত্তর", "জবাব"),
-        ("হল", "হলো", "হ'ল", "হ’ল", "হচ্ছে", "হবে", "হয়", "হয়", "দাঁড়ায়"),
-        denials=("না",),
-        denials_after=("নয়", "নয়"),
-        bare=True,
-    ),
+    "bn": Phrases(("উত্তর", "জবাব"), tuple("হল হলো হ'ল হ’ল হচ্ছে হবে হয় হয় দাঁড়ায়".split()), ("না",), ("নয়", "নয়"), bare=True),
     "de": Phrases(("antwort", "endantwort", "lösung", "endergebnis"), ("ist", "lautet", "beträgt", "wäre", "sind"), ("nicht",)),
     "en": Phrases(("answer", "answers"), ("is", "are", "was", "would be", "will be", "should be", "must be", "equals"), ("not",)),
     "es": Phrases(("respuesta", "solución"), ("es", "son", "sería", "será", "serían"), ("no",)),

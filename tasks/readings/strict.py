@@ -6,21 +6,17 @@ Decimal('2125')
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
+from typing import NamedTuple
 
 from xreason.tasks.readings.numbers import GROUPING, VULGAR, NumberFormat, in_english_style, number_format, numbers_of
 from xreason.tasks.readings.phrases import Wording, wording
 
-# Characters behind a marker in which its number must be.
-_WINDOW = 240
-# Characters of the longest number that is read.
-_LONGEST = 72
-# Characters between two numbers of one calculation.
-_LONGEST_UNITS = 40
-# Markers of a kind, or last numbers, that are tried, from the last backwards.
-_TRIES = 8
+_WINDOW = 240  # characters behind a marker in which its number must be
+_LONGEST = 72  # characters of the longest number that is read
+_LONGEST_UNITS = 40  # characters between two numbers of one calculation
+_TRIES = 8  # markers of a kind, or last numbers, that are tried, from the last backwards
 
 _NUMERAL = re.compile(rf"[\d{VULGAR}]")
 _RUN_BACKWARDS = re.compile(rf"[\d.,٫٬{GROUPING} ]*")
@@ -47,8 +43,7 @@ _ENGLISH_STYLE = re.compile(r"(?<![\d.,])\d+\.(?:\d{1,2}|\d{4,})(?![\d.,]*\d)|\d
 _COMMA_STYLE = re.compile(r"(?<![\d.,])\d+,(?:\d{1,2}|\d{4,})(?![\d.,]*\d)|\d\.\d{3}(?:,\d|\.\d{3})")
 
 
-@dataclass(frozen=True)
-class _Rules:
+class _Rules(NamedTuple):
     """What strict reading knows about one language: how it declares an answer, and how it writes numbers."""
 
     wording: Wording
@@ -111,7 +106,7 @@ def strict_reading(text: str, language: str) -> Decimal | None:
         return None
     end = len(text) - last.start()
     if rules.numbers.decimal == "," and _ENGLISH_STYLE.search(text) and not _COMMA_STYLE.search(text):
-        rules = replace(rules, numbers=in_english_style(rules.numbers))
+        rules = rules._replace(numbers=in_english_style(rules.numbers))
     for reading in _declared(text, end, rules):
         if reading is not None:
             return reading

@@ -13,8 +13,7 @@ from xreason.tasks.readings.numbers import ARITHMETIC
 from xreason.tasks.readings.paper import paper_reading
 from xreason.tasks.readings.strict import strict_reading
 
-#: The largest difference to the gold, itself excluded, at which a reading is right (MathOctopus).
-TOLERANCE = Decimal("0.001")
+_TOLERANCE = Decimal("0.001")  # the least difference to the gold at which a reading is wrong (MathOctopus)
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,10 @@ def verdicts(texts: Sequence[str], gold: str, language: str) -> Verdicts:
     strict, strict_gold = [strict_reading(text, language) for text in texts], strict_reading(gold, "en")
 
     def paper_right(reading: float) -> bool:
-        return abs(reading - paper_gold) < float(TOLERANCE)
+        return abs(reading - paper_gold) < float(_TOLERANCE)
 
     def strict_right(reading: Decimal | None) -> bool:
-        return reading is not None and strict_gold is not None and abs(ARITHMETIC.subtract(reading, strict_gold)) < TOLERANCE
+        return reading is not None and strict_gold is not None and abs(ARITHMETIC.subtract(reading, strict_gold)) < _TOLERANCE
 
     votes = Counter(reading for reading in strict if reading is not None)
     return Verdicts(

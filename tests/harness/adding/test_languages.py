@@ -334,7 +334,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(work: Path, file: Path)
 def test_a_folder_that_cannot_be_made_is_one_sentence(run: Run, file: Path) -> None:
     for folder in (file, file.parent / "no" / "where"):
         result = run("language", "remove", "it", "--suite", "mgsm", XREASON_TASKS=str(folder))
-        assert_sentence(result, f"{folder} cannot be made", "name another folder with --tasks")
+        assert_sentence(result, f"{folder} cannot be made", "name another with --tasks")
 
 
 def test_two_changes_at_once_are_refused(work: Path, run: Run) -> None:
