@@ -1,6 +1,6 @@
 # make compare   sets up .venv when needed, then runs the pocket comparison
 # make test      the same, then the tests
-# make check     format, lint, strict types
+# make check     format, lint, strict types, who imports whom
 # make setup     .venv alone; EXTRA=cuda takes vLLM's build for NVIDIA GPUs
 # make lock      resolves requirements-cpu.lock anew
 
@@ -36,6 +36,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 setup: $(STAMP)
 
@@ -57,4 +58,4 @@ lock:
 		--custom-compile-command "make lock" pyproject.toml
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -15,7 +15,7 @@ from pathlib import Path
 from xreason.harness.serving import engine
 from xreason.harness.serving.models import Model, checkpoint_model, plain_model
 from xreason.harness.store import provenance
-from xreason.harness.training.training import CHECKPOINT, make_plan, train_once
+from xreason.harness.training.train import plan_training, train
 from xreason.trainers.methods import load_method
 
 REPETITIONS = 10
@@ -52,8 +52,9 @@ def main() -> None:
 
 def _trained(base: Model, method: str, folder: Path) -> Model:
     settings = {**QUICK, **({"layers": 1} if method == "slam" else {})}
-    train_once(make_plan(method, load_method(method, settings), base, ("en", "sw"), source="pocket", data=None, seed=0), folder)
-    return checkpoint_model(folder / CHECKPOINT, method)[0]
+    task = plan_training(method, 0, folder, load_method(method, settings), base, ("en", "sw"), source="pocket", data=None)
+    train(task)
+    return checkpoint_model(task.folder, method)[0]
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from xreason.harness.scoring.scoring import Asking
+from xreason.harness.scoring.questions import Asking
 from xreason.leaderboards.records import Reading
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
@@ -38,8 +38,10 @@ from xreason.trainers.stages import Method
 EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
 
 #: Names that a row of the board, and a folder of the run store, may have.
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 BASE_ROW = "base"
+
+Positive = Annotated[int, Field(gt=0)]
 
 
 class Experiment(BaseModel):
@@ -56,7 +58,7 @@ class Experiment(BaseModel):
         source: where training text comes from: the papers' sets, or the pocket world.
         data: folder with local copies of the sets (XREASON_DATA for None).
         limit: only the first so many questions a language.
-        max_new_tokens: longest response, in tokens; each suite's own for None.
+        max_new_tokens: longest response, in tokens, of all suites or of those it names; each suite's own for None.
         dtype: what vLLM serves in; "auto" is what the base stores.
         prompt: name of the prompt style that questions are put in.
         shots: worked examples before every question.
@@ -67,7 +69,7 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=rf"\A{NAME}\z")
     base: str = Field(min_length=1)
     methods: dict[str, dict[str, Any]] = Field(min_length=1)
     suites: tuple[str, ...] = Field(default=("mgsm", "msvamp"), min_length=1)
@@ -77,7 +79,7 @@ class Experiment(BaseModel):
     source: Literal["papers", "pocket"] = "papers"
     data: Path | None = None
     limit: int | None = Field(default=None, gt=0)
-    max_new_tokens: int | None = Field(default=None, gt=0)
+    max_new_tokens: Positive | dict[str, Positive] | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     prompt: str = DEFAULT_STYLE
     shots: int = Field(default=0, ge=0)
@@ -107,20 +109,12 @@ class Experiment(BaseModel):
         return tuple(dict.fromkeys(value))
 
     def asking(self) -> Asking:
-        """Returns how questions are put.
-
-        Raises:
-            UserError: the style does not exist, or its settings do not go together.
-        """
-        return Asking(self.prompt, self.shots, self.samples, self.temperature)
+        """Returns how questions are put; a UserError where its settings do not go together."""
+        return Asking(style=self.prompt, shots=self.shots, samples=self.samples, temperature=self.temperature)
 
     def method(self, row: str) -> Method:
         """Returns the method of one row, its settings applied."""
         return _method(row, self.methods[row])
-
-    def base_of(self, row: str) -> str:
-        """Returns what the method of one row starts from."""
-        return self.method(row).base or self.base
 
     def data_folder(self) -> Path | None:
         """Returns the folder with local copies of the sets, or None."""
@@ -137,7 +131,7 @@ class Experiment(BaseModel):
 
 
 def _method(row: str, settings: Mapping[str, Any]) -> Method:
-    if row == BASE_ROW or not re.match(NAME, row):
+    if row == BASE_ROW or not re.fullmatch(NAME, row):
         raise UserError(
             f"A method cannot be called {row!r}: give it a name of letters, digits, '.', '_', '+' and '-', and not {BASE_ROW!r}."
         )
@@ -162,12 +156,7 @@ def experiment_file(reference: str) -> Path:
 
 
 def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[str] | None = None) -> Experiment:
-    """Returns the experiment of a YAML file.
-
-    Args:
-        path: the file.
-        overrides: keys in place of what it says.
-        methods: only these rows; those that the file has keep its settings.
+    """Returns the experiment of a YAML file, with some keys overridden, and of its rows only some: those keep its settings.
 
     Raises:
         UserError: the file is no YAML mapping, or a key, type or value is wrong; names the key and its line.
@@ -228,6 +217,8 @@ def _validated(values: Mapping[str, Any], file_place: Callable[[Sequence[Any]], 
 def _checks(experiment: Experiment) -> Iterator[tuple[list[Any], Callable[[], object]]]:
     """Yields what is checked against the registries: the keys it stands under, and a call that raises UserError."""
     yield ["prompt"], experiment.asking
+    for name in experiment.max_new_tokens if isinstance(experiment.max_new_tokens, dict) else ():
+        yield ["max_new_tokens", name], partial(suite_of, name)
     for index, name in enumerate(experiment.suites):
         yield ["suites", index], partial(suite_of, name)
         yield ["languages"], lambda name=name: languages_of(suite_of(name), experiment.languages)  # type: ignore[misc]

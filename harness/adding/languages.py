@@ -222,14 +222,15 @@ def _remove(new: Registry) -> None:
 def _prove(suite: str, codes: Sequence[str]) -> None:
     """Runs two questions a language through the pocket model, as `xreason score` does."""
     from xreason.harness import progress
-    from xreason.harness.scoring import results
-    from xreason.harness.scoring.score import score_models
+    from xreason.harness.plan import plan_scoring
+    from xreason.harness.run import run
+    from xreason.harness.scoring.questions import scorings
 
     progress.say(f"the pocket model answers {PROOF_QUESTIONS} questions as proof (--no-proof leaves that out)")
-    asked = results.Questions((suite,), tuple(codes), PROOF_QUESTIONS, PROOF_TOKENS)
     with tempfile.TemporaryDirectory(prefix="xreason-proof-") as folder:
         try:
-            score_models(["pocket"], asked, Path(folder))
+            asked = scorings((suite,), codes, limit=PROOF_QUESTIONS, max_new_tokens=PROOF_TOKENS)
+            run(plan_scoring(["pocket"], asked, Path(folder)))
         except Exception as error:  # whatever it was, the person wants to know that nothing was added, and why
             said = f"The pocket model could not answer questions of {suite} in {', '.join(codes)}, so nothing was added"
             reason = str(error).rstrip(".") or type(error).__name__

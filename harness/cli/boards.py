@@ -19,7 +19,7 @@ def board(
     as_json: options.Json = False,
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
-    from xreason.harness.scoring.results import boards_of
+    from xreason.harness.scoring.records import boards_of
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
     from xreason.leaderboards.records import read_record, read_records
 

@@ -32,10 +32,10 @@ def compare(
 ) -> None:
     """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
     from xreason.harness import progress
-    from xreason.harness.compare import compare as run
     from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
+    from xreason.harness.plan import plan_comparison
+    from xreason.harness.run import run
     from xreason.harness.serving.models import row_name
-    from xreason.harness.training.training import Running
 
     if not progress.is_first_process():
         raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
@@ -61,7 +61,7 @@ def compare(
         settled = read_experiment(experiment_file(experiment or "pocket"), given, chosen)
     if settled.data is not None:
         options.use_data(settled.data)
-    boards = run(settled, out, Running(launch, options.listed(report_to) or ()))
+    boards = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())
     options.show_boards(as_json, boards)
     options.say_where(out / settled.name)
 
@@ -88,8 +88,10 @@ def train(
 ) -> None:
     """Trains one method into one checkpoint, and reports what it took."""
     from xreason.harness import progress
+    from xreason.harness.plan import plan_training_alone
+    from xreason.harness.run import run
     from xreason.harness.showing.tables import training_table
-    from xreason.harness.training.training import Running, train_alone
+    from xreason.harness.training.train import read_training
 
     settings = {
         "layers": options.layers_of(layers),
@@ -100,7 +102,7 @@ def train(
         "max_steps": max_steps,
         "rows": rows,
     }
-    training, folder = train_alone(
+    plan = plan_training_alone(
         method,
         {key: value for key, value in settings.items() if value is not None},
         model,
@@ -109,9 +111,11 @@ def train(
         source=source,
         data=data,
         seed=seed,
-        running=Running(launch, options.listed(report_to) or ()),
+        devices=launch,
     )
+    run(plan, report_to=options.listed(report_to) or ())
     if progress.is_first_process():
+        training, folder = read_training(plan.trainings[0].report), plan.trainings[0].folder
         options.show(as_json, training.model_dump(mode="json") | {"checkpoint": str(folder)}, training_table(training))
         options.say_where(folder)
 
@@ -135,19 +139,19 @@ def score(
     as_json: options.Json = False,
 ) -> None:
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
-    from xreason.harness.scoring.results import Questions
-    from xreason.harness.scoring.score import score_endpoint, score_models
-    from xreason.harness.scoring.scoring import Asking
+    from xreason.harness.plan import plan_endpoint, plan_scoring
+    from xreason.harness.run import run
+    from xreason.harness.scoring.questions import Asking, scorings
     from xreason.tasks.prompts import DEFAULT_STYLE
 
     if not models and endpoint is None:
         raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
-    asking = Asking(prompt or DEFAULT_STYLE, shots or 0, samples or 1, temperature or 0.0)
-    questions = Questions(options.listed(suites) or ("mgsm", "msvamp"), options.listed(languages), limit, max_new_tokens, asking)
-    ranked_by = reading or "paper"
+    asking = Asking(style=prompt or DEFAULT_STYLE, shots=shots or 0, samples=samples or 1, temperature=temperature or 0.0)
+    named = options.listed(suites) or ("mgsm", "msvamp")
+    asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=max_new_tokens, asking=asking)
     if endpoint is not None:
-        boards, folder = score_endpoint(endpoint, list(models or ()), questions, out, reading=ranked_by)
+        plan = plan_endpoint(endpoint, models or (), asked, out, reading=reading or "paper")
     else:
-        boards, folder = score_models(list(models or ()), questions, out, dtype=dtype or "auto", reading=ranked_by)
-    options.show_boards(as_json, boards)
-    options.say_where(folder)
+        plan = plan_scoring(models or (), asked, out, dtype=dtype or "auto", reading=reading or "paper")
+    options.show_boards(as_json, run(plan))
+    options.say_where(plan.folder)

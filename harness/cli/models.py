@@ -21,12 +21,17 @@ def layers(
     as_json: options.Json = False,
 ) -> None:
     """Finds which layers hold languages: table, JSON, and a plot (PNG and SVG)."""
-    from xreason.harness.training.layers import find, layers_table
+    from xreason.harness.plan import plan_finding
+    from xreason.harness.run import run
+    from xreason.harness.training.found import layers_table
+    from xreason.harness.training.layers import find_layers
 
     chosen = options.listed(languages)
-    found, folder = find(model, out, suite=suite, languages=chosen, questions=questions, source=source, data=data)
+    plan = plan_finding(model, out, suite=suite, languages=chosen, questions=questions, source=source, data=data)
+    run(plan)
+    found = find_layers(plan.layers[0])
     options.show(as_json, found.as_dict(), layers_table(found))
-    options.say_where(folder)
+    options.say_where(plan.layers[0].folder)
 
 
 def count(

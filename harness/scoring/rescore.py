@@ -14,14 +14,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from xreason.harness.scoring.results import write_boards
-from xreason.harness.scoring.scoring import Asking, identifier_of, read_again
+from xreason.harness.scoring.questions import Asking
+from xreason.harness.scoring.records import RECORD_FILE, write_boards
+from xreason.harness.scoring.verdicts import identifier_of, read_again
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading, Record, write_record
 from xreason.tasks.errors import UserError
 from xreason.tasks.suites import suite_of
 
-RECORD_FILE, BOARD_FILE = "record.json", "leaderboard.json"
+BOARD_FILE = "leaderboard.json"
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _asking(provenance: Mapping[str, Any]) -> Asking:
     # records of format 1 were all greedy, without worked examples
-    return Asking(
-        provenance["prompt"], provenance.get("shots", 0), provenance.get("samples", 1), provenance.get("temperature", 0.0)
-    )
+    given = {name: provenance[name] for name in ("shots", "samples", "temperature") if name in provenance}
+    return Asking(style=provenance["prompt"], **given)
 
 
 def _verdicts(score: Mapping[str, Any]) -> str:

@@ -1,114 +1,91 @@
-"""Scores models that are already there: hub ids, folders, checkpoints, or a running server.
+"""The step that scores one model on one suite: what it is in a plan, and the doing of it.
 
-runs/score/pocket/0/scores/mgsm/pocket/results_*.json and samples_mgsm_sw_*.jsonl
-runs/score/pocket/0/record.json
-runs/score/leaderboard.md and leaderboard.json
+runs/pocket/slam/0/scores/pocket/   lm-eval's own files, the verdicts, and where, when and with what they were made
 """
 
-from collections.abc import Sequence
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from xreason.harness.scoring.results import Contender, Questions, record_of, score_all, score_contender, write_boards
-from xreason.harness.serving.models import Model, checkpoint_model, is_checkpoint, plain_model, row_name
-from xreason.harness.store.steps import key_of, only_writer
-from xreason.harness.training.training import TRAINING_FILE, read_training
-from xreason.leaderboards.board import Board
-from xreason.leaderboards.records import Reading, Training
-from xreason.tasks.errors import UserError
-from xreason.tasks.names import unknown
+from pydantic import BaseModel
 
-FOLDER = "score"
+from xreason.harness import progress
+from xreason.harness.scoring.evaluate import evaluate
+from xreason.harness.scoring.questions import Scoring
+from xreason.harness.serving.models import Model
+from xreason.harness.store import provenance
+from xreason.harness.store.steps import Step, key_of, step
+
+SCORED_FILE = "scored.json"
 
 
-def score_models(
-    references: Sequence[str], questions: Questions, out: Path, *, dtype: str = "auto", reading: Reading = "paper"
-) -> tuple[list[Board], Path]:
-    """Scores every model that the references name, with one engine where their shapes allow.
+class Score(Step):
+    """To score one model on one suite.
 
-    Returns:
-        One board for each suite, and the folder that holds everything.
-
-    Raises:
-        UserError: a reference names no model, vLLM cannot serve it, or some questions cannot be had.
+    Attributes:
+        row: the model's name on the board.
+        seed: of its training.
+        scoring: what it is asked, and how.
     """
-    folder = out / (FOLDER + questions.asking.suffix)
-    with only_writer(folder):
-        contenders = [_contender(reference, folder) for reference in dict.fromkeys(references)]
-        scorings = questions.scorings()
-        return write_boards(score_all(contenders, scorings, dtype=dtype), folder, reading=reading), folder
+
+    row: str
+    seed: int
+    scoring: Scoring
 
 
-def score_endpoint(
-    url: str, names: Sequence[str], questions: Questions, out: Path, *, reading: Reading = "paper"
-) -> tuple[list[Board], Path]:
-    """Scores models that a running server answers for, over the OpenAI completions API; always anew, as a server may change.
+class Circumstances(BaseModel):
+    """Where, when and with what a scoring was done; kept beside its scores."""
+
+    data: str
+    commit: str
+    machine: str
+    date: str
+    versions: dict[str, str]
+
+
+def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: Scoring, dtype: str) -> Score:
+    """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
     Args:
-        url: of the server, with or without /v1.
-        names: of the models there; all that it lists for none.
-        questions: what is asked.
-        out: the run store.
-        reading: what the boards rank by.
+        row: the model's name on the board.
+        seed: of its training.
+        folder: of the row in the run store.
+        made: the model, or the step whose folder will be its checkpoint.
+        scoring: what it is asked, and how.
+        dtype: what it is served in.
 
     Raises:
-        UserError: the server does not answer, does not list a model of that name, or is to sample or use a chat template; or
-            some questions cannot be had.
+        UserError: some questions cannot be had, or cannot be put that way.
     """
-    from lm_eval.api.registry import get_model
-
-    if questions.asking.samples > 1:
-        # it sends one seed with every request, so that all samples would be the same
-        raise UserError("lm-eval cannot take several samples from a server; score the model itself, without --endpoint.")
-    if questions.asking.prompt.chat:
-        raise UserError("A server's chat template cannot be used yet; score the model itself, or choose another --prompt.")
-    address = url.rstrip("/").removesuffix("/v1") + "/v1"
-    listed = _listed_models(address)
-    for name in names:
-        if name not in listed:
-            raise unknown(f"model at {url}", name, listed)
-    folder = out / (FOLDER + questions.asking.suffix)
-    with only_writer(folder):
-        records = []
-        scorings = questions.scorings()
-        for name in names or listed:
-            # tokenizing is the server's: it gets the prompt as text
-            lm = get_model("local-completions")(
-                base_url=f"{address}/completions", model=name, tokenizer_backend="none", num_concurrent=32, max_length=10**6
-            )
-            model = Model(f"{name} at {url}", Path(), key_of([address, name, datetime.now(UTC)]))
-            contender = Contender(row_name(name), 0, folder / row_name(name) / "0", model, model, None)
-            score_contender(lm, contender, scorings, "server")
-            records.append(record_of(contender, scorings, "server"))
-        return write_boards(records, folder, reading=reading), folder
+    model = [made.hash, made.signature()] if isinstance(made, Model) else made.key
+    said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
+    needs = () if isinstance(made, Model) else (made.folder,)
+    key, place = key_of(said | scoring.identity()), folder / "scores" / scoring.name
+    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring)
 
 
-def _listed_models(address: str) -> list[str]:
-    import requests
-
-    try:
-        answer = requests.get(f"{address}/models", timeout=30)
-        answer.raise_for_status()
-        names = [str(model["id"]) for model in answer.json()["data"]]
-    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"No server answers at {address}/models ({type(error).__name__}); start one with: vllm serve MODEL"
-        ) from error
-    if not names:
-        raise UserError(f"The server at {address} lists no model; start it with one: vllm serve MODEL")
-    return names
-
-
-def _contender(reference: str, folder: Path) -> Contender:
-    row = row_name(reference)
-    place = folder / row / "0"
-    if not is_checkpoint(Path(reference)):
-        model = plain_model(reference)
-        return Contender(row, 0, place, model, model, None)
-    model, base = checkpoint_model(Path(reference), row)
-    return Contender(row, 0, place, model, base, _training_beside(Path(reference)))
+def score(task: Score, lm: Any) -> None:
+    """Scores what `lm`, an lm-eval model, answers for; the scores stand when all questions are answered."""
+    scoring, suite = task.scoring, task.scoring.benchmark
+    began = time.perf_counter()
+    with step(task.folder, task.key, task.needs) as directory, progress.bar(f"scoring {task.row} on {suite.title}") as report:
+        lm.progress = report
+        evaluate(lm, task.row, scoring, directory)
+        circumstances = Circumstances(
+            data=", ".join(dict.fromkeys(suite.where(code) for code in scoring.languages)),
+            commit=provenance.commit(),
+            machine=provenance.machine(),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=provenance.scoring_versions(),
+        )
+        (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
+    seconds = time.perf_counter() - began
+    progress.say(f"{task.row}, seed {task.seed}: {scoring.questions:,} questions of {suite.title} in {seconds:.0f} s")
+    if getattr(lm, "shortened", 0):
+        progress.say(f"{task.row}: {lm.shortened:,} prompts were too long for the model and lost their beginning")
 
 
-def _training_beside(checkpoint: Path) -> Training | None:
-    path = checkpoint.parent / TRAINING_FILE
-    return read_training(path) if path.exists() else None
+def circumstances_of(task: Score) -> Circumstances:
+    """Returns where, when and with what a finished step was done."""
+    return Circumstances.model_validate_json((task.folder / SCORED_FILE).read_bytes())

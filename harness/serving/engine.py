@@ -78,6 +78,12 @@ Progress = Callable[[int, int], None]
 class Engine(VLLM):  # type: ignore[misc]
     """lm-eval's vLLM model whose weights can be replaced.
 
+    Args:
+        model: the first model to serve; all others must share its signature.
+        dtype: "auto" serves what the folder stores (vLLM's own "auto" would turn float32 into bfloat16).
+        max_length: longest prompt and response together, in tokens; the model's own limit for None.
+        arguments: anything else that `vllm.LLM` takes.
+
     Attributes:
         seconds_to_start: how long vLLM took to start.
         progress: told how many of a batch's prompts are answered, and how many there are; None for nobody.
@@ -86,14 +92,6 @@ class Engine(VLLM):  # type: ignore[misc]
     """
 
     def __init__(self, model: Model, *, dtype: str = "auto", max_length: int | None = None, **arguments: Any) -> None:
-        """Starts vLLM with `model`.
-
-        Args:
-            model: the first model to serve; all others must share its signature.
-            dtype: "auto" serves what the folder stores (vLLM's own "auto" would turn float32 into bfloat16).
-            max_length: longest prompt and response together, in tokens; the model's own limit for None.
-            arguments: anything else that `vllm.LLM` takes.
-        """
         began = time.perf_counter()
         self._folder, self._signature = model.folder, model.signature()
         self._changed: frozenset[str] = frozenset()
@@ -199,13 +197,6 @@ def _sampling(params: Any, prompt: tuple[int, ...], samples: int) -> Any:
     return own
 
 
-def free_memory() -> None:
-    """Gives back what a training, or an engine that has ended, left behind on the GPU: vLLM takes a share of what is free."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def start(model: Model, **arguments: Any) -> Engine:
     """Starts an engine.
 
@@ -213,6 +204,10 @@ def start(model: Model, **arguments: Any) -> Engine:
         UserError: vLLM cannot serve the model on this machine; with its own reason.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    # a training, or an engine that has ended, leaves memory behind on the GPU: vLLM takes a share of what is free
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     try:
         return Engine(model, **arguments)
     except (ValueError, RuntimeError) as error:

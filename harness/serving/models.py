@@ -8,8 +8,9 @@ xreason score runs/pocket/slam/0/checkpoint           a checkpoint: its base, an
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
 
 from xreason.trainers.checkpoints.base import CHECKPOINT_FILE, base_hash, resolve_model
 from xreason.trainers.checkpoints.delta import read_checkpoint, verify_base
@@ -18,8 +19,7 @@ from xreason.trainers.checkpoints.delta import read_checkpoint, verify_base
 _SHAPELESS = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache"}
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(BaseModel):
     """One model to be served.
 
     Attributes:
@@ -28,13 +28,17 @@ class Model:
         hash: SHA-256 of all that it answers with.
         delta: folder with the tensors that differ from those in `folder`, or None.
         size: bytes on disk that are its own.
+        served_as: its name at the running server that answers for it; None where it is a folder's.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     folder: Path
     hash: str
     delta: Path | None = None
     size: int = 0
+    served_as: str | None = None
 
     def positions(self) -> int:
         """Returns the longest sequence it can take, in tokens."""
@@ -43,8 +47,8 @@ class Model:
 
     def signature(self) -> str:
         """Returns a hash of its shapes and its tokenizer: models that share it can take turns in one engine."""
-        if self.folder == Path():
-            return self.hash  # a server answers for it, so what it is made of is not known
+        if self.served_as is not None:
+            return self.hash  # what a server's model is made of is not known
         config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         shapes = {key: value for key, value in config.items() if key not in _SHAPELESS}
         digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode())
@@ -61,7 +65,7 @@ def plain_model(reference: str) -> Model:
         UserError: there is no such folder and no such model to be had, or it is no causal language model with a tokenizer.
     """
     folder = resolve_model(reference)
-    return Model(reference, folder, base_hash(folder), size=_size(folder))
+    return Model(name=reference, folder=folder, hash=base_hash(folder), size=_size(folder))
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -83,7 +87,8 @@ def checkpoint_model(folder: Path, name: str) -> tuple[Model, Model]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     delta = checkpoint.kind == "delta"
-    model = Model(name, base.folder if delta else folder, digest.hexdigest(), delta=folder if delta else None, size=_size(folder))
+    whole = base.folder if delta else folder
+    model = Model(name=name, folder=whole, hash=digest.hexdigest(), delta=folder if delta else None, size=_size(folder))
     return model, base
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xreason.harness.store.provenance import commit
-from xreason.harness.training.training import TRAINING_FILE, read_training
+from xreason.harness.training.train import TRAINING_FILE, read_training
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.markdown import escape, table
 from xreason.leaderboards.forms.stages import stage_cells

@@ -62,7 +62,7 @@ def _check_repository(name: str) -> None:
 
 
 def _upload(directory: Path, name: str) -> None:
-    from httpx import HTTPError
+    from httpx2 import HTTPError
     from huggingface_hub import HfApi
 
     try:

@@ -7,45 +7,36 @@ runs/layers/pocket/found/layers.json            what follows from them, and laye
 import hashlib
 import json
 import random
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from xreason.harness import progress
-from xreason.harness.serving.models import Model, plain_model, row_name
+from xreason.harness.serving.models import Model, row_name
 from xreason.harness.store.provenance import training_versions
-from xreason.harness.store.steps import is_done, key_of, only_writer, step
-from xreason.harness.training.sources import source_of
+from xreason.harness.store.steps import Step, is_done, key_of, step
+from xreason.harness.training.found import FoundLayers, write_plot
 from xreason.leaderboards.files import write_whole
 from xreason.tasks.errors import UserError
-from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES
-from xreason.tasks.pocket import world
+from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.suites import languages_of, suite_of
-from xreason.trainers.methods import wants_layers, with_layers
-from xreason.trainers.stages import Method, ranges
+from xreason.trainers.corpora.examples import Source
 from xreason.trainers.tuning.language_layers import (
     ENGLISH,
     QUESTIONS,
     Activity,
-    LanguageLayers,
     analyse,
     count_active,
     training_questions,
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from xreason.trainers.corpora.examples import Source
 
 FOLDER = "layers"
 FOUND = "found"
-JSON_FILE, PLOT = "layers.json", "layers"
+JSON_FILE = "layers.json"
 _COUNTS_FILE = "counts.npz"
 # Raised when the same model and questions shall be counted or read anew.
 _VERSION = 1
@@ -69,96 +60,6 @@ class ParallelQuestions:
         return len(self.texts[ENGLISH])
 
 
-@dataclass(frozen=True)
-class FoundLayers:
-    """What was found of one model.
-
-    Attributes:
-        model: its name.
-        model_hash: SHA-256 of its config and weights.
-        where: what the questions were, in words.
-        questions: how many a language.
-        seen: what was seen in each layer.
-    """
-
-    model: str
-    model_hash: str
-    where: str
-    questions: int
-    seen: LanguageLayers
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns everything for JSON; xreason.trainers.tuning.language_layers says what the arrays are."""
-        seen = self.seen
-        return {
-            "format": 1,
-            "model": self.model,
-            "model_hash": self.model_hash,
-            "questions": self.questions,
-            "questions_from": self.where,
-            "languages": list(seen.languages),
-            "tokens": seen.tokens.tolist(),
-            "language_layers": list(seen.block.layers),
-            "evidence": seen.evidence(),
-            "threshold": seen.block.threshold,
-            "baseline": seen.block.baseline,
-            "layers": [
-                {
-                    "layer": layer,
-                    "neurons": int(seen.neurons[layer]),
-                    "deviation": float(seen.deviation[layer]),
-                    "deviation_of": _by_language(seen, seen.deviation_of[layer]),
-                    "active": _by_language(seen, seen.number[layer]),
-                    "overlap_with_english": _by_language(seen, seen.overlap[layer]),
-                }
-                for layer in range(len(seen.deviation))
-            ],
-        }
-
-
-def _by_language(seen: LanguageLayers, values: Any) -> dict[str, float]:
-    return dict(zip(seen.languages, values.tolist(), strict=True))
-
-
-def find(
-    model: str,
-    out: Path,
-    *,
-    suite: str | None = None,
-    languages: Sequence[str] | None = None,
-    questions: int = QUESTIONS,
-    source: str | None = None,
-    data: Path | None = None,
-) -> tuple[FoundLayers, Path]:
-    """Finds the language layers of a model.
-
-    Args:
-        model: a folder, a hub id, or "pocket".
-        out: the run store; results go to `out/layers/MODEL/found`.
-        suite: whose test questions to ask; for None those of training sets.
-        languages: codes; for None all of the suite, else the papers' ten, or the pocket world's. English is always among them.
-        questions: at most so many a language.
-        source: of training questions: "papers" or "pocket"; for None the pocket world for the pocket model, else the papers' sets.
-        data: folder with local copies of the sets.
-
-    Returns:
-        What was found, and the folder that holds it.
-
-    Raises:
-        UserError: the model or the questions cannot be had, or the model's neurons cannot be watched.
-    """
-    if suite is not None:
-        if source is not None:
-            raise UserError("--suite asks test questions and --source training questions; give one of them.")
-        asked = suite_questions(suite, languages, questions)
-    else:
-        where = source_of(source, model)
-        codes = tuple(languages or (world.LANGUAGES if where == "pocket" else PAPER_LANGUAGES))
-        asked = _training_questions(codes, where, data, questions)
-    with only_writer(out / FOLDER):
-        return find_once(plain_model(model), asked, out / FOLDER)
-
-
 def suite_questions(suite: str, languages: Sequence[str] | None, count: int) -> ParallelQuestions:
     """Returns test questions of a suite in some languages (None: all of its), English among them.
 
@@ -176,54 +77,73 @@ def suite_questions(suite: str, languages: Sequence[str] | None, count: int) -> 
     )
 
 
-def settled(
-    method: Method, base: Model, languages: Sequence[str], source: "Source", data: Path | None, folder: Path | None
-) -> Method:
-    """Returns the method with the language layers of `base` where its stages say `layers: auto`; unchanged where none does.
+class FindLayers(Step):
+    """To find the language layers of a model, by the same questions in several languages.
 
-    They are found by training questions alone: what is scored later has no say in what is tuned.
+    Where a method's stage says `layers: auto` these are training questions: what is scored later has no say in what is tuned.
 
-    Args:
-        method: of any stages.
-        base: what it starts from.
-        languages: codes that the method is trained on.
-        source: of its training text.
-        data: folder with local copies of the sets.
-        folder: the experiment's in the run store; results go to `folder/layers/MODEL`, and for None are not kept.
+    Attributes:
+        base: the model.
+        languages: codes that are compared; for None all of the suite.
+        source: of training questions.
+        data: folder with local copies of the sets, or None.
+        suite: whose test questions are asked instead; None for training questions.
+        count: questions a language, at most.
+    """
+
+    base: Model
+    languages: tuple[str, ...] | None
+    source: Source
+    data: Path | None
+    suite: str | None = None
+    count: int = QUESTIONS
+
+    def questions(self) -> ParallelQuestions:
+        """Returns what the model is asked; reads them."""
+        if self.suite is not None:
+            return suite_questions(self.suite, self.languages, self.count)
+        texts = training_questions(self.languages or (), source=self.source, data=self.data, count=self.count)
+        return ParallelQuestions(texts, "pocket world, training" if self.source == "pocket" else "question translation, training")
+
+
+def plan_layers(folder: Path, base: Model, languages: Sequence[str] | None, **told: Any) -> FindLayers:
+    """Returns the step whose results go to `folder/layers/MODEL/found`; reads the questions. The rest is told as to FindLayers.
 
     Raises:
-        UserError: no layers stand out, or as find.
+        UserError: the questions cannot be had.
     """
-    if not wants_layers(method):
-        return method
-    if folder is None:
-        with tempfile.TemporaryDirectory() as passing:
-            return settled(method, base, languages, source, data, Path(passing))
-    found, _ = find_once(base, _training_questions(languages, source, data, QUESTIONS), folder / FOLDER)
-    layers, evidence = found.seen.block.layers, found.seen.evidence()
-    if not layers:
+    place = folder / FOLDER / row_name(base.name) / FOUND
+    task = FindLayers(folder=place, key="", base=base, languages=None if languages is None else tuple(languages), **told)
+    return task.model_copy(update={"key": _key_of_found(base, task.questions())})
+
+
+def find_layers(task: FindLayers) -> FoundLayers:
+    """Finds them, what of it is not done yet; see find_once."""
+    return find_once(task.base, task.questions(), task.folder.parents[1])
+
+
+def layers_found(folder: Path, base: str) -> tuple[tuple[int, ...], str]:
+    """Returns the language layers that a finished step tells of, and the evidence.
+
+    Raises:
+        UserError: there are none.
+    """
+    said = json.loads((folder / JSON_FILE).read_text(encoding="utf-8"))
+    if not said["language_layers"]:
         raise UserError(
-            f"layers=auto finds none in {base.name}: {evidence}; look at `xreason layers {base.name}`, and give `layers` as a "
+            f"layers=auto finds none in {base}: {said['evidence']}; look at `xreason layers {base}`, and give `layers` as a "
             "count (6) or as indices ([0, 1, 2])."
         )
-    return with_layers(method, layers, f"found: {evidence}")
+    return tuple(said["language_layers"]), f"found: {said['evidence']}"
 
 
-def _training_questions(languages: Sequence[str], source: "Source", data: Path | None, count: int) -> ParallelQuestions:
-    texts = training_questions(languages, source=source, data=data, count=count)
-    return ParallelQuestions(texts, "pocket world, training" if source == "pocket" else "question translation, training")
-
-
-def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> tuple[FoundLayers, Path]:
+def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> FoundLayers:
     """Finds the language layers of a model, what of it is not done yet; a language counted once is not counted again.
 
     Args:
         model: a full model.
         questions: what it is asked.
         folder: results go to `folder/MODEL/found`.
-
-    Returns:
-        What was found, and where it stands.
 
     Raises:
         UserError: the model cannot be loaded or watched, or there is nothing to compare.
@@ -237,12 +157,16 @@ def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> tuple
             _count(model, questions, missing, keys, folders, report)
     activity = {code: _read_counts(folders[code]) for code in keys}
     found = FoundLayers(model.name, model.hash, questions.where, questions.count, analyse(activity))
-    key = key_of([_VERSION, keys, questions.where])
+    key = _key_of_found(model, questions)
     if not is_done(place / FOUND, key):
         with step(place / FOUND, key) as directory:
             write_whole(directory / JSON_FILE, json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n")
             write_plot(found, directory)
-    return found, place / FOUND
+    return found
+
+
+def _key_of_found(model: Model, questions: ParallelQuestions) -> str:
+    return key_of([_VERSION, {code: _key(model, texts) for code, texts in questions.texts.items()}, questions.where])
 
 
 def _key(model: Model, texts: Sequence[str]) -> str:
@@ -289,90 +213,3 @@ def _read_counts(folder: Path) -> Activity:
     with np.load(folder / _COUNTS_FILE) as stored:
         tokens, *active = (stored[name] for name in stored.files)
     return Activity(tuple(active), int(tokens))
-
-
-def layers_table(found: FoundLayers) -> Table:
-    """Returns a row a layer: deviation, then each language's overlap with English; language layers are marked."""
-    seen = found.seen
-    others = [place for place, code in enumerate(seen.languages) if code != ENGLISH]
-    table = Table(
-        "layer",
-        "",
-        "deviation",
-        "active neurons",
-        *(seen.languages[place] for place in others),
-        title=f"Language layers of {found.model}: {ranges(seen.block.layers) or 'none'}",
-        caption=f"{found.questions:,} questions a language ({found.where}). A language's column: overlap of its active neurons "
-        f"with English's. {seen.evidence().capitalize()}.",
-    )
-    for layer, deviation in enumerate(seen.deviation):
-        table.add_row(
-            str(layer),
-            "language" if layer in seen.block.layers else "",
-            f"{deviation:.5f}",
-            f"{seen.number[layer].mean():,.0f} of {seen.neurons[layer]:,}",
-            *(f"{seen.overlap[layer, place]:.2f}" for place in others),
-        )
-    return table
-
-
-# Okabe and Ito's colours, told apart by colour-blind readers too; beyond them the dashes tell.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D00", "#666666")
-_DASHES = ("-", "--", ":")
-_SHADE = "#F0E442"
-
-
-def write_plot(found: FoundLayers, folder: Path) -> None:
-    """Writes layers.png and layers.svg into `folder`: deviation and overlap by layer, a line a language."""
-    import matplotlib as mpl
-
-    # ids by content, not by chance, and text as text: the same numbers give the same file, and it can be searched
-    with mpl.rc_context({"svg.hashsalt": "xreason", "svg.fonttype": "none"}):
-        figure = _figure(found)
-        figure.savefig(folder / f"{PLOT}.png", dpi=150)
-        figure.savefig(folder / f"{PLOT}.svg", metadata={"Date": None})
-
-
-def _figure(found: FoundLayers) -> "Figure":
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    seen = found.seen
-    figure = Figure(figsize=(9, 7.5), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
-    above.plot(seen.deviation, color="black", linewidth=2.6, marker="o", markersize=4, label="mean of all languages", zorder=3)
-    for place, code in enumerate(seen.languages):
-        style = {"color": _COLOURS[place % len(_COLOURS)], "linestyle": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
-        above.plot(seen.deviation_of[:, place], linewidth=1.2, label=LANGUAGES[code].english, **style)
-        if code != ENGLISH:
-            below.plot(seen.overlap[:, place], linewidth=1.6, marker="o", markersize=3, **style)
-    above.set_ylim(bottom=0)
-    above.set_title(
-        "How differently languages activate the feed-forward neurons: high where a layer handles languages", fontsize=10, loc="left"
-    )
-    above.set_ylabel("mean squared deviation across languages\n(of the share of tokens a neuron is active on)")
-    below.set_title("How far a language activates the neurons that English does", fontsize=10, loc="left")
-    below.set_ylabel("overlap with English\n(1: the same neurons, equally often)")
-    below.set_xlabel("layer (0 is next to the input)")
-    below.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axes in (above, below):
-        axes.set_xlim(-0.5, len(seen.deviation) - 0.5)
-        axes.grid(axis="y", color="0.9")
-        axes.spines[["top", "right"]].set_visible(False)
-    layers = seen.block.layers
-    for axes, label in ((above, "language layers"), (below, None)) if layers else ():
-        axes.axvspan(layers[0] - 0.5, layers[-1] + 0.5, color=_SHADE, alpha=0.35, linewidth=0, label=label)
-    if seen.block.threshold is not None:
-        above.axhline(seen.block.threshold, color="0.3", linewidth=1, linestyle=(0, (6, 3)), label="stands out if above")
-    figure.legend(loc="outside right center", frameon=False)
-    which = f"{ranges(layers)} (of layers 0-{len(seen.deviation) - 1})" if layers else "none stands out"
-    # a hub id whole, of a folder's path the end
-    name = "/".join(found.model.rstrip("/").split("/")[-2:])
-    figure.suptitle(f"Language layers of {name}: {which}", fontweight="bold")
-    figure.supxlabel(
-        f"The same {found.questions:,} questions in each language ({found.where}).\n{seen.evidence().capitalize()}.\nA rise that "
-        "reaches the last layer is left out: what is looked for are the layers that understand, and these lie low.",
-        fontsize=8,
-        color="0.3",
-    )
-    return figure

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from tests.leaderboards.conftest import stage
+from xreason.harness.plan import plan_scoring
+from xreason.harness.scoring.evaluate import evaluate
+from xreason.harness.scoring.questions import Asking, Scoring, scorings
+from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.rescore import rescore
-from xreason.harness.scoring.results import Contender, Questions, record_of, score_contender, write_boards
-from xreason.harness.scoring.scoring import Asking, Scoring, read_scores, score
+from xreason.harness.scoring.score import score
+from xreason.harness.scoring.verdicts import read_scores
 from xreason.harness.serving.models import plain_model
 from xreason.leaderboards.records import Record, RecordError, Training, read_record, write_record
 from xreason.tasks.errors import UserError
@@ -31,6 +35,10 @@ def engine() -> Iterator[Any]:
     running.stop()
 
 
+def asked(suite: str, languages: tuple[str, ...], limit: int, max_new_tokens: int, asking: Asking) -> Scoring:
+    return Scoring(suite=suite, languages=languages, limit=limit, max_new_tokens=max_new_tokens, asking=asking)
+
+
 def responses(directory: Path, task: str) -> list[list[str]]:
     (path,) = directory.rglob(f"samples_{task}_*.jsonl")
     return [json.loads(line)["resps"][0] for line in path.read_text(encoding="utf-8").splitlines()]
@@ -38,8 +46,8 @@ def responses(directory: Path, task: str) -> list[list[str]]:
 
 def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_asked(engine: Any, tmp_path: Path) -> None:
     asking = Asking(samples=3, temperature=1.5)
-    several = score(engine, "pocket", Scoring(POCKET, ("en", "sw"), 6, 24, asking), tmp_path / "several")
-    score(engine, "pocket", Scoring(POCKET, ("sw",), 2, 24, asking), tmp_path / "few")
+    several = evaluate(engine, "pocket", asked("pocket", ("en", "sw"), 6, 24, asking), tmp_path / "several")
+    evaluate(engine, "pocket", asked("pocket", ("sw",), 2, 24, asking), tmp_path / "few")
     said = responses(tmp_path / "several", "pocket_sw")
     assert [len(each) for each in said] == [3] * 6
     assert all(len(set(each)) > 1 for each in said)
@@ -55,8 +63,8 @@ def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_aske
 
 
 def test_a_response_is_cut_off_where_it_reaches_the_token_limit(engine: Any, tmp_path: Path) -> None:
-    short = score(engine, "pocket", Scoring(POCKET, ("en", "sw"), 5, 4, Asking()), tmp_path / "short")
-    long = score(engine, "pocket", Scoring(POCKET, ("en", "sw"), 5, 96, Asking()), tmp_path / "long")
+    short = evaluate(engine, "pocket", asked("pocket", ("en", "sw"), 5, 4, Asking()), tmp_path / "short")
+    long = evaluate(engine, "pocket", asked("pocket", ("en", "sw"), 5, 96, Asking()), tmp_path / "long")
     assert [score.responses.cut_off for score in short.values()] == [1.0, 1.0]
     assert long["en"].responses.cut_off == 0.0
     assert long["en"].responses.answered == 1.0
@@ -64,7 +72,7 @@ def test_a_response_is_cut_off_where_it_reaches_the_token_limit(engine: Any, tmp
 
 
 def test_a_prompt_that_is_too_long_loses_its_beginning_and_is_counted(engine: Any, tmp_path: Path) -> None:
-    score(engine, "pocket", Scoring(POCKET, ("en",), 3, 2048 - 8, Asking()), tmp_path)
+    evaluate(engine, "pocket", asked("pocket", ("en",), 3, 2048 - 8, Asking()), tmp_path)
     assert engine.shortened == 3
 
 
@@ -72,7 +80,7 @@ def test_a_prompt_that_is_too_long_loses_its_beginning_and_is_counted(engine: An
 def test_worked_examples_stand_before_the_question_and_a_response_ends_where_the_next_would_begin(
     engine: Any, tmp_path: Path
 ) -> None:
-    score(engine, "pocket", Scoring(SUITES["mgsm"], ("sw",), 2, 16, Asking("native-cot", shots=3)), tmp_path)
+    evaluate(engine, "pocket", asked("mgsm", ("sw",), 2, 16, Asking(style="native-cot", shots=3)), tmp_path)
     (path,) = tmp_path.rglob("samples_mgsm_sw_*.jsonl")
     for line in path.read_text(encoding="utf-8").splitlines():
         prompt, generation = json.loads(line)["arguments"]["gen_args_0"].values()
@@ -82,7 +90,7 @@ def test_worked_examples_stand_before_the_question_and_a_response_ends_where_the
 
 def test_a_model_without_a_chat_template_is_a_sentence(engine: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no chat template"):
-        score(engine, "pocket", Scoring(POCKET, ("en",), 1, 4, Asking("chat")), tmp_path)
+        evaluate(engine, "pocket", asked("pocket", ("en",), 1, 4, Asking(style="chat")), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -100,17 +108,18 @@ def test_what_does_not_go_together_is_a_sentence(settings: dict[str, Any], says:
 
 def test_a_suite_without_worked_examples_and_a_style_without_words_are_sentences() -> None:
     with pytest.raises(UserError, match="has no worked examples"):
-        Questions(("pocket",), ("en",), asking=Asking("direct", shots=1)).scorings()
+        scorings(("pocket",), ("en",), asking=Asking(style="direct", shots=1))[0].identity()
 
 
 @pytest.fixture
 def run(engine: Any, tmp_path: Path) -> Path:
     """A finished run of two models that are one, with its board."""
-    scorings = Questions(("pocket",), ("en", "sw"), 8, 48).scorings()
-    model = plain_model("pocket")
-    contender = Contender("pocket", 0, tmp_path / "run" / "pocket" / "0", model, model, None)
-    score_contender(engine, contender, scorings, "auto")
-    write_boards([record_of(contender, scorings, "auto")], tmp_path / "run")
+    plan = plan_scoring(["pocket"], scorings(("pocket",), ("en", "sw"), limit=8, max_new_tokens=48), tmp_path)
+    (row,) = plan.rows
+    folder = tmp_path / "run" / "pocket" / "0"
+    task = row.scores[0].model_copy(update={"folder": folder / "scores" / "pocket"})
+    score(task, engine)
+    write_boards([record_of([task], folder, row.base)], tmp_path / "run")
     return tmp_path / "run"
 
 

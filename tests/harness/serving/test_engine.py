@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from xreason.harness.serving.models import Model, checkpoint_model, plain_model
-from xreason.harness.training.training import make_plan, train_once
+from xreason.harness.training.train import plan_training, train
 from xreason.trainers.methods import load_method
 
 QUICK = {"max_steps": 8, "batch_size": 8, "rows": 40, "learning_rate": 2e-2}
@@ -43,10 +43,10 @@ def untied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(base: Model, method: str, folder: Path) -> Model:
     layers = {"layers": [1]} if method == "slam" else {}
-    train_once(
-        make_plan(method, load_method(method, {**QUICK, **layers}), base, ("en", "sw"), source="pocket", data=None, seed=0), folder
-    )
-    return checkpoint_model(folder / "checkpoint", method)[0]
+    settings = {**QUICK, **layers}
+    task = plan_training(method, 0, folder, load_method(method, settings), base, ("en", "sw"), source="pocket", data=None)
+    train(task)
+    return checkpoint_model(task.folder, method)[0]
 
 
 def answers(engine: Any) -> list[tuple[int, ...]]:

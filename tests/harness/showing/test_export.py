@@ -13,7 +13,7 @@ from tests.trainers.families import FAMILIES, save_tiny_model
 from tests.trainers.tuning.test_families import SLAM, logits, train_stage
 from xreason.harness.showing.export import export
 from xreason.harness.store.steps import STEP_FILE
-from xreason.harness.training.training import CHECKPOINT, TRAINING_FILE
+from xreason.harness.training.train import CHECKPOINT, TRAINING_FILE
 from xreason.leaderboards.records import StageCost, Training, write_record
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import load_base

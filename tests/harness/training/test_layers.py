@@ -1,6 +1,7 @@
 """Language layers in the run store: found once, taken up again, shown, and trained by `layers: auto`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 from rich.console import Console
 
 from tests.trainers.built import LANGUAGES, questions, save_built_model, save_questions
+from xreason.harness.plan import Plan, plan_finding
+from xreason.harness.run import run
 from xreason.harness.serving.models import plain_model
-from xreason.harness.training.layers import ParallelQuestions, find, find_once, layers_table, suite_questions
-from xreason.harness.training.training import Plan, make_plan, train_once
+from xreason.harness.training.found import layers_table
+from xreason.harness.training.layers import ParallelQuestions, find_layers, find_once, plan_layers, suite_questions
+from xreason.harness.training.train import plan_training, read_training, settled
 from xreason.tasks.errors import UserError
 from xreason.tasks.pocket import world
 from xreason.trainers.methods import load_method
@@ -34,7 +38,8 @@ def times(folder: Path) -> dict[str, int]:
 
 
 def test_json_holds_every_layer_and_language_and_the_choice(built: Path, tmp_path: Path) -> None:
-    found, folder = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
+    found = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
+    (folder,) = tmp_path.glob("*/found")
     said = json.loads((folder / "layers.json").read_text())
     assert said == found.as_dict()
     assert said["language_layers"] == list(BLOCK)
@@ -52,7 +57,8 @@ def test_json_holds_every_layer_and_language_and_the_choice(built: Path, tmp_pat
 def test_the_plot_is_a_picture_and_a_drawing_with_words(built: Path, tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    _, folder = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
+    find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
+    (folder,) = tmp_path.glob("*/found")
     picture = imread(folder / "layers.png")
     assert picture.shape[1] == 9 * 150
     assert len(np.unique(picture[..., :3].reshape(-1, 3), axis=0)) > 10
@@ -62,19 +68,23 @@ def test_the_plot_is_a_picture_and_a_drawing_with_words(built: Path, tmp_path: P
 
 
 def test_the_same_numbers_give_the_same_drawing(built: Path, tmp_path: Path) -> None:
-    drawings = [find_once(plain_model(str(built)), asked("en", "de"), tmp_path / run)[1] / "layers.svg" for run in ("a", "b")]
+    for place in ("a", "b"):
+        find_once(plain_model(str(built)), asked("en", "de"), tmp_path / place)
+    drawings = list(tmp_path.glob("*/*/found/layers.svg"))
+    assert len(drawings) == 2
     assert drawings[0].read_bytes() == drawings[1].read_bytes()
 
 
 def test_what_was_counted_is_not_counted_again(built: Path, tmp_path: Path) -> None:
     model = plain_model(str(built))
-    first, folder = find_once(model, asked("en", "de"), tmp_path)
+    first = find_once(model, asked("en", "de"), tmp_path)
+    (folder,) = tmp_path.glob("*/found")
     before = times(folder.parent)
-    again, _ = find_once(model, asked("en", "de"), tmp_path)
+    again = find_once(model, asked("en", "de"), tmp_path)
     assert times(folder.parent) == before
     assert again.as_dict() == first.as_dict()
     # one language more: the others stay, what follows from all is new
-    more, _ = find_once(model, asked(*LANGUAGES), tmp_path)
+    more = find_once(model, asked(*LANGUAGES), tmp_path)
     after = times(folder.parent)
     assert {code: after[code] for code in before} == before
     assert list(json.loads((folder / "layers.json").read_text())["tokens"]) == more.seen.tokens.tolist()
@@ -105,13 +115,13 @@ def test_an_interrupted_search_goes_on_with_the_language_it_was_at(
     before = times(folder)
     assert sorted(before) == ["de", "en"]
     assert not (folder / "found").exists()
-    found, _ = find_once(model, asked(*LANGUAGES), tmp_path)
+    found = find_once(model, asked(*LANGUAGES), tmp_path)
     assert found.seen.block.layers == BLOCK
     assert {code: times(folder)[code] for code in before} == before
 
 
 def test_a_stranger_s_table_names_the_layers_and_says_why(built: Path, tmp_path: Path) -> None:
-    found, _ = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
+    found = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
     console = Console(width=120)
     with console.capture() as capture:
         console.print(layers_table(found))
@@ -123,8 +133,12 @@ def test_a_stranger_s_table_names_the_layers_and_says_why(built: Path, tmp_path:
 
 
 def test_the_pocket_model_reads_languages_in_its_lowest_layer(tmp_path: Path) -> None:
-    found, folder = find("pocket", tmp_path, questions=60)
-    assert folder == tmp_path / "layers" / "pocket" / "found"
+    plan = plan_finding("pocket", tmp_path, questions=60)
+    assert run(plan) == []
+    (task,) = plan.layers
+    assert task.is_done()
+    assert task.folder == tmp_path / "layers" / "pocket" / "found"
+    found = find_layers(task)
     assert found.questions == 60
     assert set(found.seen.languages) == set(world.LANGUAGES)
     assert found.seen.block.layers == (0,)
@@ -140,40 +154,58 @@ def test_test_questions_are_asked_only_where_a_suite_is_named() -> None:
 
 def test_a_suite_and_a_source_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give one of them"):
-        find("pocket", tmp_path, suite="pocket", source="pocket")
+        plan_finding("pocket", tmp_path, suite="pocket", questions=20, source="pocket")
 
 
-def plan_of(built: Path, data: Path, folder: Path | None, **settings: object) -> Plan:
-    method = load_method("slam", {**QUICK, **settings})
-    return make_plan("slam", method, plain_model(str(built)), ("de", "sw"), source="papers", data=data, seed=0, folder=folder)
+def plan_of(built: Path, data: Path, folder: Path, seed: int = 0, **settings: object) -> Plan:
+    method, base = load_method("slam", {**QUICK, **settings}), plain_model(str(built))
+    layers = plan_layers(folder, base, ("de", "sw"), source="papers", data=data) if "layers" not in settings else None
+    place = folder / "slam" / str(seed)
+    task = plan_training("slam", seed, place, method, base, ("de", "sw"), source="papers", data=data, layers=layers)
+    return Plan(folder=folder, trainings=(task,), layers=(layers,) if layers else ())
 
 
 def test_layers_auto_trains_the_language_layers_and_says_why(built: Path, tmp_path: Path) -> None:
-    data = save_questions(tmp_path / "data", 60)
-    plan = plan_of(built, data, tmp_path / "run")
-    (stage,) = plan.method.stages
+    plan = plan_of(built, save_questions(tmp_path / "data", 60), tmp_path / "run")
+    run(plan)
+    (task,) = plan.trainings
+    assert task.is_done()
+    (stage,) = settled(task).method.stages
     assert isinstance(stage.tune, FeedForward)
     assert stage.tune.layers == BLOCK
     assert stage.tune.evidence is not None
     assert stage.tune.evidence.startswith("found: languages deviate at least")
-    training = train_once(plan, tmp_path / "run" / "slam" / "0")
+    training = read_training(task.report)
     assert training.stages[0].tuned == f"up_proj, down_proj of layers 2-3 ({stage.tune.evidence})"
     assert training.stages[0].tuned_parameters == 2 * 2 * 48 * 96
     (found,) = (tmp_path / "run" / "layers").iterdir()
     assert (found / "found" / "layers.png").exists()
 
 
-def test_layers_auto_is_found_by_training_questions_whatever_the_seed(built: Path, tmp_path: Path) -> None:
+def test_layers_are_found_by_training_questions_whatever_the_seed_and_explicit_ones_need_no_finding(
+    built: Path, tmp_path: Path
+) -> None:
     data = save_questions(tmp_path / "data", 60)
-    kept, passing = plan_of(built, data, tmp_path / "run"), plan_of(built, data, None)
-    assert kept.method == passing.method
-    assert kept.key == passing.key
-    explicit = plan_of(built, data, None, layers=[0, 1])
-    assert explicit.method.stages[0].tune == FeedForward((0, 1))
-    assert explicit.key != kept.key
+    one, other = plan_of(built, data, tmp_path / "run", seed=0), plan_of(built, data, tmp_path / "run", seed=1)
+    assert one.layers == other.layers
+    assert one.trainings[0].needs == other.trainings[0].needs == (one.layers[0].folder,)
+    explicit = plan_of(built, data, tmp_path / "run", layers=[0, 1])
+    assert explicit.trainings[0].method.stages[0].tune == FeedForward((0, 1))
+    assert explicit.trainings[0].key != one.trainings[0].key
+    assert not explicit.trainings[0].needs
+
+
+def test_a_training_whose_layers_were_found_anew_is_made_again(built: Path, tmp_path: Path) -> None:
+    plan = plan_of(built, save_questions(tmp_path / "data", 60), tmp_path / "run")
+    run(plan)
+    assert plan.trainings[0].is_done()
+    shutil.rmtree(plan.layers[0].folder)
+    find_layers(plan.layers[0])
+    assert plan.layers[0].is_done()
+    assert not plan.trainings[0].is_done()
 
 
 def test_a_model_without_language_layers_must_be_told_which(tmp_path: Path) -> None:
     alike, data = save_built_model(tmp_path / "alike", ()), save_questions(tmp_path / "data", 40)
     with pytest.raises(UserError, match=r"layers=auto finds none in .*give `layers` as a count \(6\)"):
-        plan_of(alike, data, tmp_path / "run")
+        run(plan_of(alike, data, tmp_path / "run"))

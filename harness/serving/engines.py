@@ -17,25 +17,19 @@ LONGEST = 4096
 LONGEST_WITH_EXAMPLES = 16384
 
 
-class Serving:
+class Engines:
     """Starts vLLM when the first model is asked for, and swaps the others in.
 
-    Attributes:
-        starts: how many engines were started.
+    Args:
+        dtype: what the weights are served in; "auto" for what the model stores.
+        longest: prompt and response together, in tokens, where the model would allow more.
+        say: is told of every start and swap, in one line.
+        arguments: anything else that `vllm.LLM` takes.
     """
 
     def __init__(
         self, *, dtype: str = "auto", longest: int = LONGEST, say: Callable[[str], None] = lambda text: None, **arguments: Any
     ) -> None:
-        """Prepares; nothing is started yet.
-
-        Args:
-            dtype: what the weights are served in; "auto" for what the model stores.
-            longest: prompt and response together, in tokens, where the model would allow more.
-            say: is told of every start and swap, in one line.
-            arguments: anything else that `vllm.LLM` takes.
-        """
-        self.starts = 0
         self._engine: Engine | None = None
         self._dtype, self._longest, self._say, self._arguments = dtype, longest, say, arguments
 
@@ -56,9 +50,7 @@ class Serving:
         began = time.perf_counter()
         from xreason.harness.serving import engine
 
-        engine.free_memory()
         self._engine = engine.start(model, dtype=self._dtype, max_length=min(self._longest, model.positions()), **self._arguments)
-        self.starts += 1
         self._say(f"engine: serving {model.name} after {time.perf_counter() - began:.0f} s")
         return self._engine
 
@@ -68,7 +60,7 @@ class Serving:
             self._engine.stop()
             self._engine = None
 
-    def __enter__(self) -> "Serving":
+    def __enter__(self) -> "Engines":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -1,0 +1,261 @@
+"""The plan: every step that an experiment means, each with its key, its folder and what it needs, settled before any work begins.
+
+runs/pocket/layers/pocket/found/     FindLayers   where a stage says `layers: auto`
+runs/pocket/slam/0/checkpoint/       Train        a method and seed
+runs/pocket/slam/0/scores/pocket/    Score        a model and suite
+runs/pocket/slam/0/record.json       what became of a row; boards read nothing else
+
+A plan is pure data, made once. Making it reads everything that will be trained on and asked, so that what is missing is said hours
+before it is needed; from then on nothing asks the experiment, and `run` walks the steps. A method may have a base of its own: each
+base is scored as it is, in a folder base-NAME, and a method's gain is over the base that it started from.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from xreason.harness.experiment import BASE_ROW, Experiment
+from xreason.harness.scoring.endpoint import DTYPE, served_models
+from xreason.harness.scoring.questions import Scoring, scorings
+from xreason.harness.scoring.score import Score, plan_score
+from xreason.harness.serving.models import Model, checkpoint_model, is_checkpoint, plain_model, row_name
+from xreason.harness.store.steps import Step
+from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
+from xreason.harness.training.sources import source_of
+from xreason.harness.training.train import TRAINING_FILE, Train, plan_training, read_training
+from xreason.leaderboards.records import Reading, Training
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import PAPER_LANGUAGES
+from xreason.tasks.pocket import world
+from xreason.trainers.checkpoints.base import POCKET
+from xreason.trainers.corpora.examples import Source
+from xreason.trainers.methods import load_method, wants_layers
+
+
+class Row(BaseModel):
+    """A row of the board to be: one model, where it comes from, and the steps that score it.
+
+    Attributes:
+        name: on the board.
+        seed: of its training.
+        folder: of its steps and its record.
+        base: the model it was made from, itself for a base.
+        model: what is served; None where a step of this plan makes it.
+        train: that step, or None.
+        training: what its training took, where that was done before and elsewhere.
+        scores: one step a suite.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    seed: int
+    folder: Path
+    base: Model
+    model: Model | None = None
+    train: Train | None = None
+    training: Training | None = None
+    scores: tuple[Score, ...] = ()
+
+    def asked(self, questions: Sequence[Scoring], dtype: str) -> "Row":
+        """Returns it with a step a suite that scores it."""
+        made = self.train or self.model
+        if made is None:
+            raise ValueError(f"row {self.name} has neither a model nor a step that makes one")
+        scores = tuple(plan_score(self.name, self.seed, self.folder, made, each, dtype) for each in questions)
+        return self.model_copy(update={"scores": scores})
+
+
+class Plan(BaseModel):
+    """All that is to be done.
+
+    Attributes:
+        folder: where all of it goes.
+        rows: in the order in which they are scored: each base, then what was made from it.
+        trainings: in the order in which they are made.
+        layers: the steps that find language layers, each once.
+        dtype: what vLLM serves in; "auto" is what the base stores.
+        reading: what the board ranks by.
+        endpoint: URL of the running server that answers for the models, or None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path
+    rows: tuple[Row, ...] = ()
+    trainings: tuple[Train, ...] = ()
+    layers: tuple[FindLayers, ...] = ()
+    dtype: str = "auto"
+    reading: Reading = "paper"
+    endpoint: str | None = None
+
+    def steps(self) -> Iterator[Step]:
+        """Yields every step, none before those that it needs."""
+        yield from self.layers
+        yield from self.trainings
+        for row in self.rows:
+            yield from row.scores
+
+
+def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> Plan:
+    """Returns what an experiment means: every training, over so many devices, and the scoring of all bases and all that is trained.
+
+    Raises:
+        UserError: a base, the data or a method cannot be used.
+    """
+    folder = out / experiment.name
+    asked = scorings(
+        experiment.suites,
+        experiment.languages,
+        limit=experiment.limit,
+        max_new_tokens=experiment.max_new_tokens,
+        asking=experiment.asking(),
+    )
+    methods = {row: experiment.method(row) for row in experiment.methods}
+    references = dict.fromkeys([experiment.base, *(method.base or experiment.base for method in methods.values())])
+    bases = {reference: plain_model(reference) for reference in references}
+    languages, source, data = experiment.languages_trained(), experiment.source, experiment.data_folder()
+    finds, trainings = {}, []
+    for row, method in methods.items():
+        base = bases[method.base or experiment.base]
+        if wants_layers(method) and base.hash not in finds:
+            finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data)
+        for seed in experiment.seeds:
+            place = folder / row / str(seed)
+            layers = finds[base.hash] if wants_layers(method) else None
+            trainings.append(
+                plan_training(row, seed, place, method, base, languages, source=source, data=data, layers=layers, devices=devices)
+            )
+    rows = []
+    # all of a base one after another, so that models of different shapes do not take turns in starting engines
+    for name, base in _base_rows(bases, experiment.methods).items():
+        rows.append(Row(name=name, seed=0, folder=folder / name / "0", base=base, model=base))
+        made = [task for task in trainings if task.base.hash == base.hash]
+        rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in made]
+    return Plan(
+        folder=folder,
+        rows=tuple(row.asked(asked, experiment.dtype) for row in rows),
+        trainings=tuple(trainings),
+        layers=tuple(finds.values()),
+        dtype=experiment.dtype,
+        reading=experiment.reading,
+    )
+
+
+def plan_training_alone(
+    method: str,
+    settings: Mapping[str, Any],
+    model: str | None,
+    out: Path,
+    *,
+    languages: Sequence[str] | None,
+    source: str | None,
+    data: Path | None,
+    seed: int,
+    devices: int = 1,
+) -> Plan:
+    """Returns the training of one method outside any comparison, into `out/train/METHOD/SEED/checkpoint`.
+
+    Where it is not said, the model is the method's own or "pocket", and source and languages are the pocket world's for the pocket
+    model, else the papers' sets and their ten languages.
+
+    Raises:
+        UserError: the method, a setting, the model or the data cannot be used.
+    """
+    folder, chosen = out / "train", load_method(method, settings)
+    base = plain_model(model or chosen.base or POCKET)
+    where = source_of(source, base.name)
+    codes = tuple(languages or _languages_of(where))
+    layers = plan_layers(folder, base, codes, source=where, data=data) if wants_layers(chosen) else None
+    place = folder / chosen.name / str(seed)
+    task = plan_training(chosen.name, seed, place, chosen, base, codes, source=where, data=data, layers=layers, devices=devices)
+    return Plan(folder=folder, trainings=(task,), layers=(layers,) if layers else ())
+
+
+def plan_finding(
+    model: str,
+    out: Path,
+    *,
+    questions: int,
+    suite: str | None = None,
+    languages: Sequence[str] | None = None,
+    source: str | None = None,
+    data: Path | None = None,
+) -> Plan:
+    """Returns the finding of a model's language layers alone, into `out/layers/MODEL/found`.
+
+    At most so many questions a language are asked, of training sets unless a suite is named; languages and source as in
+    plan_training_alone, and English is always among them.
+
+    Raises:
+        UserError: the model or the questions cannot be had, or a suite and a source are named.
+    """
+    if suite is not None and source is not None:
+        raise UserError("--suite asks test questions and --source training questions; give one of them.")
+    where = source_of(source, model)
+    codes = languages if suite or languages else _languages_of(where)
+    task = plan_layers(out, plain_model(model), codes, source=where, data=data, suite=suite, count=questions)
+    return Plan(folder=out / FOLDER, layers=(task,))
+
+
+def plan_scoring(
+    references: Sequence[str], asked: Sequence[Scoring], out: Path, *, dtype: str = "auto", reading: Reading = "paper"
+) -> Plan:
+    """Returns the scoring of models that are there: hub ids, folders, checkpoints, "pocket".
+
+    Raises:
+        UserError: a reference names no model, or some questions cannot be had.
+    """
+    folder = out / f"score{asked[0].asking.suffix}"
+    rows = []
+    for reference in dict.fromkeys(references):
+        name, path, training = row_name(reference), Path(reference), None
+        if is_checkpoint(path):
+            model, base = checkpoint_model(path, name)
+            report = path.parent / TRAINING_FILE
+            training = read_training(report) if report.exists() else None
+        else:
+            model = base = plain_model(reference)
+        row = Row(name=name, seed=0, folder=folder / name / "0", base=base, model=model, training=training)
+        rows.append(row.asked(asked, dtype))
+    return Plan(folder=folder, rows=tuple(rows), dtype=dtype, reading=reading)
+
+
+def plan_endpoint(url: str, names: Sequence[str], asked: Sequence[Scoring], out: Path, *, reading: Reading = "paper") -> Plan:
+    """Returns the scoring of models that a running server answers for, all that it lists for no names; always anew.
+
+    Raises:
+        UserError: the server does not answer, does not list a model of that name, or is to sample or use a chat template; or
+            some questions cannot be had.
+    """
+    folder = out / f"score{asked[0].asking.suffix}"
+    models = {row_name(str(model.served_as)): model for model in served_models(url, names, asked[0].asking)}
+    rows = [Row(name=name, seed=0, folder=folder / name / "0", base=model, model=model) for name, model in models.items()]
+    return Plan(folder=folder, rows=tuple(row.asked(asked, DTYPE) for row in rows), dtype=DTYPE, reading=reading, endpoint=url)
+
+
+def _languages_of(source: Source) -> tuple[str, ...]:
+    return world.LANGUAGES if source == "pocket" else PAPER_LANGUAGES
+
+
+def _base_rows(bases: Mapping[str, Model], methods: Mapping[str, Any]) -> dict[str, Model]:
+    """Returns each base once, by the name of its row.
+
+    Raises:
+        UserError: a method has the name of such a row.
+    """
+    rows: dict[str, Model] = {}
+    for reference, base in bases.items():
+        if base.hash in {other.hash for other in rows.values()}:
+            continue
+        name = f"{BASE_ROW}-{row_name(reference)}" if rows else BASE_ROW
+        while name in rows:
+            name += "-other"
+        if name in methods:
+            raise UserError(
+                f"A method cannot be called {name!r}: that is the folder of the base {reference}; give it another name."
+            )
+        rows[name] = base
+    return rows

@@ -1,0 +1,170 @@
+"""What models are asked, and how: plain data, which reads the questions themselves only to hash them."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict
+
+from xreason.tasks.data import rows_hash
+from xreason.tasks.errors import UserError
+from xreason.tasks.languages import LANGUAGES
+from xreason.tasks.names import unknown
+from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, Style
+from xreason.tasks.suites import SUITES, Suite, languages_of, suite_of
+
+
+class Asking(BaseModel):
+    """How questions are put, the same for every suite.
+
+    Attributes:
+        style: name of the prompt style.
+        shots: worked examples before every question.
+        samples: responses to every question.
+        temperature: of sampling; 0 is greedy.
+
+    Raises:
+        UserError: the style does not exist or takes no worked examples, or samples were asked for without a temperature.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    style: str = DEFAULT_STYLE
+    shots: int = 0
+    samples: int = 1
+    temperature: float = 0.0
+
+    def model_post_init(self, _: object) -> None:
+        """Refuses what does not go together."""
+        if self.style not in STYLES:
+            raise unknown("prompt style", self.style, STYLES)
+        if self.shots and not STYLES[self.style].few_shot:
+            styles = ", ".join(name for name, style in STYLES.items() if style.few_shot)
+            raise UserError(f"The prompt style {self.style} takes no worked examples; choose --shots 0, or one of these: {styles}.")
+        if self.samples > 1 and self.temperature == 0:
+            raise UserError(f"{self.samples} greedy samples would all be the same; give a temperature, such as --temperature 0.7.")
+
+    @property
+    def prompt(self) -> Style:
+        """The prompt style."""
+        return STYLES[self.style]
+
+    @property
+    def suffix(self) -> str:
+        """What names of folders end in: nothing for the papers' way, else "-native-cot-8-shot-4-samples-0.7"."""
+        parts = [
+            f"-{self.style}" if self.style != DEFAULT_STYLE else "",
+            f"-{self.shots}-shot" if self.shots else "",
+            f"-{self.samples}-samples-{self.temperature:g}" if self.temperature else "",
+        ]
+        return "".join(parts)
+
+
+#: As MetaMath, QAlign and SLAM ask.
+PAPERS = Asking()
+
+
+class Scoring(BaseModel):
+    """The questions of one suite, and how they are put.
+
+    Attributes:
+        suite: name of the suite.
+        languages: codes, all of them the suite's.
+        limit: only the first so many questions a language, or None for all.
+        max_new_tokens: the longest response, in tokens.
+        asking: how.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str
+    languages: tuple[str, ...]
+    limit: int | None
+    max_new_tokens: int
+    asking: Asking = PAPERS
+
+    @property
+    def benchmark(self) -> Suite:
+        """The suite itself."""
+        return SUITES[self.suite]
+
+    @property
+    def name(self) -> str:
+        """The name of its folder under scores/."""
+        return self.suite + self.asking.suffix
+
+    @property
+    def questions(self) -> int:
+        """How many questions are asked in all."""
+        asked = (self.benchmark.questions_in(code) for code in self.languages)
+        return sum(asked if self.limit is None else (min(self.limit, each) for each in asked))
+
+    def identity(self) -> dict[str, object]:
+        """Returns all that can change what a model answers, hashes of the questions and worked examples among it; reads them.
+
+        Raises:
+            UserError: some cannot be had or are not in their form, or the style does not speak a language.
+        """
+        for code in self.languages:
+            if not self.asking.prompt.speaks(code):
+                name = LANGUAGES[code].english
+                raise UserError(f"The prompt style {self.asking.style} has no words in {name}; choose another with --prompt.")
+        shots = self.asking.shots
+        return {
+            # not its version: what a response says does not depend on how it is read
+            "suite": self.suite,
+            "questions": _question_hashes(self.suite, self.languages),
+            "limit": self.limit,
+            "max_new_tokens": self.max_new_tokens,
+            "asking": [self.asking.model_dump(), self.asking.prompt.hash],
+            "examples": _exemplar_hashes(self.suite, self.languages, shots) if shots else {},
+        }
+
+
+def scorings(
+    suites: Sequence[str],
+    languages: Sequence[str] | None = None,
+    *,
+    limit: int | None = None,
+    max_new_tokens: int | Mapping[str, int] | None = None,
+    asking: Asking = PAPERS,
+) -> tuple[Scoring, ...]:
+    """Returns one scoring a suite, of the languages that it has among those named, all for None.
+
+    `max_new_tokens` is the longest response, in tokens, of all suites or of those it names; each suite's own for None.
+
+    Raises:
+        UserError: a suite or language is unknown.
+    """
+    told = max_new_tokens if isinstance(max_new_tokens, Mapping) else dict.fromkeys(suites, max_new_tokens)
+    return tuple(
+        Scoring(
+            suite=suite.name,
+            languages=languages_of(suite, languages),
+            limit=limit,
+            max_new_tokens=told.get(suite.name) or suite.max_new_tokens,
+            asking=asking,
+        )
+        for suite in map(suite_of, suites)
+    )
+
+
+@cache
+def _question_hashes(suite: str, languages: tuple[str, ...]) -> dict[str, str]:
+    # cached: the key of every model's step asks for it
+    return {code: rows_hash(SUITES[suite].rows(code)) for code in languages}
+
+
+@cache
+def _exemplar_hashes(suite: str, languages: tuple[str, ...], shots: int) -> dict[str, str]:
+    chosen = SUITES[suite]
+    if chosen.exemplars is None:
+        raise UserError(f"{chosen.title} has no worked examples; choose --shots 0.")
+    hashes = {}
+    for code in languages:
+        rows = chosen.exemplars(code)
+        if len(rows) < shots:
+            raise UserError(
+                f"{chosen.title} has {len(rows)} worked examples in {LANGUAGES[code].english}; choose --shots {len(rows)}."
+            )
+        hashes[code] = rows_hash([{"question": row["question"] + row["rationale"], "answer": row["answer"]} for row in rows])
+    return hashes

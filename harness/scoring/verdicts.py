@@ -1,0 +1,119 @@
+"""What the readings make of stored responses: the samples are what a model said, verdicts can be made of them again at any time."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xreason.leaderboards.files import write_whole
+from xreason.leaderboards.records import LanguageScore
+from xreason.tasks.errors import UserError
+from xreason.tasks.prompts import DEFAULT_STYLE
+from xreason.tasks.readings.verdicts import answer_part, verdicts
+from xreason.tasks.suites import Suite
+
+VERDICTS_FILE = "verdicts.json"
+
+#: The one verdict that cannot be read from a response's text: whether it ended at the token limit.
+CUT_OFF = "cut_off"
+
+
+def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...] | None) -> LanguageScore:
+    """Returns what the readings make of the responses of one language.
+
+    Args:
+        samples: lm-eval's samples, in the order of the questions.
+        cut_off: one string a sample, "1" where the response ended at the token limit; None where that is not known.
+    """
+    from xreason.tasks.readings.identification import in_language
+
+    # samples that were kept before there were styles
+    documents = [{"style": DEFAULT_STYLE, **sample["doc"]} for sample in samples]
+    texts = [
+        [answer_part(response, document) for response in sample["resps"][0]]
+        for sample, document in zip(samples, documents, strict=True)
+    ]
+    language = documents[0]["language"]
+    read = [verdicts(each, document["answer"], language) for each, document in zip(texts, documents, strict=True)]
+    several = len(texts[0]) > 1
+    identified = [in_language(column, language) for column in zip(*texts, strict=True)]
+    return LanguageScore(
+        paper=flags(each.paper for each in read),
+        strict=flags(each.strict for each in read),
+        answered=flags(each.answered for each in read),
+        cut_off=cut_off,
+        in_language=None if identified[0] is None else tuple(flags for flags in identified if flags is not None),
+        majority_paper=_flag(each.majority_paper for each in read) if several else None,
+        majority_strict=_flag(each.majority_strict for each in read) if several else None,
+    )
+
+
+def flags(verdicts: Iterable[Sequence[bool]]) -> tuple[str, ...]:
+    """Returns one string a sample, a "0" or "1" a question, from one sequence a question."""
+    return tuple(_flag(column) for column in zip(*verdicts, strict=True))
+
+
+def _flag(verdicts: Iterable[bool]) -> str:
+    return "".join("1" if verdict else "0" for verdict in verdicts)
+
+
+def read_scores(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
+    """Returns the scores of `directory`: its verdicts; where the readings have changed since, what they now make of its samples."""
+    stored = _stored_verdicts(directory)
+    if stored.get("version") != suite.version:
+        return read_again(directory, suite)
+    return {code: LanguageScore.model_validate(score) for code, score in stored["languages"].items()}
+
+
+def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
+    """Reads the samples of `directory` anew, and writes the verdicts.
+
+    Raises:
+        UserError: there are no samples, or they are damaged.
+    """
+    stored = _stored_verdicts(directory)
+    # before there were two readings, the file was the languages alone
+    before = stored.get("languages", stored)
+    scores = {}
+    for code in before:
+        samples = _stored_samples(directory, suite.task(code))
+        cut_off = before[code].get(CUT_OFF)
+        scores[code] = language_score(samples, None if cut_off is None else tuple(cut_off))
+    write_verdicts(directory, suite, scores)
+    return scores
+
+
+def write_verdicts(directory: Path, suite: Suite, scores: Mapping[str, LanguageScore]) -> None:
+    """Writes the verdicts of `directory`, with the version of the readings that gave them."""
+    from xreason.tasks.readings.identification import identifier
+
+    content = {
+        "version": suite.version,
+        "identifier": identifier(),
+        "languages": {code: score.model_dump() for code, score in scores.items()},
+    }
+    write_whole(directory / VERDICTS_FILE, json.dumps(content, indent=1) + "\n")
+
+
+def identifier_of(directory: Path) -> str:
+    """Returns what identified the languages of the responses of `directory`."""
+    return str(_stored_verdicts(directory)["identifier"])
+
+
+def _stored_verdicts(directory: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((directory / VERDICTS_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{directory / VERDICTS_FILE} cannot be read ({error}); score that model again.") from error
+
+
+def _stored_samples(directory: Path, task: str) -> list[dict[str, Any]]:
+    paths = sorted(directory.rglob(f"samples_{task}_*.jsonl"))
+    if not paths:
+        raise UserError(f"{directory} holds no samples of {task}; score that model again.")
+    try:
+        # by line feeds alone: a response may hold other separators that Unicode knows
+        samples = [json.loads(line) for line in paths[-1].read_text(encoding="utf-8").split("\n") if line]
+    except ValueError as error:
+        raise UserError(f"{paths[-1]} is damaged ({error}); score that model again.") from error
+    return sorted(samples, key=lambda sample: int(sample["doc_id"]))

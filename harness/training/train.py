@@ -1,0 +1,249 @@
+"""The step that trains one method with one seed: what it is in a plan, and the doing of it.
+
+runs/slam/slam/0/checkpoint/      what changed, as safetensors
+runs/slam/slam/0/training.json    what each stage read, tuned and took
+runs/slam/slam/0/unfinished/      what an interrupted training goes on from
+runs/slam/slam/0/logs/            what TensorBoard and the like write
+"""
+
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, TypeAdapter
+
+from xreason.harness import progress
+from xreason.harness.serving.models import Model
+from xreason.harness.store.provenance import training_versions
+from xreason.harness.store.steps import Step, key_of, step
+from xreason.harness.training.layers import FindLayers, layers_found
+from xreason.leaderboards.files import write_whole
+from xreason.leaderboards.records import StageCost, Training
+from xreason.tasks.errors import UserError
+from xreason.tasks.prompts import ALPACA
+from xreason.trainers.corpora.examples import Source
+from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.loop.reports import StageProgress
+from xreason.trainers.methods import wants_layers, with_layers
+from xreason.trainers.stages import Method
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+CHECKPOINT = "checkpoint"
+TRAINING_FILE = "training.json"
+UNFINISHED, LOGS, LAUNCH_FILE = "unfinished", "logs", "launch.json"
+
+
+class Train(Step):
+    """To train one method with one seed into a checkpoint.
+
+    Attributes:
+        row: its name on the board.
+        seed: of the order of the rows, and of anything else that is drawn.
+        method: its stages, settings applied; where one says `layers: auto`, `needs` names the step that finds them.
+        base: what it starts from.
+        languages: codes that the corpora are asked for.
+        source: where training text comes from: "papers" or "pocket".
+        data: folder with local copies of the sets, or None.
+    """
+
+    row: str
+    seed: int
+    method: Method
+    base: Model
+    languages: tuple[str, ...]
+    source: Source
+    data: Path | None
+
+    @property
+    def title(self) -> str:
+        """What progress calls it."""
+        return f"{self.row}, seed {self.seed}"
+
+    @property
+    def report(self) -> Path:
+        """Where it says what it took."""
+        return self.folder.parent / TRAINING_FILE
+
+
+class Launch(BaseModel):
+    """What several processes are told that train together: the step, where its checkpoint goes, and whom to report to."""
+
+    task: Train
+    directory: Path
+    report_to: tuple[str, ...]
+
+
+def plan_training(
+    row: str,
+    seed: int,
+    folder: Path,
+    method: Method,
+    base: Model,
+    languages: Sequence[str],
+    *,
+    source: Source,
+    data: Path | None,
+    layers: FindLayers | None = None,
+    devices: int = 1,
+) -> Train:
+    """Returns the step; reads its corpora, hours before they are needed, and holds its stages against the base.
+
+    Arguments are as in Train, but for the row's own folder, and the step that finds the layers where a stage says `layers: auto`.
+
+    Raises:
+        UserError: a corpus cannot be had, or the base has not the layers that a stage tunes.
+    """
+    corpora = [
+        [load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed).hash for name in stage.corpora]
+        for stage in method.stages
+    ]
+    said = {
+        "step": "train",
+        "base": base.hash,
+        "stages": TypeAdapter(Method).dump_python(method, mode="json")["stages"],
+        "layers": layers.key if layers else None,
+        "corpora": corpora,
+        "prompt": ALPACA,
+        "seed": seed,
+        "versions": training_versions(),
+    }
+    task = Train(
+        folder=folder / CHECKPOINT,
+        key=key_of(said),
+        needs=(layers.folder,) if layers else (),
+        devices=devices,
+        row=row,
+        seed=seed,
+        method=method,
+        base=base,
+        languages=tuple(languages),
+        source=source,
+        data=data,
+    )
+    if not wants_layers(method) and not task.is_done():
+        from xreason.trainers.tuning.structure import choose
+
+        for stage in method.stages:
+            choose(_outline(base.folder), stage.tune)
+    return task
+
+
+@cache
+def _outline(folder: Path) -> "PreTrainedModel":
+    from xreason.trainers.tuning.counting import skeleton
+
+    return skeleton(folder)
+
+
+def settled(task: Train) -> Train:
+    """Returns the training with the layers that the step it needs has found, where its method says auto; its key stays.
+
+    Raises:
+        UserError: no layers stand out.
+    """
+    if not wants_layers(task.method):
+        return task
+    return task.model_copy(update={"method": with_layers(task.method, *layers_found(task.needs[0], task.base.name))})
+
+
+def train(task: Train, report_to: Sequence[str] = ()) -> Training:
+    """Trains, unless the same training stands already; returns what it took.
+
+    A training that was interrupted goes on from its last step checkpoint, in `unfinished`. Where torchrun or accelerate started
+    several processes, all train together and the first one writes.
+
+    Args:
+        task: what to train, its layers settled.
+        report_to: trackers, such as "tensorboard".
+
+    Raises:
+        UserError: the base or the data cannot be used.
+    """
+    if task.is_done():
+        progress.say(f"{task.title}: trained before")
+        return read_training(task.report)
+    launch = Launch(task=task, directory=task.folder, report_to=tuple(report_to))
+    work = task.folder.parent / UNFINISHED
+    if not progress.is_first_process():
+        return run_here(launch, work)
+    work.mkdir(parents=True, exist_ok=True)
+    with step(task.folder, task.key, task.needs) as directory:
+        launch = launch.model_copy(update={"directory": directory.resolve()})
+        training = _run_launched(launch, work) if task.devices > 1 else run_here(launch, work)
+        # before the checkpoint takes its name: where that stands, the report does too
+        write_whole(task.report, training.model_dump_json(indent=1) + "\n")
+    shutil.rmtree(work)
+    progress.say(f"{task.title}: trained in {training.seconds:.0f} s")
+    return training
+
+
+def read_training(path: Path) -> Training:
+    """Returns the report that a training left.
+
+    Raises:
+        UserError: the file is not a training report.
+        FileNotFoundError: there is none.
+    """
+    try:
+        return Training.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not a training report; delete the checkpoint beside it, and it is trained again.") from error
+
+
+def run_here(launch: Launch, work: Path) -> Training:
+    """Trains in this process, one of several where torchrun started it; see trainers.train.train."""
+    from xreason.trainers.train import train as run
+
+    task = launch.task
+    with progress.bar(f"training {task.title}") as report:
+
+        def show(state: StageProgress) -> None:
+            report(state.step, state.total_steps, _words(state))
+
+        result = run(
+            task.method,
+            task.base.name,
+            launch.directory,
+            languages=task.languages,
+            source=task.source,
+            data=task.data,
+            seed=task.seed,
+            progress=show,
+            work=work,
+            report_to=launch.report_to,
+            logs=work.parent / LOGS if launch.report_to else None,
+        )
+    costs = ({name: getattr(stage, name) for name in StageCost.model_fields} for stage in result.stages)
+    return Training(stages=tuple(StageCost.model_validate(cost) for cost in costs))
+
+
+def _words(state: StageProgress) -> str:
+    return (
+        f"loss {state.loss:.3f}, rate {state.learning_rate:.1e}, gradient {state.gradient_norm:.2f}, "
+        f"{state.tokens_per_second:,.0f} tokens/s, {state.memory_bytes / 2**30:.1f} GiB"
+    )
+
+
+def _run_launched(launch: Launch, work: Path) -> Training:
+    write_whole(work / LAUNCH_FILE, launch.model_dump_json())
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(launch.task.devices)]
+    command += ["-m", "xreason.harness.training.launched", str(work.resolve())]
+    progress.say(f"launching: {shlex.join(command)}")
+    with subprocess.Popen(command) as running:  # noqa: S603
+        try:
+            code = running.wait()
+        except BaseException:
+            running.send_signal(signal.SIGINT)
+            running.wait()
+            raise
+    if code:
+        raise UserError(f"{launch.task.title}: training on {launch.task.devices} processes failed; what they say stands above.")
+    return read_training(work / TRAINING_FILE)

@@ -1,0 +1,100 @@
+"""The papers' comparison: what stands in the box under a paper's name is what the paper's own code says."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.conftest import Run
+from tests.places import ROOT
+from xreason.harness.experiment import Experiment, experiment_file, read_experiment
+from xreason.tasks.languages import PAPER_LANGUAGES
+from xreason.trainers.methods import load_method
+from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Tune
+
+METAMATH, LLAMA = "meta-math/MetaMath-{}-V1.0", "meta-llama/Llama-2-{}-hf"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A method as its paper's scripts have it; all of them peak at 2e-5, on a cosine, without weight decay, clipped at 1."""
+
+    base: str
+    tune: Tune
+    corpora: tuple[tuple[str, ...], ...]
+    epochs: float
+    rows_a_step: int
+    warmup: float
+    betas: tuple[float, float]
+    longest_row: int
+
+
+REASONING, QUESTIONS = ("english-reasoning",), ("question-translation",)
+#: fmm170/SLAM scripts; NJUNLP/QAlign finetune.sh, finetune_dp.sh; microsoft/MathOctopus run_llama2.sh, run_llam2_lora.sh;
+#: meta-math/MetaMath run.sh.
+TABLE = {
+    "slam": Published(METAMATH, FeedForward(6), ((*QUESTIONS, "answer-translation"),), 4, 512, 0, (0.9, 0.999), 1024),
+    "two-stage": Published(LLAMA, AllParameters(), (QUESTIONS, REASONING), 3, 128, 0.03, (0.9, 0.999), 512),
+    "full": Published(LLAMA, AllParameters(), (("multilingual-reasoning",),), 3, 128, 0, (0.9, 0.95), 512),
+    "lora": Published(LLAMA, LowRank(128, 1, 0), (("multilingual-reasoning",),), 4, 64, 0, (0.9, 0.95), 512),
+    "english-sft": Published(LLAMA, AllParameters(), (REASONING,), 3, 128, 0.03, (0.9, 0.999), 512),
+}
+#: MathOctopus published its LoRA at 7B alone.
+ROWS = [("7b", row) for row in TABLE] + [("13b", row) for row in TABLE if row != "lora"]
+
+
+def papers(size: str) -> Experiment:
+    return read_experiment(experiment_file(f"papers-{size}"), {})
+
+
+def test_every_method_in_the_box_that_names_a_paper_stands_in_its_comparison() -> None:
+    box = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["xreason.methods"]
+    cited = {name for name in box if "arXiv" in load_method(name).source}
+    assert cited == set(TABLE)
+    assert cited <= set(papers("7b").methods)
+
+
+@pytest.mark.parametrize("size", ["7b", "13b"])
+def test_it_holds_just_the_published_rows_scored_as_the_papers_score(size: str) -> None:
+    experiment = papers(size)
+    assert [(size, row) for row in experiment.methods] == [each for each in ROWS if each[0] == size]
+    assert experiment.base == METAMATH.format(size.upper())
+    assert experiment.suites == ("mgsm", "msvamp")
+    assert experiment.languages == experiment.languages_trained() == PAPER_LANGUAGES
+    assert (experiment.source, experiment.prompt, experiment.reading) == ("papers", "alpaca", "paper")
+    assert (experiment.dtype, experiment.temperature, experiment.seeds) == ("bfloat16", 0, (1234,))
+
+
+@pytest.mark.parametrize(("size", "row"), ROWS)
+def test_every_setting_is_the_published_one(size: str, row: str) -> None:
+    experiment, published = papers(size), TABLE[row]
+    base = published.base.format(size.upper() if published.base == METAMATH else size)
+    assert experiment.base_of(row) == base
+    method = experiment.method(row)
+    assert tuple(stage.corpora for stage in method.stages) == published.corpora
+    for stage in method.stages:
+        said: dict[str, Any] = {
+            "tune": published.tune,
+            "epochs": published.epochs,
+            "learning_rate": 2e-5,
+            "batch_size": published.rows_a_step,
+            "max_length": published.longest_row,
+            "schedule": "cosine",
+            "warmup_ratio": published.warmup,
+            "optimizer": "adamw",
+            "betas": published.betas,
+            "weight_decay": 0,
+            "max_grad_norm": 1,
+            "max_steps": None,
+            "rows": None,
+        }
+        assert {key: getattr(stage, key) for key in said} == said
+
+
+def test_without_its_models_and_network_it_ends_in_one_sentence(xreason: Run, tmp_path: Path) -> None:
+    done = xreason("compare", "papers-7b", "--out", tmp_path / "runs", HF_HOME=str(tmp_path / "hub"))
+    assert done.returncode == 2
+    assert "hf download meta-math/MetaMath-7B-V1.0" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
