@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from benchmarks.report import report
 from xreason.tasks.languages import LANGUAGES
-from xreason.tasks.readings.answers import paper_reading, strict_reading
+from xreason.tasks.readings.paper import paper_reading
+from xreason.tasks.readings.strict import strict_reading
 
 LENGTH = 300
 MEGABYTE = 1_000_000

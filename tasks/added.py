@@ -1,6 +1,8 @@
 """What `xreason language` and `xreason suite` changed: languages and suites added to, and taken out of, the tables in code.
 
-It is one file, `tasks/added.json`, sorted so that its differences read well; no file means that nothing was changed:
+What a person changes is in a folder of theirs: XREASON_TASKS, else `xreason_tasks/` in the working folder. `XREASON_TASKS=tasks` in
+a checkout changes the project itself. The folder's `added.json`, sorted so that its differences read well, says how its tables
+differ from those below them: the tables in code (languages.py, suites.py, data.py), then what this folder's own file says, if any.
 
     {
      "languages": {"it": {"english": "Italian", "native": "italiano"}},
@@ -8,34 +10,49 @@ It is one file, `tasks/added.json`, sorted so that its differences read well; no
      "removed": {"msvamp": ["th"]},
      "suites": {"afrimgsm": {"hub": null, "max_new_tokens": 600, "source": "arXiv 2406.03368, Apache-2.0", "title": "AfriMGSM"}}
     }
-
-The tables are in languages.py, suites.py and data.py; this file only says how they differ.
 """
 
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from xreason.tasks.errors import UserError
 
-PATH = Path(__file__).parent / "added.json"
+#: The suites in the box. Resolved, so that `tasks` in a checkout is the same folder as the link to it in the package.
+TASKS_FOLDER = Path(__file__).resolve().parent
 
 #: A suite's name is a folder and the beginning of its tasks' names, a language's code their end; neither can leave the folder.
 SUITE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-CODE = re.compile(r"[a-z]{2,3}")
+REGISTRY_FILE = "added.json"
+
+_SuiteName = Annotated[str, StringConstraints(pattern=rf"^{SUITE_NAME.pattern}$")]
+_Code = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+_Changed = Annotated[str, StringConstraints(pattern=rf"^({SUITE_NAME.pattern}/)?[a-z0-9_]+(\.[a-z]+)?$")]
+_STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
+class Names:
+    """A language's name in English and in itself."""
+
+    english: str
+    native: str
+
+
+@dataclass(frozen=True, config=_STRICT)
 class AddedQuestions:
     """The questions of an added language.
 
     Attributes:
         questions: how many.
-        file: whether they stand beside the language's YAML task (`tasks/mgsm/mgsm_it.jsonl`); else they are where the suite's are.
+        file: whether they stand beside the language's YAML task (`mgsm/mgsm_it.jsonl`); else they are where the suite's are.
         config: the config of the suite's hub data set that has them, where that is not the code.
     """
 
@@ -44,7 +61,7 @@ class AddedQuestions:
     config: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Hub:
     """A data set on the Hugging Face hub, split `test`.
 
@@ -59,35 +76,41 @@ class Hub:
     answer: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class AddedSuite:
     """An added suite; attributes as in `xreason.tasks.suites.Suite`. `hub` is None where all its questions came from files."""
 
     title: str
     source: str
     max_new_tokens: int
-    hub: Hub | None = None
+    hub: Hub | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Registry:
-    """All that was changed.
+    """All that one folder changes.
 
     Attributes:
-        languages: code to the names in English and in itself, of languages that the table in code lacks.
+        languages: code to the names of languages that the table in code lacks.
         suites: name to an added suite.
         questions: suite to code to the questions that were added to it.
-        removed: suite in code to the codes that were taken out of it.
-        unfinished: suite to the codes whose files were being changed when the program ended; empty but for that time.
+        removed: suite to the codes that were taken out of it.
+        unfinished: the files that were being changed when the program ended, as paths in the folder; empty but for that time.
+        folder: where it is.
     """
 
-    languages: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    suites: Mapping[str, AddedSuite] = field(default_factory=dict)
-    questions: Mapping[str, Mapping[str, AddedQuestions]] = field(default_factory=dict)
-    removed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    unfinished: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    languages: Mapping[_Code, Names] = field(default_factory=dict)
+    suites: Mapping[_SuiteName, AddedSuite] = field(default_factory=dict)
+    questions: Mapping[_SuiteName, Mapping[_Code, AddedQuestions]] = field(default_factory=dict)
+    removed: Mapping[_SuiteName, tuple[_Code, ...]] = field(default_factory=dict)
+    unfinished: tuple[_Changed, ...] = ()
+    folder: Path = TASKS_FOLDER
 
-    def with_questions(self, suite: str, code: str, names: tuple[str, str] | None, questions: AddedQuestions) -> "Registry":
+    def own_path(self, suite: str, code: str) -> Path:
+        """Returns where the questions of a language stand that were added to a suite from a file."""
+        return self.folder / suite / f"{suite}_{code}.jsonl"
+
+    def with_questions(self, suite: str, code: str, names: Names | None, questions: AddedQuestions) -> "Registry":
         """Returns it with a language more in a suite; `names` are those of a language that the table in code lacks."""
         languages = {**self.languages, code: names} if names else self.languages
         added = {**self.questions, suite: {**self.questions.get(suite, {}), code: questions}}
@@ -95,90 +118,73 @@ class Registry:
 
     def without(self, suite: str, code: str) -> "Registry":
         """Returns it without an added language of a suite, and without its names where no suite has it any more."""
-        kept = {
-            name: {each: value for each, value in codes.items() if (name, each) != (suite, code)}
-            for name, codes in self.questions.items()
-        }
+        left = {each: value for each, value in self.questions.get(suite, {}).items() if each != code}
+        kept = {name: codes for name, codes in {**self.questions, suite: left}.items() if codes}
         used = {each for codes in kept.values() for each in codes}
-        languages = {each: names for each, names in self.languages.items() if each in used}
-        return replace(self, languages=languages, questions={name: codes for name, codes in kept.items() if codes})
+        return replace(self, languages={each: self.languages[each] for each in self.languages if each in used}, questions=kept)
 
     def with_removed(self, suite: str, code: str) -> "Registry":
-        """Returns it with a language in code taken out of a suite."""
+        """Returns it with a language that it did not add taken out of a suite."""
         return replace(self, removed={**self.removed, suite: (*self.removed.get(suite, ()), code)})
 
     def with_restored(self, suite: str, code: str) -> "Registry":
-        """Returns it with a language in code back in its suite."""
+        """Returns it with a language that was taken out back in its suite."""
         left = tuple(each for each in self.removed.get(suite, ()) if each != code)
-        others = {name: codes for name, codes in self.removed.items() if name != suite}
-        return replace(self, removed=others | ({suite: left} if left else {}))
+        return replace(self, removed={name: codes for name, codes in {**self.removed, suite: left}.items() if codes})
+
+    def changing(self, paths: Iterable[Path]) -> "Registry":
+        """Returns it with these files of its folder as unfinished."""
+        return replace(self, unfinished=tuple(sorted(path.relative_to(self.folder).as_posix() for path in paths)))
 
     def without_suite(self, name: str) -> "Registry":
         """Returns it without an added suite and its languages."""
-        registry = self
+        registry = replace(self, suites={each: suite for each, suite in self.suites.items() if each != name})
         for code in self.questions.get(name, {}):
             registry = registry.without(name, code)
-        return replace(registry, suites={each: suite for each, suite in self.suites.items() if each != name})
+        return registry
 
 
-def read_registry(path: Path = PATH) -> Registry:
-    """Returns what was changed; nothing where there is no file.
+def registries(folder: Path | None = None) -> tuple[Registry, ...]:
+    """Returns what was changed, in the order in which it counts: in the box, then in `folder`, this person's where it is None.
+
+    Raises:
+        UserError: a registry is not what `write_registry` writes.
+    """
+    own = folder or Path(os.environ.get("XREASON_TASKS") or "xreason_tasks").expanduser().resolve()
+    return tuple(map(read_registry, dict.fromkeys((TASKS_FOLDER, own))))
+
+
+def read_registry(folder: Path) -> Registry:
+    """Returns what a folder changes; nothing where it has no file.
 
     Raises:
         UserError: the file is not what `write_registry` writes.
     """
+    path = folder / REGISTRY_FILE
     try:
-        return _registry(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return Registry()
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise UserError(
-            f"{path} is not as xreason wrote it ({type(error).__name__}: {error}); put back the one you had, for instance with git."
-        ) from error
+        return replace(TypeAdapter(Registry).validate_json(path.read_bytes()), folder=folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return Registry(folder=folder)
+    except ValidationError as error:
+        said = error.errors()[0]
+        what = ": ".join(filter(None, [".".join(map(str, said["loc"])), said["msg"]]))
+        raise UserError(f"{path} is not as xreason wrote it ({what}); put back the one you had, for instance with git.") from error
 
 
-def write_registry(registry: Registry, path: Path = PATH) -> None:
-    """Writes it, whole or not at all; where nothing is changed, no file is left."""
-    if registry == Registry():
-        path.unlink(missing_ok=True)
-        return
-    content = asdict(registry)
-    content["languages"] = {code: {"english": english, "native": native} for code, (english, native) in registry.languages.items()}
-    content["questions"] = {
-        suite: {code: _said(each) for code, each in codes.items()} for suite, codes in registry.questions.items()
-    }
-    text = json.dumps({key: value for key, value in content.items() if value}, indent=1, sort_keys=True, ensure_ascii=False)
-    aside = path.with_suffix(".partial")
+def write_registry(registry: Registry) -> None:
+    """Writes it into its folder, whole or not at all; where nothing is changed, no file is left."""
+    content = TypeAdapter(Registry).dump_python(registry, mode="json", exclude={"folder"}, exclude_defaults=True)
+    if content:
+        write_whole(registry.folder / REGISTRY_FILE, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    else:
+        (registry.folder / REGISTRY_FILE).unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
     with aside.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
-
-
-def _said(questions: AddedQuestions) -> dict[str, Any]:
-    return {key: value for key, value in asdict(questions).items() if value}
-
-
-def _registry(content: Any) -> Registry:
-    registry = Registry(
-        languages={code: (str(names["english"]), str(names["native"])) for code, names in content.get("languages", {}).items()},
-        suites={
-            name: AddedSuite(**{**each, "hub": Hub(**each["hub"]) if each["hub"] else None})
-            for name, each in content.get("suites", {}).items()
-        },
-        questions={
-            suite: {code: AddedQuestions(**each) for code, each in codes.items()}
-            for suite, codes in content.get("questions", {}).items()
-        },
-        removed={suite: tuple(codes) for suite, codes in content.get("removed", {}).items()},
-        unfinished={suite: tuple(codes) for suite, codes in content.get("unfinished", {}).items()},
-    )
-    per_suite = (registry.questions, registry.removed, registry.unfinished)
-    for name in (*registry.suites, *(name for table in per_suite for name in table)):
-        if not SUITE_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no suite's name")
-    for code in (*registry.languages, *(code for table in per_suite for codes in table.values() for code in codes)):
-        if not CODE.fullmatch(code):
-            raise ValueError(f"{code!r} is no language's code")
-    return registry

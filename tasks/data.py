@@ -6,7 +6,7 @@ Every row leaves as three texts, the gold answer as its authors wrote it:
 
 XREASON_DATA names the data folder (`mgsm/mgsm_sw.tsv`, `msvamp/sw.jsonl`, ...). A file that is there is used; one that is not
 there is asked of the hub; nothing else ever stands in for it. Questions that were added from a person's own file are in one
-beside their YAML task (`tasks/mgsm/mgsm_it.jsonl`), and only there.
+beside their YAML task (`xreason_tasks/mgsm/mgsm_it.jsonl`), and only there.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xreason.tasks.added import Registry, read_registry
+from xreason.tasks.added import Hub, Registry, registries
 from xreason.tasks.errors import UserError
 
 Row = dict[str, str]
@@ -53,24 +53,18 @@ _IN_CODE: dict[str, Source] = {
 }
 
 
-def sources_with(registry: Registry) -> dict[str, Source]:
+def sources_with(*changes: Registry) -> dict[str, Source]:
     """Returns suite to source: those in code, and those of added suites that are on the hub."""
-    return _IN_CODE | {
-        name: Source(
-            suite.hub.id,
-            f"{name}/{{language}}.jsonl",
-            suite.hub.question,
-            suite.hub.answer,
-            suite.hub.answer,
-            configs={code: each.config for code, each in registry.questions.get(name, {}).items() if each.config},
-        )
-        for name, suite in registry.suites.items()
-        if suite.hub is not None
-    }
+
+    def added(name: str, hub: Hub) -> Source:
+        asked = {code: each.config for change in changes for code, each in change.questions.get(name, {}).items() if each.config}
+        return Source(hub.id, f"{name}/{{language}}.jsonl", hub.question, hub.answer, hub.answer, configs=asked)
+
+    return _IN_CODE | {name: added(name, said.hub) for change in changes for name, said in change.suites.items() if said.hub}
 
 
-#: `xreason.tasks.suites.use` keeps it up with the registry.
-SOURCES: dict[str, Source] = sources_with(read_registry())
+#: `xreason.tasks.suites.use` keeps it up with the registries.
+SOURCES: dict[str, Source] = sources_with(*registries())
 
 #: The columns of files beside YAML tasks.
 _OWN = Source(hub_id="", file="", question="question", hub_answer="answer", file_answer="answer")
@@ -84,9 +78,8 @@ def local_path(suite: str, language: str) -> Path | None:
 
 def where(suite: str, language: str) -> str:
     """Returns where the questions come from, for people: a file inside the data folder, or a hub id."""
-    path = local_path(suite, language)
-    source = SOURCES[suite]
-    return source.file.format(language=language) if path is not None and path.exists() else source.hub_id
+    path, source = local_path(suite, language), SOURCES[suite]
+    return source.file.format(language=language) if path and path.exists() else source.hub_id
 
 
 def rows(suite: str, language: str) -> list[Row]:
@@ -96,10 +89,8 @@ def rows(suite: str, language: str) -> list[Row]:
         UserError: the questions are neither in the data folder nor to be had from the hub, or a row of the file is not in its form.
     """
     path = local_path(suite, language)
-    if path is not None and path.exists():
-        found = list(_file_rows(path, SOURCES[suite], language))
-    else:
-        found = _hub_rows(suite, language, path)
+    local = list(_file_rows(path, SOURCES[suite], language)) if path and path.exists() else None
+    found = _hub_rows(suite, language, path) if local is None else local
     if not found:
         raise UserError(f"{path or SOURCES[suite].hub_id} holds no question for {language}; put the published test set there.")
     return found
@@ -121,8 +112,9 @@ def own_rows(path: Path, language: str) -> list[Row]:
 
 def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
     """Writes questions and gold answers, one JSON object a line."""
-    lines = [json.dumps({"question": row["question"], "answer": row["answer"]}, ensure_ascii=False) for row in rows]
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    path.parent.mkdir(exist_ok=True)
+    written = ({"question": row["question"], "answer": row["answer"]} for row in rows)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in written), encoding="utf-8")
 
 
 def rows_hash(questions: list[Row]) -> str:
@@ -142,29 +134,26 @@ def exemplars(suite: str, language: str) -> list[Row]:
     Raises:
         UserError: they are neither in the data folder nor to be had from the hub, or have none in the language.
     """
-    in_language, english = _exemplars(suite, language), _exemplars(suite, "en")
-    return [
-        {
-            "question": question,
-            "rationale": _after_colon(worked),
-            "english_rationale": _after_colon(english_worked),
-            "answer": answer,
-            "language": language,
-        }
-        for (question, worked, answer), (_, english_worked, _) in zip(in_language, english, strict=True)
-    ]
+    both = zip(_exemplars(suite, language), _exemplars(suite, "en"), strict=True)
+    return [{**row, "english_rationale": english["rationale"], "language": language} for row, english in both]
 
 
-def _exemplars(suite: str, language: str) -> list[tuple[str, str, str]]:
-    """Returns question, worked answer and gold of each, as published."""
+def _exemplars(suite: str, language: str) -> list[Row]:
+    """Returns question, rationale and gold answer of each, the rationale without what it begins with."""
+
+    def row(question: Any, worked: Any, answer: Any) -> Row:
+        # "Step-by-Step Answer: Roger started ..."; Chinese and Japanese have a full-width colon and no space
+        rationale = re.split("[:：]", str(worked), maxsplit=1)[-1].strip()
+        return {"question": str(question), "rationale": rationale, "answer": str(answer)}
+
     source, folder = SOURCES[suite], os.environ.get("XREASON_DATA")
     path = Path(folder) / str(source.exemplars) if folder else None
     if path is None or not path.exists():
         table = _hub_split(suite, language, "train", path)
-        return [(str(row[source.question]), str(row["answer"]), str(row[source.hub_answer])) for row in table]
+        return [row(each[source.question], each["answer"], each[source.hub_answer]) for each in table]
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        found = [(str(row["q"]), str(row["a"]), str(row["number_answer"])) for row in lines if row["language"] == language]
+        found = [row(each["q"], each["a"], each["number_answer"]) for each in lines if each["language"] == language]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not as published ({type(error).__name__}: {error}); put the published file there.") from error
     if not found:
@@ -172,23 +161,17 @@ def _exemplars(suite: str, language: str) -> list[tuple[str, str, str]]:
     return found
 
 
-def _after_colon(worked: str) -> str:
-    # "Step-by-Step Answer: Roger started ..."; Chinese and Japanese have a full-width colon and no space
-    return re.split("[:：]", worked, maxsplit=1)[-1].strip()
-
-
 def _file_rows(path: Path, source: Source, language: str) -> Iterator[Row]:
     parse = _tab_separated if path.suffix == ".tsv" else _json_object
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not line.strip():
-            continue
         try:
-            question, answer = parse(line.decode("utf-8"), source)
+            if line.strip():
+                question, answer = parse(line.decode("utf-8"), source)
+                yield {"question": question, "answer": answer, "language": language}
         except UnicodeDecodeError as error:
             raise UserError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8.") from error
         except ValueError as error:
             raise UserError(f"{path}, line {number}: {error}; put the file as published in its place.") from error
-        yield {"question": question, "answer": answer, "language": language}
 
 
 def _tab_separated(line: str, source: Source) -> tuple[str, str]:
@@ -201,12 +184,12 @@ def _tab_separated(line: str, source: Source) -> tuple[str, str]:
 def _json_object(line: str, source: Source) -> tuple[str, str]:
     try:
         row = json.loads(line)
+        return str(row[source.question]), str(row[source.file_answer])
     except json.JSONDecodeError as error:
         raise ValueError(f"not a JSON object ({error.msg})") from error
-    missing = [name for name in (source.question, source.file_answer) if not isinstance(row, dict) or name not in row]
-    if missing:
-        raise ValueError(f"column {missing[0]} is missing")
-    return str(row[source.question]), str(row[source.file_answer])
+    except (KeyError, TypeError) as error:
+        missing = error.args[0] if isinstance(error, KeyError) else source.question
+        raise ValueError(f"column {missing} is missing") from error
 
 
 def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:

@@ -6,7 +6,7 @@ A language is known by its ISO 639-1 code, or its ISO 639-3 code where it has no
 
 from dataclasses import dataclass
 
-from xreason.tasks.added import Registry, read_registry
+from xreason.tasks.added import Registry, registries
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ _IN_CODE = (
 )
 
 
-def languages_with(registry: Registry) -> dict[str, Language]:
-    """Returns code to language: those in code, and those that the registry adds."""
-    added = (Language(code, *registry.languages[code]) for code in sorted(registry.languages))
-    return {language.code: language for language in (*_IN_CODE, *added)}
+def languages_with(*changes: Registry) -> dict[str, Language]:
+    """Returns code to language: those in code, and those that registries add."""
+    added = {code: Language(code, each.english, each.native) for change in changes for code, each in change.languages.items()}
+    return {language.code: language for language in (*_IN_CODE, *(added[code] for code in sorted(added)))}
 
 
-#: `xreason.tasks.suites.use` keeps it up with the registry.
-LANGUAGES: dict[str, Language] = languages_with(read_registry())
+#: `xreason.tasks.suites.use` keeps it up with the registries.
+LANGUAGES: dict[str, Language] = languages_with(*registries())
 
 #: The ten languages over which MathOctopus, QAlign and SLAM average, in the order of their tables (MGSM has Telugu, they do not).
 PAPER_LANGUAGES: tuple[str, ...] = ("en", "sw", "zh", "bn", "de", "es", "fr", "ja", "ru", "th")

@@ -1,25 +1,29 @@
 """What lm-eval's YAML tasks call: where questions come from, how they are asked, what counts as right.
 
-lm-eval loads this file by its path (`custom_dataset: !function protocol.questions`), wherever xreason is installed. The style
-of asking comes with lm-eval's `--metadata`:
+lm-eval imports this module (`custom_dataset: !function xreason.tasks.protocol.questions`), wherever xreason is installed and the
+YAML is. The style of asking comes with lm-eval's `--metadata`:
 
     lm_eval --include_path tasks --tasks mgsm_sw --metadata '{"style": "native-cot"}' --num_fewshot 8 ...
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from xreason.tasks.added import REGISTRY_FILE, registries
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
-from xreason.tasks.readings import answers
-from xreason.tasks.suites import Suite, suite_of
+from xreason.tasks.readings.verdicts import answer_part, verdicts
+from xreason.tasks.suites import CHANGES, METRICS, TASKS_FOLDER, Suite, suite_of, use
 
-__all__ = ["answer_part", "prompt", "questions", "score", "target"]
+__all__ = ["prompt", "questions", "score", "target"]
 
 
-def questions(suite: str, language: str, style: str = DEFAULT_STYLE, shots: int | None = None, **_: object) -> dict[str, Any]:
+def questions(
+    suite: str, language: str, style: str = DEFAULT_STYLE, shots: int | None = None, config_source: str = "", **_: object
+) -> dict[str, Any]:
     """Returns what lm-eval's `custom_dataset` asks for: the questions as split `test`, the worked examples as split `train`.
 
     Args:
@@ -27,12 +31,16 @@ def questions(suite: str, language: str, style: str = DEFAULT_STYLE, shots: int 
         language: code of one of its languages.
         style: name of a prompt style.
         shots: 0 where no worked examples are needed, so that none are looked for.
+        config_source: path of the task's YAML (lm-eval says it); where it is in a person's folder, the tables become that folder's.
 
     Raises:
         UserError: a name is unknown, or the questions cannot be had.
     """
     from datasets import Dataset
 
+    folder = Path(config_source).resolve().parent.parent
+    if folder not in (TASKS_FOLDER, CHANGES[-1].folder) and (folder / REGISTRY_FILE).is_file():
+        use(*registries(folder))
     chosen = suite_of(suite)
     if style not in STYLES:
         raise unknown("prompt style", style, STYLES)
@@ -51,20 +59,6 @@ def _worked(suite: Suite, language: str, shots: int | None) -> list[dict[str, st
         return []
 
 
-def answer_part(response: str, document: Mapping[str, str]) -> str:
-    """Returns the part of a response that is read for an answer.
-
-    In a few-shot style that is what stands before the next question that the model invents; under a chat template what stands after
-    the last thinking section, and nothing where it was still thinking when it ended.
-    """
-    style = STYLES[document["style"]]
-    if style.chat:
-        return response.rpartition("</think>")[2].partition("<think>")[0]
-    for stop in style.stops(document["language"]):
-        response = response.partition(stop)[0]
-    return response
-
-
 def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]]) -> dict[str, float]:
     """Returns lm-eval's metrics of one question: `paper`, `strict` and `answered`, each a mean over the sampled responses.
 
@@ -72,12 +66,6 @@ def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]])
         document: a row of `questions`.
         responses: one entry, the response or all of its samples.
     """
-    sampled = [responses[0]] if isinstance(responses[0], str) else list(responses[0])
-    texts = [answer_part(text, document) for text in sampled]
-    gold, language = document["answer"], document["language"]
-    verdicts = {
-        "paper": [answers.paper_correct(text, gold) for text in texts],
-        "strict": [answers.strict_correct(text, gold, language) for text in texts],
-        "answered": [answers.answered(text, language) for text in texts],
-    }
-    return {metric: sum(each) / len(each) for metric, each in verdicts.items()}
+    sampled = [responses[0]] if isinstance(responses[0], str) else responses[0]
+    read = verdicts([answer_part(text, document) for text in sampled], document["answer"], document["language"])
+    return {metric: sum(each) / len(each) for metric in METRICS for each in [getattr(read, metric)]}

@@ -1,26 +1,26 @@
 """The suites: benchmarks, each a set of lm-eval tasks with one language a task.
 
 A suite `mgsm` is the folder `tasks/mgsm`: the tasks `mgsm_sw`, `mgsm_de`, ... and the group `mgsm`, which averages over the papers'
-languages. The YAML files are written from this table by `write_suite`:
+languages. The YAML files are written from this table:
 
     python -m xreason.tasks.suites
 
-`xreason language` and `xreason suite` change the table: on disk through the registry (added.py), in the running program by `use`.
+`xreason language` and `xreason suite` change the table: on disk through a registry (added.py), in the running program by `use`.
+What they add is in the folder of that registry, as YAML that stock lm-eval runs too: `lm_eval --include_path xreason_tasks ...`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from xreason.tasks import data
-from xreason.tasks.added import Registry, read_registry
+from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
+from xreason.tasks.added import AddedSuite, Registry, read_registry, registries, write_whole
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
 from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
-
-TASKS_FOLDER = Path(__file__).parent
 
 #: What lm-eval reports of every task.
 METRICS = ("paper", "strict", "answered")
@@ -72,88 +72,75 @@ class Suite:
         return f"{self.name}_{language}"
 
 
-def own_path(name: str, code: str) -> Path:
-    """Returns where the questions of a language stand that were added to a suite from a file."""
-    return TASKS_FOLDER / name / f"{name}_{code}.jsonl"
-
-
 def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
     exemplars = partial(data.exemplars, name) if data.SOURCES[name].exemplars else None
     return Suite(name, title, languages, questions, max_new_tokens=600, source=source, rows=rows, where=where, exemplars=exemplars)
 
 
-def _pocket_rows(language: str) -> list[data.Row]:
-    return [
-        {"question": problem.question(language), "answer": str(problem.answer), "language": language}
-        for problem in world.test_problems()
-    ]
+def _pocket_rows(code: str) -> list[data.Row]:
+    problems = world.test_problems()
+    return [{"question": each.question(code), "answer": str(each.answer), "language": code} for each in problems]
 
 
+_OURS = "templated by this project, Apache-2.0"
 _IN_CODE = (
     _published("mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0"),
     _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0"),
-    Suite(
-        "pocket",
-        "Pocket",
-        world.LANGUAGES,
-        world.TEST_SIZE,
-        max_new_tokens=96,
-        source="templated by this project, Apache-2.0",
-        rows=_pocket_rows,
-        where=lambda language: "pocket world",
-    ),
+    Suite("pocket", "Pocket", world.LANGUAGES, world.TEST_SIZE, 96, _OURS, _pocket_rows, lambda _: "pocket world"),
 )
 
-#: Suites in code: name to the languages that they have there.
-LANGUAGES_IN_CODE: dict[str, tuple[str, ...]] = {suite.name: suite.languages for suite in _IN_CODE}
+
+def suites_with(*changes: Registry) -> dict[str, Suite]:
+    """Returns name to suite: those in code, with the suites and languages that one registry after the other adds and takes out."""
+    suites = {suite.name: suite for suite in _IN_CODE}
+    for registry in changes:
+        suites |= {name: _added(name, said) for name, said in sorted(registry.suites.items())}
+        suites = {name: _changed(suite, registry) for name, suite in suites.items()}
+    return suites
 
 
-def suites_with(registry: Registry) -> dict[str, Suite]:
-    """Returns name to suite: those in code with the languages that the registry leaves and adds, and those that it adds."""
-    in_code = (_changed(suite, registry) for suite in _IN_CODE)
-    added = (_changed(_added(name, registry), registry) for name in sorted(registry.suites))
-    return {suite.name: suite for suite in (*in_code, *added)}
-
-
-def _added(name: str, registry: Registry) -> Suite:
-    said = registry.suites[name]
+def _added(name: str, said: AddedSuite) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
     return Suite(name, said.title, (), 0, said.max_new_tokens, said.source, rows, where, mean_over=None)
 
 
 def _changed(suite: Suite, registry: Registry) -> Suite:
     removed, questions = registry.removed.get(suite.name, ()), registry.questions.get(suite.name, {})
-    if not removed and not questions:
-        return suite
-    own = {code: own_path(suite.name, code) for code, each in questions.items() if each.file}
+    own = {code: registry.own_path(suite.name, code) for code, each in questions.items() if each.file}
 
     def rows(language: str) -> list[data.Row]:
         return data.own_rows(own[language], language) if language in own else suite.rows(language)
 
     def where(language: str) -> str:
-        return f"tasks/{own[language].relative_to(TASKS_FOLDER).as_posix()}" if language in own else suite.where(language)
+        # as the folder is called, wherever it is: boards say it too
+        return "/".join(own[language].parts[-3:]) if language in own else suite.where(language)
 
-    languages = (
-        *(code for code in suite.languages if code not in removed),
-        *sorted(questions, key=lambda code: (code != "en", code)),
-    )
-    counts = {code: each.questions for code, each in questions.items()}
+    kept = [code for code in suite.languages if code not in removed]
+    languages = (*kept, *sorted(questions.keys() - set(kept), key=lambda code: (code != "en", code)))
+    counts = {**suite.added, **{code: each.questions for code, each in questions.items()}}
     return replace(suite, languages=languages, rows=rows, where=where, added=counts)
 
 
-#: `use` keeps it up with the registry.
-SUITES: dict[str, Suite] = suites_with(read_registry())
+# what all tasks include, and what opens the files of a person's folder that are copied from the box
+_PAPERS = "_papers_template"
+_GENERATED = "# Written by xreason, and written again when xreason changes.\n"
+
+#: What the tables of this process were changed by: the box's registry, then that of the person's folder, if that is another.
+CHANGES: list[Registry] = list(registries())
+
+#: `use` keeps it up with the registries.
+SUITES: dict[str, Suite] = suites_with(*CHANGES)
 
 
-def use(registry: Registry) -> None:
-    """Makes the tables of languages, suites and sources in this process those of the registry."""
-    LANGUAGES.clear()
-    LANGUAGES.update(languages_with(registry))
-    data.SOURCES.clear()
-    data.SOURCES.update(data.sources_with(registry))
-    SUITES.clear()
-    SUITES.update(suites_with(registry))
+def use(*changes: Registry) -> None:
+    """Makes the tables of languages, suites and sources in this process those of the registries."""
+    for table in (LANGUAGES, data.SOURCES, SUITES):
+        table.clear()
+    CHANGES[:] = changes
+    LANGUAGES.update(languages_with(*changes))
+    data.SOURCES.update(data.sources_with(*changes))
+    SUITES.update(suites_with(*changes))
 
 
 def suite_of(name: str) -> Suite:
@@ -185,37 +172,70 @@ def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
     return chosen
 
 
-def write_suite(suite: Suite, folder: Path) -> None:
-    """Writes the suite's YAML tasks and its group into `folder`."""
-    for code in suite.languages:
-        (folder / f"{suite.task(code)}.yaml").write_text(language_yaml(suite, code), encoding="utf-8")
-    (folder / f"_{suite.name}_group.yaml").write_text(group_yaml(suite), encoding="utf-8")
+def files() -> dict[Path, str | None]:
+    """Returns what the folder of the last of `CHANGES` holds, as the tables say: path to text, None for a person's questions.
 
-
-def settle(name: str, codes: Sequence[str]) -> None:
-    """Makes the files of some languages of a suite what the table says, those of the suite itself too.
-
-    A language that the suite has gets its YAML task; one that it has not loses that and its file of questions. A suite that is not
-    in the table loses its folder, unless something else is in there. Done twice, it changes nothing more.
+    The box holds every suite whole. A person's folder holds what it adds, with all that stock lm-eval needs for that; where the
+    mean of a suite is not the box's, it holds the suite's group and every task of it.
     """
-    folder, suite = TASKS_FOLDER / name, SUITES.get(name)
-    folder.mkdir(exist_ok=True)
-    for code in codes:
-        if suite is not None and code in suite.languages:
-            (folder / f"{name}_{code}.yaml").write_text(language_yaml(suite, code), encoding="utf-8")
-        else:
-            (folder / f"{name}_{code}.yaml").unlink(missing_ok=True)
-            own_path(name, code).unlink(missing_ok=True)
-    group, template = folder / f"_{name}_group.yaml", folder / f"_{name}_template"
-    if suite is not None:
-        group.write_text(group_yaml(suite), encoding="utf-8")
-        if name not in LANGUAGES_IN_CODE:
-            template.write_text(template_yaml(suite), encoding="utf-8")
-        return
-    group.unlink(missing_ok=True)
-    template.unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    registry = CHANGES[-1]
+    held = {path: text for suite in SUITES.values() for path, text in _files_of(suite, registry).items()}
+    if held and registry.folder != TASKS_FOLDER:
+        held[registry.folder / _PAPERS] = _GENERATED + (TASKS_FOLDER / _PAPERS).read_text(encoding="utf-8")
+    return held
+
+
+def _files_of(suite: Suite, registry: Registry) -> dict[Path, str | None]:
+    box, template, group = TASKS_FOLDER / suite.name, f"_{suite.name}_template", f"_{suite.name}_group.yaml"
+    questions, notice = registry.questions.get(suite.name, {}), _GENERATED if registry.folder != TASKS_FOLDER else ""
+    whole = registry.folder == TASKS_FOLDER or _text(box / group) != group_yaml(suite)
+    held = {f"{suite.task(code)}.yaml": language_yaml(suite, code) for code in (suite.languages if whole else questions)}
+    if held:
+        held[template] = notice + (_text(box / template) or template_yaml(suite))
+    if whole:
+        held[group] = notice + group_yaml(suite)
+    own: dict[Path, str | None] = {registry.own_path(suite.name, code): None for code, each in questions.items() if each.file}
+    return own | {registry.folder / suite.name / name: text for name, text in held.items()}
+
+
+def settle(paths: Iterable[Path]) -> None:
+    """Makes some files what the tables say: writes them, or deletes them, and folders that are left empty.
+
+    Done twice, it changes nothing more.
+    """
+    held = files()
+    for path in paths:
+        if path not in held:
+            path.unlink(missing_ok=True)
+            if path.parent != CHANGES[-1].folder and path.parent.is_dir() and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        elif (text := held[path]) is not None and text != _text(path):
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, text)
+
+
+def include_paths() -> list[Path]:
+    """Returns the folders to hand to lm-eval's `--include_path` or `TaskManager`: the box, then the person's where there is one.
+
+    `TaskManager` takes both, and what is in both it takes from the later; the command line takes one, and each is enough for what
+    it holds. What the person's folder has from the box is written again where another version of xreason wrote it.
+
+    Raises:
+        UserError: it cannot be written again.
+    """
+    folder = CHANGES[-1].folder
+    if folder == TASKS_FOLDER or not folder.is_dir():
+        return [TASKS_FOLDER]
+    generated = [path for path, text in files().items() if text and text.startswith(_GENERATED)]
+    try:
+        settle(generated)
+    except OSError as error:
+        raise UserError(f"{folder} is of another version of xreason and cannot be written ({error}); take a copy of it.") from error
+    return [TASKS_FOLDER, folder]
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def language_yaml(suite: Suite, code: str) -> str:
@@ -239,5 +259,5 @@ def group_yaml(suite: Suite) -> str:
 
 
 if __name__ == "__main__":
-    for each in SUITES.values():
-        write_suite(each, TASKS_FOLDER / each.name)
+    use(read_registry(TASKS_FOLDER))
+    settle(files())

@@ -10,14 +10,8 @@ _NO_LANGUAGES = {"mis", "mul", "und", "zxx"}
 
 #: CLDR's scripts that are several of Unicode's, or a style of one.
 _UNICODE_SCRIPTS = {
-    "Hanb": ("Hani", "Bopo"),
-    "Hans": ("Hani",),
-    "Hant": ("Hani",),
-    "Jamo": ("Hang",),
-    "Jpan": ("Hira", "Kana", "Hani"),
-    "Kore": ("Hang", "Hani"),
-    "Latf": ("Latn",),
-    "Latg": ("Latn",),
+    **{"Hanb": ("Hani", "Bopo"), "Hans": ("Hani",), "Hant": ("Hani",), "Latf": ("Latn",), "Latg": ("Latn",)},
+    **{"Jamo": ("Hang",), "Jpan": ("Hira", "Kana", "Hani"), "Kore": ("Hang", "Hani")},
 }
 
 
@@ -52,8 +46,9 @@ def scripts(code: str) -> tuple[str, ...]:
     from babel.core import get_global
 
     likely: dict[str, str] = get_global("likely_subtags")  # type: ignore[assignment]
-    tags = [full for tag, full in likely.items() if tag == code or (tag.startswith(f"{code}_") and not _has_script(tag))]
-    return tuple(dict.fromkeys(full.split("_")[1] for full in tags))
+    # a tag with a part of four letters says a script itself
+    tags = {tag: tag.split("_") for tag in likely if not any(len(part) == 4 and part.isalpha() for part in tag.split("_")[1:])}
+    return tuple(dict.fromkeys(likely[tag].split("_")[1] for tag, parts in tags.items() if parts[0] == code))
 
 
 def unicode_scripts(code: str) -> tuple[str, ...]:
@@ -85,7 +80,3 @@ def _nearest(text: str) -> str:
             codes.setdefault(str(Locale(identifier).get_language_name()).lower(), identifier)
     near = difflib.get_close_matches(text, codes, n=1, cutoff=0.75)
     return f"did you mean {codes[near[0]]!r} ({near[0].title()})? " if near else ""
-
-
-def _has_script(tag: str) -> bool:
-    return any(len(part) == 4 and part.isalpha() for part in tag.split("_")[1:])

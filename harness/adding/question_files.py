@@ -12,7 +12,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ class _Table:
     """A file's cells: the names of its columns (none without a header), its rows with their places, and what could not be read."""
 
     names: tuple[str, ...]
-    rows: list[tuple[str, Sequence[Any]]]
+    rows: Sequence[tuple[str, Sequence[Any]]]
     problems: list[str]
 
 
@@ -81,12 +81,17 @@ def read_questions(path: Path, code: str, columns: Columns) -> list[dict[str, st
         UserError: there is no such file, it is in another format, a column is missing, or rows are not fit; says all that is wrong.
     """
     table = _read(path)
-    question, answer = _places(path, table, columns)
-    rows = [Row(place, _text(cells, question), _text(cells, answer)) for place, cells in table.rows]
-    problems = [*table.problems, *problems_of(rows, code), *_duplicates(rows)]
-    if not rows and not problems:
+    if not table.rows:
+        refuse(str(path), table.problems)
         raise UserError(f"{path} holds no question; put one in each line.")
-    refuse(str(path), problems)
+    names = table.names or ("question", "answer")
+    question = _place(path, names, "question", columns.question, QUESTION_COLUMNS)
+    answer = _place(path, names, "answer", columns.answer, ANSWER_COLUMNS)
+    if question == answer:
+        raise UserError(f"{path}: question and answer are both column {names[question]!r}; name two columns.")
+    texts = ((place, ["" if cell is None else str(cell).strip() for cell in cells]) for place, cells in table.rows)
+    rows = [Row(place, cells[question], cells[answer]) for place, cells in texts]
+    refuse(str(path), [*table.problems, *problems_of(rows, code), *_duplicates(rows)])
     return [{"question": row.question, "answer": row.answer} for row in rows]
 
 
@@ -102,42 +107,35 @@ def refuse(name: str, problems: Sequence[str]) -> None:
 def problems_of(rows: Iterable[Row], code: str) -> list[str]:
     """Returns what is wrong with each row by itself: empty, a gold answer that is no number, or a question in another script."""
     wrong_script = _script_check(code)
-    return [problem for row in rows for problem in (*_empty(row), *_no_number(row), *wrong_script(row))]
+    return [f"{row.place}: {problem}" for row in rows for problem in (*_unfit(row), *wrong_script(row))]
 
 
-def _empty(row: Row) -> Iterator[str]:
+def _unfit(row: Row) -> Iterator[str]:
     if not row.question:
-        yield f"{row.place}: the question is empty; write it, or delete the row."
+        yield "the question is empty; write it, or delete the row."
     if not row.answer:
-        yield f"{row.place}: the answer is empty; write the number, or delete the row."
-
-
-def _no_number(row: Row) -> Iterator[str]:
-    if row.answer and not _NUMBER.fullmatch(row.answer):
-        yield (
-            f"{row.place}: the answer {_short(row.answer)!r} is no number; write it in digits as 12, -3, 1,200 or 2.5 "
-            "(multiple choice, as in X-CSQA, is not scored)."
-        )
+        yield "the answer is empty; write the number, or delete the row."
+    elif not _NUMBER.fullmatch(row.answer):
+        said = row.answer if len(row.answer) <= 40 else f"{row.answer[:39]}…"
+        wanted = "write it in digits as 12, -3, 1,200 or 2.5 (multiple choice, as in X-CSQA, is not scored)."
+        yield f"the answer {said!r} is no number; {wanted}"
     elif _THOUSANDS_BY_DOT.fullmatch(row.answer):
         plain, decimal = row.answer.replace(".", ""), row.answer.rstrip("0").rstrip(".")
-        yield f"{row.place}: the answer {row.answer!r} may be {plain} or {decimal}; write the one that is meant."
+        yield f"the answer {row.answer!r} may be {plain} or {decimal}; write the one that is meant."
 
 
-def _script_check(code: str) -> Any:
+def _script_check(code: str) -> Callable[[Row], Iterator[str]]:
     import regex  # type: ignore[import-untyped]
 
-    expected = cldr.unicode_scripts(code)
-    letter = regex.compile(r"\p{L}")
-    own = regex.compile("|".join(rf"\p{{Script={script}}}" for script in expected)) if expected else letter
+    letter, scripts = regex.compile(r"\p{L}"), cldr.unicode_scripts(code)
+    own = regex.compile("|".join(rf"\p{{Script={script}}}" for script in scripts)) if scripts else letter
 
     def check(row: Row) -> Iterator[str]:
         letters = letter.findall(row.question)
-        if letters and sum(1 for each in letters if own.match(each)) < SCRIPT_SHARE * len(letters):
-            share = sum(1 for each in letters if own.match(each)) / len(letters)
-            yield (
-                f"{row.place}: only {share:.0%} of the letters are {cldr.script_names(code)}, the script of {code}; "
-                "translate the question, or name its language."
-            )
+        share = sum(1 for each in letters if own.match(each)) / len(letters) if letters else 1.0
+        if share < SCRIPT_SHARE:
+            written = f"only {share:.0%} of the letters are {cldr.script_names(code)}, the script of {code}"
+            yield f"{written}; translate the question, or name its language."
 
     return check
 
@@ -148,15 +146,6 @@ def _duplicates(rows: Iterable[Row]) -> Iterator[str]:
         same = " ".join(unicodedata.normalize("NFC", row.question).split())
         if same and first.setdefault(same, row.place) != row.place:
             yield f"{row.place}: the question is that of {first[same]}; delete one of them."
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def _text(cells: Sequence[Any], place: int) -> str:
-    cell = cells[place] if place < len(cells) else None
-    return "" if cell is None else str(cell).strip()
 
 
 def _read(path: Path) -> _Table:
@@ -178,13 +167,11 @@ def _decoded(path: Path) -> str:
 
 
 def _delimited(path: Path) -> _Table:
-    text = _decoded(path)
-    if path.suffix.lower() == ".tsv":
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
-    else:
-        first = text.partition("\n")[0]
-        delimiter = ";" if first.count(";") > first.count(",") else ","
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    text, tabs = _decoded(path), path.suffix.lower() == ".tsv"
+    first = text.partition("\n")[0]
+    delimiter = "\t" if tabs else ";" if first.count(";") > first.count(",") else ","
+    settings: dict[str, Any] = {"delimiter": delimiter, "quoting": csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL}
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **settings)
     records: list[tuple[str, list[str]]] = []
     began = 1
     try:
@@ -194,21 +181,13 @@ def _delimited(path: Path) -> _Table:
             began = reader.line_num + 1
     except csv.Error as error:
         raise UserError(f"{path}, line {began}: {error}; close its quotes, or save the file anew from a spreadsheet.") from error
-    return _with_header(records)
-
-
-def _with_header(records: list[tuple[str, list[str]]]) -> _Table:
     names: tuple[str, ...] = ()
-    if records and not _is_question(records[0][1]):
+    # a file without header begins with a question: two columns, the second a number
+    if records and not (len(records[0][1]) == 2 and _NUMBER.fullmatch(records[0][1][1].strip())):
         names, records = tuple(cell.strip() for cell in records[0][1]), records[1:]
     width = len(names) or 2
     problems = [f"{place}: {len(cells)} columns, not {width}; part them anew." for place, cells in records if len(cells) != width]
     return _Table(names, [(place, cells) for place, cells in records if len(cells) == width], problems)
-
-
-def _is_question(cells: Sequence[str]) -> bool:
-    """Returns whether a first line of a file without header: two columns, the second a number."""
-    return len(cells) == 2 and bool(_NUMBER.fullmatch(cells[1].strip()))
 
 
 def _json_lines(path: Path) -> _Table:
@@ -238,24 +217,8 @@ def _parquet(path: Path) -> _Table:
         table = parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{path} is no Parquet file ({type(error).__name__}); save the questions anew.") from error
-    rows: list[tuple[str, Sequence[Any]]] = [
-        (f"row {number}", list(row.values())) for number, row in enumerate(table.to_pylist(), start=1)
-    ]
+    rows = [(f"row {number}", tuple(row.values())) for number, row in enumerate(table.to_pylist(), start=1)]
     return _Table(tuple(table.column_names), rows, [])
-
-
-def _places(path: Path, table: _Table, columns: Columns) -> tuple[int, int]:
-    if not table.names:
-        if not table.rows and table.problems:
-            refuse(str(path), table.problems)
-        names: tuple[str, ...] = ("question", "answer")
-    else:
-        names = table.names
-    question = _place(path, names, "question", columns.question, QUESTION_COLUMNS)
-    answer = _place(path, names, "answer", columns.answer, ANSWER_COLUMNS)
-    if question == answer:
-        raise UserError(f"{path}: question and answer are both column {names[question]!r}; name two columns.")
-    return question, answer
 
 
 def _place(path: Path, names: Sequence[str], kind: str, asked: str | None, known: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ from xreason.harness.scoring.verdicts import CUT_OFF, flags, language_score, wri
 from xreason.leaderboards.records import LanguageScore
 from xreason.tasks.errors import UserError
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.suites import TASKS_FOLDER
+from xreason.tasks.suites import include_paths
 
 
 def evaluate(lm: Any, name: str, scoring: Scoring, directory: Path) -> dict[str, LanguageScore]:
@@ -68,7 +68,7 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any]]:
 
     asking = scoring.asking
     metadata: dict[str, Any] = {"style": asking.style, "shots": asking.shots}
-    manager = TaskManager(include_path=str(TASKS_FOLDER), include_defaults=False, metadata=metadata)
+    manager = TaskManager(include_path=include_paths(), include_defaults=False, metadata=metadata)
     loaded = manager.load(_task_names(scoring))
     for task in loaded["tasks"].values():
         stops = asking.prompt.stops(task.config.dataset_kwargs["language"])

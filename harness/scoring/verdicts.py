@@ -9,8 +9,7 @@ from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import LanguageScore
 from xreason.tasks.errors import UserError
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.protocol import answer_part
-from xreason.tasks.readings import answers
+from xreason.tasks.readings.verdicts import answer_part, verdicts
 from xreason.tasks.suites import Suite
 
 VERDICTS_FILE = "verdicts.json"
@@ -34,18 +33,18 @@ def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...
         [answer_part(response, document) for response in sample["resps"][0]]
         for sample, document in zip(samples, documents, strict=True)
     ]
-    golds, language = [document["answer"] for document in documents], documents[0]["language"]
-    asked = list(zip(texts, golds, strict=True))
+    language = documents[0]["language"]
+    read = [verdicts(each, document["answer"], language) for each, document in zip(texts, documents, strict=True)]
     several = len(texts[0]) > 1
     identified = [in_language(column, language) for column in zip(*texts, strict=True)]
     return LanguageScore(
-        paper=flags([answers.paper_correct(text, gold) for text in each] for each, gold in asked),
-        strict=flags([answers.strict_correct(text, gold, language) for text in each] for each, gold in asked),
-        answered=flags([answers.answered(text, language) for text in each] for each in texts),
+        paper=flags(each.paper for each in read),
+        strict=flags(each.strict for each in read),
+        answered=flags(each.answered for each in read),
         cut_off=cut_off,
         in_language=None if identified[0] is None else tuple(flags for flags in identified if flags is not None),
-        majority_paper=_flag(answers.majority_paper_correct(each, gold) for each, gold in asked) if several else None,
-        majority_strict=_flag(answers.majority_strict_correct(each, gold, language) for each, gold in asked) if several else None,
+        majority_paper=_flag(each.majority_paper for each in read) if several else None,
+        majority_strict=_flag(each.majority_strict for each in read) if several else None,
     )
 
 

@@ -5,17 +5,19 @@ No path of the machine gets onto it.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from xreason.harness.store.provenance import commit
 from xreason.harness.training.train import TRAINING_FILE, read_training
-from xreason.leaderboards.forms.markdown import escape
-from xreason.leaderboards.records import Record, StageCost, Training, read_record
-from xreason.leaderboards.statistics.intervals import Interval, mean_interval
+from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.markdown import escape, table
+from xreason.leaderboards.forms.stages import stage_cells
+from xreason.leaderboards.records import Record, StageCost, read_record
+from xreason.leaderboards.statistics.intervals import mean_interval
 from xreason.leaderboards.styles import style_of
+from xreason.tasks.data import SOURCES
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.tasks.prompts import ALPACA
 from xreason.tasks.suites import SUITES
@@ -24,9 +26,6 @@ from xreason.trainers.checkpoints.delta import Checkpoint
 from xreason.trainers.methods import list_methods
 
 CARD_FILE = "README.md"
-RECORD_FILE = "record.json"
-_PROJECT = "xreason"
-_LICENSE_FIELDS = ("license", "license_name", "license_link")
 #: What a corpus' words say (xreason.trainers.corpora.load), and the set of the hub that it is made of.
 _HUB_SETS = (
     ("MetaMathQA in English", "meta-math/MetaMathQA"),
@@ -34,7 +33,6 @@ _HUB_SETS = (
     ("of GSM8K, translated", "Mathoctopus/GSM8KInstruct_Parallel"),
     ("GSM8K with rationales, both", "Mathoctopus/GSM8KInstruct_Parallel"),
 )
-_SUITE_SETS = {"mgsm": "juletxara/mgsm", "msvamp": "Mathoctopus/MSVAMP"}
 
 _USE = """\
 ```python
@@ -52,16 +50,6 @@ print(tokenizer.decode(output[0, inputs.input_ids.shape[1]:], skip_special_token
 """
 
 
-@dataclass(frozen=True)
-class _Score:
-    """One line of the table of scores."""
-
-    suite: str
-    language: str
-    questions: int
-    accuracy: Interval
-
-
 def write_card(checkpoint: Checkpoint, folder: Path, *, name: str, of_base: dict[str, Any]) -> None:
     """Writes the card of the model in `folder`, with the front matter that the hub reads.
 
@@ -75,9 +63,9 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str, of_base: dict
         UserError: training.json beside the checkpoint is damaged.
         RecordError: record.json beside it is.
     """
-    training, record = _beside(checkpoint)
-    front = _front_matter(checkpoint, name, training, record, of_base)
-    body = _body(checkpoint, name, training, record)
+    stages, record = _beside(checkpoint)
+    front = _front_matter(checkpoint, name, stages, record, of_base)
+    body = _body(checkpoint, name, stages, record)
     (folder / CARD_FILE).write_text(f"---\n{front}\n---\n\n{body}", encoding="utf-8")
 
 
@@ -90,59 +78,63 @@ def base_card(folder: Path) -> dict[str, Any]:
         card = ModelCard((folder / CARD_FILE).read_text(encoding="utf-8"), ignore_metadata_errors=True)
     except (OSError, ValueError, YAMLError):
         return {}
-    stated = {name: getattr(card.data, name, None) for name in _LICENSE_FIELDS}
+    stated = {name: getattr(card.data, name, None) for name in ("license", "license_name", "license_link")}
     return {name: value for name, value in stated.items() if isinstance(value, str)}
 
 
-def _beside(checkpoint: Checkpoint) -> tuple[Training | None, Record | None]:
-    """Returns the training of a checkpoint and its scores; None for what is not there, and for scores of another training."""
-    report, scored = (checkpoint.directory.absolute().parent / name for name in (TRAINING_FILE, RECORD_FILE))
-    training = read_training(report) if report.is_file() else None
-    record = read_record(scored) if scored.is_file() else None
-    return training, record if record is not None and record.training == training is not None else None
+def _beside(checkpoint: Checkpoint) -> tuple[Sequence[StageCost], Record | None]:
+    """Returns the stages of a checkpoint's training, none where its report is gone, and its record, if it is of this training."""
+    report, scored = (checkpoint.directory.absolute().parent / name for name in (TRAINING_FILE, "record.json"))
+    if not report.is_file():
+        return (), None
+    training, record = read_training(report), read_record(scored) if scored.is_file() else None
+    return training.stages, record if record is not None and record.training == training else None
 
 
 def _front_matter(
-    checkpoint: Checkpoint, name: str, training: Training | None, record: Record | None, of_base: dict[str, Any]
+    checkpoint: Checkpoint, name: str, stages: Sequence[StageCost], record: Record | None, of_base: dict[str, Any]
 ) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
+    scores = [(suite, code, score) for suite, codes in (record.scores if record else {}).items() for code, score in codes.items()]
     results = [
         EvalResult(
             task_type="text-generation",
-            dataset_type=_SUITE_SETS.get(score.suite, score.suite),
-            dataset_name=f"{SUITES[score.suite].title if score.suite in SUITES else score.suite} ({score.language})",
-            dataset_config=score.language,
+            dataset_type=SOURCES[suite].hub_id if suite in SOURCES else suite,
+            dataset_name=f"{SUITES[suite].title if suite in SUITES else suite} ({code})",
+            dataset_config=code,
             metric_type="exact_match",
             metric_name="accuracy in percent, by the last number",
-            metric_value=round(100 * score.accuracy.value, 1),
+            metric_value=round(100 * sum(score.rights("paper")) / score.questions / score.samples, 1),
         )
+        for suite, code, score in scores
         # a part of the questions is no result on the set
-        for score in (_scores(record) if record is not None and record.provenance.limit is None else ())
+        if record and record.provenance.limit is None
     ]
+    words = " ".join(stage.corpus for stage in stages)
     return ModelCardData(
         base_model=checkpoint.base if _is_hub_id(checkpoint.base) else None,
-        language=_languages(training, record) or None,
-        datasets=_datasets(training) or None,
+        language=sorted({code for stage in stages for code in stage.languages} | {code for _, code, _ in scores}) or None,
+        datasets=list(dict.fromkeys(name for phrase, name in _HUB_SETS if phrase in words)) or None,
         library_name="transformers",
         pipeline_tag="text-generation",
-        tags=[_PROJECT, checkpoint.method, "multilingual-reasoning"],
+        tags=["xreason", checkpoint.method, "multilingual-reasoning"],
         model_name=name if results else None,
         eval_results=results or None,
         **of_base,
     ).to_yaml()
 
 
-def _body(checkpoint: Checkpoint, name: str, training: Training | None, record: Record | None) -> str:
+def _body(checkpoint: Checkpoint, name: str, stages: Sequence[StageCost], record: Record | None) -> str:
     source = next((each.method.source for each in list_methods() if each.name == checkpoint.method and each.method), None)
     cited = f" ({escape(source)})" if source else ""
     parts = [
         f"# {escape(name.rpartition('/')[2])}",
         f"{escape(_base_name(checkpoint.base))}, trained by the method {escape(checkpoint.method)}{cited} with seed "
-        f"{checkpoint.seed}, by {_PROJECT} ({escape(commit())} wrote this folder).",
+        f"{checkpoint.seed}, by xreason ({escape(commit())} wrote this folder).",
         f"SHA-256 of the base's config and weights: `{checkpoint.base_hash}`.",
         "## Training",
-        _training_text(training),
+        _training_text(stages),
         "## Scores",
         _scores_text(record),
         "## Use",
@@ -151,62 +143,40 @@ def _body(checkpoint: Checkpoint, name: str, training: Training | None, record: 
     return "\n\n".join(parts)
 
 
-def _training_text(training: Training | None) -> str:
-    if training is None:
+def _training_text(stages: Sequence[StageCost]) -> str:
+    if not stages:
         return "What it was trained on is not known: no report lay beside the checkpoint."
-    headings = ("stage", "corpus", "rows", "languages", "tuned", "epochs", "steps", "sequences a step", "learning rate", "time")
-    return _table(headings, (_stage_line(stage) for stage in training.stages))
-
-
-def _stage_line(stage: StageCost) -> tuple[str, ...]:
-    return (
-        stage.name,
-        stage.corpus,
-        f"{stage.rows:,}",
-        ", ".join(stage.languages),
-        f"{stage.tuned} ({stage.tuned_parameters:,} of {stage.total_parameters:,})",
-        f"{stage.epochs:g}",
-        f"{stage.steps:,}",
-        f"{stage.batch_size:,}",
-        f"{stage.learning_rate:g}",
-        f"{stage.seconds:,.0f} s",
-    )
+    cells = [stage_cells(stage) for stage in stages]
+    return table(list(cells[0]), "l", ([*map(escape, each.values())] for each in cells))
 
 
 def _scores_text(record: Record | None) -> str:
     if record is None:
         return "Not scored: no scores of this training lay beside the checkpoint."
-    lines = [(score.suite, score.language, f"{score.questions:,}", _percent(score.accuracy)) for score in _with_means(record)]
     asked, style = record.provenance, style_of(record.provenance)
     part = f", the first {asked.limit:,} questions a language only" if asked.limit else ""
     tokens = ", ".join(f"{tokens:,} on {suite}" for suite, tokens in asked.max_new_tokens.items())
     versions = ", ".join(f"{package} {version}" for package, version in asked.versions.items())
     sources = "; ".join(f"{name}: {SUITES[name].source}" for name in record.scores if name in SUITES)
-    return (
-        f"{_table(('suite', 'language', 'questions', 'accuracy in percent, 95 % interval'), lines)}\n\n"
-        f"Asked {escape(style.written_shots)} and {escape(style.decoding)}{part}; right is a response whose last number is "
-        "within 1e-3 of the gold answer (the papers' reading). New tokens at most: "
-        f"{escape(tokens)}. Prompt: {escape(asked.prompt)} ({escape(asked.prompt_hash)}). Scored {escape(asked.date)} at "
-        f"commit {escape(asked.commit)} on {escape(asked.machine)} with {escape(versions)}. Suites: {escape(sources)}."
+    how = (
+        f"Asked {style.written_shots} and {style.decoding}{part}; right is a response whose last number is within 1e-3 of the gold "
+        f"answer (the papers' reading). New tokens at most: {tokens}. Prompt: {asked.prompt} ({asked.prompt_hash}). Scored "
+        f"{asked.date} at commit {asked.commit} on {asked.machine} with {versions}. Suites: {sources}."
     )
+    headings = ("suite", "language", "questions", "accuracy in percent, 95 % interval")
+    return f"{table(headings, 'llr', _score_lines(record))}\n\n{escape(how)}"
 
 
-def _scores(record: Record) -> Iterator[_Score]:
-    for suite, languages in record.scores.items():
+def _score_lines(record: Record) -> Iterator[tuple[str, ...]]:
+    """Yields a line a language, and after those of a suite their mean over the papers' languages, where it has several of them."""
+    for suite, scores in record.scores.items():
         verdicts = record.verdicts(suite, "paper")
-        for code, score in languages.items():
-            yield _Score(suite, code, score.questions, mean_interval([verdicts], [code]))
-
-
-def _with_means(record: Record) -> Iterator[_Score]:
-    """Yields the scores, and after those of a suite their mean over the papers' languages, where it has several of them."""
-    for suite in record.scores:
-        own = [score for score in _scores(record) if score.suite == suite]
-        yield from own
-        averaged = [score.language for score in own if score.language in PAPER_LANGUAGES]
-        if len(averaged) > 1:
-            mean = mean_interval([record.verdicts(suite, "paper")], averaged)
-            yield _Score(suite, f"mean of {len(averaged)}", sum(record.scores[suite][code].questions for code in averaged), mean)
+        averaged = [code for code in scores if code in PAPER_LANGUAGES]
+        groups = {code: [code] for code in scores} | ({f"mean of {len(averaged)}": averaged} if len(averaged) > 1 else {})
+        for name, codes in groups.items():
+            questions = sum(scores[code].questions for code in codes)
+            accuracy = _format.interval(mean_interval([verdicts], codes))
+            yield escape(suite), escape(name), _format.count(questions), accuracy
 
 
 def _use(name: str) -> str:
@@ -215,32 +185,11 @@ def _use(name: str) -> str:
     return _USE.format(folder=folder, prompt=ALPACA)
 
 
-def _languages(training: Training | None, record: Record | None) -> list[str]:
-    taught = [code for stage in (training.stages if training else ()) for code in stage.languages]
-    scored = [code for languages in (record.scores.values() if record else ()) for code in languages]
-    return sorted({*taught, *scored})
-
-
-def _datasets(training: Training | None) -> list[str]:
-    words = " ".join(stage.corpus for stage in (training.stages if training else ()))
-    return list(dict.fromkeys(name for phrase, name in _HUB_SETS if phrase in words))
-
-
 def _is_hub_id(base: str) -> bool:
     return base != POCKET and not Path(base).is_absolute()
 
 
 def _base_name(base: str) -> str:
     if base == POCKET:
-        return f"The pocket model that {_PROJECT} ships"
+        return "The pocket model that xreason ships"
     return base if _is_hub_id(base) else f"A model of the folder {Path(base).name}"
-
-
-def _percent(accuracy: Interval) -> str:
-    value, low, high = (round(100 * part, 1) for part in (accuracy.value, accuracy.low, accuracy.high))
-    return f"{value:.1f} ({low:.1f} to {high:.1f})"
-
-
-def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    cells = [headings, ["---"] * len(headings), *([escape(cell) for cell in line] for line in lines)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

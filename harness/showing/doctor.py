@@ -1,49 +1,40 @@
 """What this machine has, and what training a 7B model by each method would need: the first thing to run on a new machine.
 
-diagnosis = diagnose()          everything, as JSON holds it
-for table in doctor_tables(diagnosis): ...
+doctor_tables(diagnose())
 """
 
 import math
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from xreason.harness.store.provenance import distribution_version, machine, vllm_version
-from xreason.harness.training.counting import GIB, MethodCount, count_built
+from xreason.harness.training.counting import MethodCount, count_method
+from xreason.leaderboards.forms.format import share, size
 from xreason.tasks.data import SOURCES
 from xreason.trainers.corpora import octopus
 from xreason.trainers.methods import list_methods
 from xreason.trainers.tuning.counting import skeleton_of
 
-#: Llama-2-7B's published shape, the size that the papers train.
-SEVEN_B = {
-    "vocab_size": 32000,
-    "hidden_size": 4096,
-    "intermediate_size": 11008,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 32,
-    "tie_word_embeddings": False,
-}
+GIB = 2**30  # bytes
 # What one GPU may hold, in GiB, as they are sold for training; several are reckoned in the last.
 _GPU_SIZES = (24, 40, 48, 80)
 # Share of a GPU that tensors can have: the rest goes to the CUDA context, the allocator's gaps and buffers of communication.
 _USABLE = 0.9
-_LIBRARIES = ("xreason", "torch", "transformers", "trl", "lm-eval", "datasets")
+_LIBRARIES = ("xreason", "torch", "transformers", "accelerate", "peft", "lm-eval", "datasets")
 
 
 def diagnose() -> dict[str, Any]:
-    """Returns what this machine has and what each method needs on a 7B model; sizes in bytes. Takes seconds.
+    """Returns what this machine has and what each method needs on a 7B model, as JSON holds it; sizes in bytes. Takes seconds.
 
-    `needs` has an entry a method: exact counts, estimates of memory (xreason.trainers.tuning.counting.estimate_memory) and FLOPs
-    (estimate_flops), `tokens_per_second_at_most` (measured FLOP/s over FLOPs a token: no training reaches it), the size of the
-    checkpoint in bfloat16, and one line of advice.
+    `needs` has an entry a method: what xreason.harness.training.counting says of it, `tokens_per_second_at_most` (measured FLOP/s
+    over FLOPs a token: no training reaches it), the size of the checkpoint in bfloat16, and one line of advice.
     """
     gpus = _gpus()
     speed, speed_of = _flops_per_second()
@@ -59,88 +50,76 @@ def diagnose() -> dict[str, Any]:
         "versions": {name: distribution_version(name) for name in _LIBRARIES} | {"vllm": vllm_version()},
         "data": _data(),
         "hub_cache": _hub_cache(),
-        "needs": [_need(counted, gpus, speed) for counted in _seven_b_by_method()],
+        "needs": [_need(counted, [gpu["memory_bytes"] for gpu in gpus], speed) for counted in _seven_b_by_method()],
     }
 
 
-def doctor_tables(diagnosis: dict[str, Any]) -> tuple[Table, Table]:
+def doctor_tables(diagnosis: Mapping[str, Any]) -> tuple[Table, Table]:
     """Returns the same as two tables: the machine, and what a 7B model needs, a row a method."""
     has = Table("", "", title="This machine", show_header=False)
     data, cache = diagnosis["data"], diagnosis["hub_cache"]
-    gpus = [f"{gpu['name']}, {gpu['memory_bytes'] / GIB:.0f} GiB ({gpu['free_bytes'] / GIB:.0f} free)" for gpu in diagnosis["gpus"]]
+    gpus = [f"{gpu['name']}, {size(gpu['memory_bytes'])} ({size(gpu['free_bytes'])} free)" for gpu in diagnosis["gpus"]]
+    sets = f"{data['folder']}: {', '.join(data['sets']) or 'nothing of ours in it'}"
     lines = {
         "machine": diagnosis["machine"],
         "GPUs": "\n".join(gpus) or "none that PyTorch sees",
         "bfloat16": diagnosis["bfloat16"],
         "speed": f"{diagnosis['flops_per_second'] / 1e12:.3g} TFLOP/s ({diagnosis['flops_measured_on']})",
-        "memory": f"{diagnosis['memory_bytes'] / GIB:.0f} GiB",
-        "disk": f"{diagnosis['disk_free_bytes'] / GIB:.0f} GiB free here",
+        "memory": size(diagnosis["memory_bytes"]),
+        "disk": f"{size(diagnosis['disk_free_bytes'])} free here",
         "versions": ", ".join(f"{name} {version}" for name, version in diagnosis["versions"].items()),
-        "data": f"{data['folder'] or 'no folder given (--data DIR or XREASON_DATA), so from the hub'}"
-        + (f": {', '.join(data['sets']) or 'nothing of ours in it'}" if data["folder"] else ""),
+        "data": sets if data["folder"] else "no folder given (--data DIR or XREASON_DATA), so from the hub",
         "hub cache": f"{cache['folder']}: {cache['models']} models" + (", offline" if cache["offline"] else ""),
     }
     for name, value in lines.items():
-        has.add_row(name, value)
-    needs = Table(
-        "method", "tuned", "memory", "checkpoint", "tokens/s at most", "advice", title="Training a 7B model (Llama-2-7B's shape)"
-    )
+        has.add_row(name, escape(value))
+    headings = ("method", "tuned", "memory", "checkpoint", "tokens/s at most", "advice")
+    needs = Table(*headings, title="Training a 7B model (Llama-2-7B's shape)")
     for need in diagnosis["needs"]:
-        needs.add_row(
-            need["method"],
-            f"{need['tuned'] / 1e6:,.0f} M ({need['share']:.1%})",
-            f"{math.ceil(need['memory_bytes'] / GIB)} GiB",
-            f"{need['checkpoint_bytes'] / GIB:.1f} GiB",
-            f"{need['tokens_per_second_at_most']:,.3g}",
-            need["advice"],
-        )
+        tuned, speed = f"{need['tuned'] / 1e6:,.0f} M ({share(need['share'])})", f"{need['tokens_per_second_at_most']:,.3g}"
+        needs.add_row(need["method"], tuned, size(need["memory_bytes"]), size(need["checkpoint_bytes"]), speed, need["advice"])
     return has, needs
 
 
-def advice(counted: MethodCount, gpus: Sequence[dict[str, Any]]) -> str:
-    """Returns in one line what trains this, given the machine's GPUs (`memory_bytes` of each).
+def advice(counted: MethodCount, gpus: Sequence[int]) -> str:
+    """Returns in one line what trains this, given the memory of each of the machine's GPUs, in bytes.
 
     Several GPUs share out weights, gradients and optimizer (FSDP's full shard) and hold activations of their own each.
     """
-    need = counted.memory
+    need = counted.memory_bytes
     said = f"{counted.method} needs about {math.ceil(need / GIB)} GiB: "
-    smallest = min((int(gpu["memory_bytes"]) for gpu in gpus), default=0)
+    smallest = min(gpus, default=0)
     if need <= _USABLE * smallest:
         return said + "one GPU of this machine will do"
     here = _gpus_needed(counted, smallest)
     if here is not None and here <= len(gpus):
         return said + f"{here} GPUs of this machine with FSDP"
-    size = next((size for size in _GPU_SIZES if need <= _USABLE * size * GIB), _GPU_SIZES[-1])
-    number = _gpus_needed(counted, size * GIB)
+    each = next((each for each in _GPU_SIZES if need <= _USABLE * each * GIB), _GPU_SIZES[-1])
+    number = _gpus_needed(counted, each * GIB)
     if number is None:
-        return said + f"more than {size} GiB GPUs can share out; lower micro_batch_size or max_length"
-    wanted = f"{number} x {size} GiB GPU" + ("s with FSDP" if number > 1 else "")
+        return said + f"more than {each} GiB GPUs can share out; lower micro_batch_size or max_length"
+    wanted = f"{number} x {each} GiB GPU" + ("s with FSDP" if number > 1 else "")
     return said + wanted + (", more than is here" if gpus else ", and PyTorch sees no GPU here")
 
 
 def _gpus_needed(counted: MethodCount, size: int) -> int | None:
     """Returns how many GPUs of so many bytes hold every stage; None where activations alone fill one."""
-    numbers = []
-    for stage in counted.stages:
-        room = _USABLE * size - stage.memory.activations
-        if room <= 0:
-            return None
-        numbers.append(math.ceil(stage.memory.states / room))
-    return max(numbers)
+    rooms = [(stage.memory_bytes.states, _USABLE * size - stage.memory_bytes.activations) for stage in counted.stages]
+    return None if any(room <= 0 for _, room in rooms) else max(math.ceil(states / room) for states, room in rooms)
 
 
 def _seven_b_by_method() -> list[MethodCount]:
     from transformers import LlamaConfig
 
-    model = skeleton_of(LlamaConfig(**SEVEN_B))
+    # its defaults are the published shape of Llama-2-7B, the size that the papers train
+    model = skeleton_of(LlamaConfig())
     # a package whose method is broken is for `xreason methods` to show
-    return [count_built(model, "Llama-2-7B", each.method) for each in list_methods() if each.method is not None]
+    return [count_method(model, "Llama-2-7B", each.method) for each in list_methods() if each.method is not None]
 
 
-def _need(counted: MethodCount, gpus: Sequence[dict[str, Any]], speed: float) -> dict[str, Any]:
-    slowest = max(stage.flops for stage in counted.stages)
-    return counted.as_dict() | {
-        "tokens_per_second_at_most": speed / slowest,
+def _need(counted: MethodCount, gpus: Sequence[int], speed: float) -> dict[str, Any]:
+    return counted.model_dump(mode="json") | {
+        "tokens_per_second_at_most": speed / max(stage.flops_per_token for stage in counted.stages),
         # 2 bytes a number; of stages that change different things as many as the one that changes most, at least
         "checkpoint_bytes": 2 * max(stage.changed for stage in counted.stages),
         "advice": advice(counted, gpus),
@@ -162,10 +141,8 @@ def _bfloat16() -> str:
 
     if torch.cuda.is_available():
         return "yes, on the GPU" if torch.cuda.is_bf16_supported() else "not on this GPU: training is in float32"
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
-    except OSError:
-        flags = set()
+    processor = Path("/proc/cpuinfo")
+    flags = processor.read_text(encoding="utf-8").split() if processor.exists() else []
     fast = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags]
     return f"the processor has {' and '.join(fast)}; training on it is in float32" if fast else "not in this processor's hardware"
 
@@ -188,17 +165,14 @@ def _flops_per_second() -> tuple[float, str]:
 
 
 def _data() -> dict[str, Any]:
-    folder = os.environ.get("XREASON_DATA")
-    if not folder:
-        return {"folder": None, "sets": []}
+    folder = os.environ.get("XREASON_DATA") or None
     # the suites, then the corpora of xreason.trainers.corpora.load
-    names = [*SOURCES, "gsm8k", octopus.FOLDER, "metamath", "question_translation"]
-    return {"folder": folder, "sets": [name for name in names if (Path(folder) / name).is_dir()]}
+    names = (*SOURCES, "gsm8k", octopus.FOLDER, "metamath", "question_translation")
+    return {"folder": folder, "sets": [name for name in names if folder and (Path(folder) / name).is_dir()]}
 
 
 def _hub_cache() -> dict[str, Any]:
     from huggingface_hub import constants
 
-    folder = Path(constants.HF_HUB_CACHE)
-    models = len(list(folder.glob("models--*"))) if folder.is_dir() else 0
-    return {"folder": str(folder), "models": models, "offline": bool(constants.HF_HUB_OFFLINE)}
+    models = list(Path(constants.HF_HUB_CACHE).glob("models--*"))
+    return {"folder": constants.HF_HUB_CACHE, "models": len(models), "offline": bool(constants.HF_HUB_OFFLINE)}

@@ -7,17 +7,12 @@ my-model/generation_config.json                                 the base's own; 
 my-model/README.md                                              model card: data, stages, scores (see xreason.harness.showing.cards)
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 from xreason.harness.showing.cards import base_card, write_card
-from xreason.harness.store.steps import STEP_FILE
-from xreason.leaderboards.files import sync_folder
+from xreason.harness.store.steps import STEP_FILE, step
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.delta import materialise, read_checkpoint
-
-_GENERATION_FILE = "generation_config.json"
 
 
 def export(checkpoint: Path, directory: Path, *, push: str | None = None) -> Path:
@@ -38,34 +33,22 @@ def export(checkpoint: Path, directory: Path, *, push: str | None = None) -> Pat
     if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
         raise UserError(f"{directory} is not empty; name a new folder.")
     place = directory.absolute()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=place.parent) as scratch:
-        aside = materialise(described, Path(scratch) / "model")
-        # a full checkpoint of the run store has its key beside the model
-        (aside / STEP_FILE).unlink(missing_ok=True)
+    with step(place, "export") as aside:
+        materialise(described, aside)
         _complete_generation_config(aside)
         write_card(described, aside, name=push or place.name, of_base=base_card(aside))
-        _sync(aside)
-        aside.rename(place)
-    sync_folder(place.parent)
+    # a model folder is no step of the run store
+    (place / STEP_FILE).unlink()
     if push is not None:
         _upload(directory, push)
     return directory
 
 
 def _complete_generation_config(folder: Path) -> None:
-    if (folder / _GENERATION_FILE).is_file():
-        return
     from transformers import AutoConfig, GenerationConfig
 
-    GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False)).save_pretrained(folder)
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)
+    if not (folder / "generation_config.json").is_file():
+        GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False)).save_pretrained(folder)
 
 
 def _check_repository(name: str) -> None:

@@ -13,13 +13,14 @@ What the test holds out, in every language at once:
 - counts: of the combinations of situation, counted thing and two numbers, those of the test (`held_out`) are in no training problem
   of any seed. Templates, words and sums by themselves are in both: the test asks to read a new problem, not to know a new sum.
 
-Test problem i is the same problem in every language. lm-eval loads this file by its path, so it imports nothing of ours.
+Test problem i is the same problem in every language.
 """
 
 import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Codes of the languages that every problem is written in, from the most to the least of each in the pocket model's own training.
 LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "zh", "sw")
@@ -28,76 +29,45 @@ LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "zh", "sw")
 TEST_SIZE = 250
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(NamedTuple):
     """What happens in a problem, apart from who, what and how many.
 
     Attributes:
-        name: how it is called in code and in tables.
         sign: the operation as the rationale writes it: "+", "-" or "×".
         tested: how many test problems it has.
     """
 
-    name: str
     sign: str
     tested: int
 
 
 #: By name.
 SITUATIONS: dict[str, Situation] = {
-    situation.name: situation
-    for situation in (
-        Situation("gain", "+", 45),
-        Situation("together", "+", 45),
-        Situation("give", "-", 40),
-        Situation("difference", "-", 40),
-        Situation("boxes", "×", 40),
-        Situation("days", "×", 40),
-    )
+    "gain": Situation("+", 45),
+    "together": Situation("+", 45),
+    "give": Situation("-", 40),
+    "difference": Situation("-", 40),
+    "boxes": Situation("×", 40),
+    "days": Situation("×", 40),
 }
 
-# Counted things. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or "d'".
+# Counted things, as `LANGUAGES`. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or "d'".
 _ITEMS: dict[str, Mapping[str, str]] = {
-    "ball": {"en": "balls", "de": "Bälle", "es": "Cuántas pelotas", "fr": "de ballons", "zh": "个球", "sw": "mipira mingapi"},
-    "book": {"en": "books", "de": "Bücher", "es": "Cuántos libros", "fr": "de livres", "zh": "本书", "sw": "vitabu vingapi"},
-    "pencil": {
-        "en": "pencils",
-        "de": "Bleistifte",
-        "es": "Cuántos lápices",
-        "fr": "de crayons",
-        "zh": "支铅笔",
-        "sw": "penseli ngapi",
-    },
-    "apple": {"en": "apples", "de": "Äpfel", "es": "Cuántas manzanas", "fr": "de pommes", "zh": "个苹果", "sw": "matufaha mangapi"},
-    "orange": {
-        "en": "oranges",
-        "de": "Orangen",
-        "es": "Cuántas naranjas",
-        "fr": "d'oranges",
-        "zh": "个橙子",
-        "sw": "machungwa mangapi",
-    },
-    "flower": {"en": "flowers", "de": "Blumen", "es": "Cuántas flores", "fr": "de fleurs", "zh": "朵花", "sw": "maua mangapi"},
-    "egg": {"en": "eggs", "de": "Eier", "es": "Cuántos huevos", "fr": "d'œufs", "zh": "个鸡蛋", "sw": "mayai mangapi"},
-    "cup": {"en": "cups", "de": "Tassen", "es": "Cuántas tazas", "fr": "de tasses", "zh": "个杯子", "sw": "vikombe vingapi"},
-    "coin": {"en": "coins", "de": "Münzen", "es": "Cuántas monedas", "fr": "de pièces", "zh": "枚硬币", "sw": "sarafu ngapi"},
-    "stamp": {
-        "en": "stamps",
-        "de": "Briefmarken",
-        "es": "Cuántos sellos",
-        "fr": "de timbres",
-        "zh": "张邮票",
-        "sw": "stempu ngapi",
-    },
-    "shirt": {
-        "en": "shirts",
-        "de": "Hemden",
-        "es": "Cuántas camisas",
-        "fr": "de chemises",
-        "zh": "件衬衫",
-        "sw": "mashati mangapi",
-    },
-    "banana": {"en": "bananas", "de": "Bananen", "es": "Cuántos plátanos", "fr": "de bananes", "zh": "根香蕉", "sw": "ndizi ngapi"},
+    item: dict(zip(LANGUAGES, words, strict=True))
+    for item, words in {
+        "ball": ("balls", "Bälle", "Cuántas pelotas", "de ballons", "个球", "mipira mingapi"),
+        "book": ("books", "Bücher", "Cuántos libros", "de livres", "本书", "vitabu vingapi"),
+        "pencil": ("pencils", "Bleistifte", "Cuántos lápices", "de crayons", "支铅笔", "penseli ngapi"),
+        "apple": ("apples", "Äpfel", "Cuántas manzanas", "de pommes", "个苹果", "matufaha mangapi"),
+        "orange": ("oranges", "Orangen", "Cuántas naranjas", "d'oranges", "个橙子", "machungwa mangapi"),
+        "flower": ("flowers", "Blumen", "Cuántas flores", "de fleurs", "朵花", "maua mangapi"),
+        "egg": ("eggs", "Eier", "Cuántos huevos", "d'œufs", "个鸡蛋", "mayai mangapi"),
+        "cup": ("cups", "Tassen", "Cuántas tazas", "de tasses", "个杯子", "vikombe vingapi"),
+        "coin": ("coins", "Münzen", "Cuántas monedas", "de pièces", "枚硬币", "sarafu ngapi"),
+        "stamp": ("stamps", "Briefmarken", "Cuántos sellos", "de timbres", "张邮票", "stempu ngapi"),
+        "shirt": ("shirts", "Hemden", "Cuántas camisas", "de chemises", "件衬衫", "mashati mangapi"),
+        "banana": ("bananas", "Bananen", "Cuántos plátanos", "de bananes", "根香蕉", "ndizi ngapi"),
+    }.items()
 }
 
 #: What is counted in problems, by its English name.
@@ -177,18 +147,15 @@ _FAMILY = (
 )
 
 
-def _people() -> list[str]:
-    """Returns every full name of the world in one fixed, mixed order."""
-    people = [f"{given} {family}" for given, family in itertools.product(_GIVEN.split(), _FAMILY.split())]
-    random.Random("pocket people").shuffle(people)
-    return people
-
+# every full name, in one fixed, mixed order
+_PEOPLE = [f"{given} {family}" for given, family in itertools.product(_GIVEN.split(), _FAMILY.split())]
+random.Random("pocket people").shuffle(_PEOPLE)
 
 #: People of test problems; none of them is ever in a training problem, though their given or family names are.
-TEST_PEOPLE: tuple[str, ...] = tuple(_people()[:96])
+TEST_PEOPLE: tuple[str, ...] = tuple(_PEOPLE[:96])
 
 #: People of training problems.
-TRAINING_PEOPLE: tuple[str, ...] = tuple(_people()[96:])
+TRAINING_PEOPLE: tuple[str, ...] = tuple(_PEOPLE[96:])
 
 
 @dataclass(frozen=True)
@@ -215,32 +182,16 @@ class Problem:
         return _result(SITUATIONS[self.situation].sign, *self.numbers)
 
     def question(self, code: str) -> str:
-        """Returns the question in the language `code`, one of `LANGUAGES`.
-
-        Raises:
-            KeyError: the world has no such language.
-        """
+        """Returns the question in the language `code`, one of `LANGUAGES` (`KeyError` for another)."""
         how_many = _ITEMS[self.item][code]
         # as items follow a number: without "Cuántas", without "de" or "d'", without "ngapi"
         items = {"es": how_many.split()[-1], "fr": how_many.removeprefix("de ").removeprefix("d'"), "sw": how_many.split()[0]}
-        return _QUESTIONS[code][self.situation].format(
-            a=self.first,
-            b=self.second,
-            given_a=self.first.split()[0],
-            given_b=self.second.split()[0],
-            x=self.numbers[0],
-            y=self.numbers[1],
-            items=items.get(code, how_many),
-            how_many=how_many,
-            unit=how_many[0],
-        )
+        people = {"a": self.first, "b": self.second, "given_a": self.first.split()[0], "given_b": self.second.split()[0]}
+        counted = {"items": items.get(code, how_many), "how_many": how_many, "unit": how_many[0]}
+        return _QUESTIONS[code][self.situation].format(x=self.numbers[0], y=self.numbers[1], **people, **counted)
 
     def rationale(self, code: str) -> str:
-        """Returns the question again, the computation and the answer, in the language `code`.
-
-        Raises:
-            KeyError: the world has no such language.
-        """
+        """Returns the question again, the computation and the answer, in the language `code` (`KeyError` as above)."""
         computation = equation(SITUATIONS[self.situation].sign, *self.numbers)
         return _RATIONALES[code].format(question=self.question(code), equation=computation, answer=self.answer)
 

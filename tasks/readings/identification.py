@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 #: A text with fewer letters is not judged.
 LEAST_LETTERS = 20
-
-#: The start of a long response says as much as all of it.
-_MOST_LETTERS = 1000
-
+_MOST_LETTERS = 1000  # the start of a long response says as much as all of it
 # LaTeX commands are no English words
 _NO_LETTERS = re.compile(r"\\[A-Za-z]+|[\W\d_]+")
 

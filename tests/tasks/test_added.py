@@ -1,40 +1,61 @@
 """The registry of what was added and removed: read as written, in any order of changes, or refused in one sentence."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from xreason.tasks.added import AddedQuestions, AddedSuite, Hub, Registry, read_registry, write_registry
+from xreason.tasks.added import (
+    TASKS_FOLDER,
+    AddedQuestions,
+    AddedSuite,
+    Hub,
+    Names,
+    Registry,
+    read_registry,
+    registries,
+    write_registry,
+)
 from xreason.tasks.errors import UserError
 
-ITALIAN = ("Italian", "italiano")
+ITALIAN = Names("Italian", "italiano")
 TEN = AddedQuestions(10, file=True)
 FULL = Registry(
     languages={"it": ITALIAN},
     suites={"afrimgsm": AddedSuite("AfriMGSM", "arXiv 2406.03368", 600, Hub("masakhane/afrimgsm", "question", "answer_number"))},
     questions={"mgsm": {"it": TEN}, "afrimgsm": {"am": AddedQuestions(250, config="amh")}},
     removed={"msvamp": ("th",)},
-    unfinished={"mgsm": ("pt",)},
+    unfinished=("mgsm/_mgsm_template", "mgsm/mgsm_pt.yaml"),
 )
 
 
 def test_what_is_written_is_read_again_and_reads_well(tmp_path: Path) -> None:
-    path = tmp_path / "added.json"
-    write_registry(FULL, path)
-    assert read_registry(path) == FULL
-    content = json.loads(path.read_text(encoding="utf-8"))
+    full = replace(FULL, folder=tmp_path)
+    write_registry(full)
+    assert read_registry(tmp_path) == full
+    content = json.loads((tmp_path / "added.json").read_text(encoding="utf-8"))
     assert list(content) == sorted(content)
     assert content["questions"]["mgsm"] == {"it": {"file": True, "questions": 10}}
     assert [each.name for each in tmp_path.iterdir()] == ["added.json"]
 
 
 def test_where_nothing_is_changed_there_is_no_file(tmp_path: Path) -> None:
-    path = tmp_path / "added.json"
-    assert read_registry(path) == Registry()
-    write_registry(FULL, path)
-    write_registry(Registry(), path)
+    assert read_registry(tmp_path) == Registry(folder=tmp_path)
+    write_registry(replace(FULL, folder=tmp_path))
+    write_registry(Registry(folder=tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_box_comes_before_the_persons_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XREASON_TASKS", raising=False)
+    assert [each.folder for each in registries()] == [TASKS_FOLDER, tmp_path.resolve() / "xreason_tasks"]
+    monkeypatch.setenv("XREASON_TASKS", "mine")
+    assert registries()[-1].folder == tmp_path.resolve() / "mine"
+    for box in (TASKS_FOLDER, TASKS_FOLDER.parent / "xreason" / "tasks"):
+        monkeypatch.setenv("XREASON_TASKS", str(box))
+        assert [each.folder for each in registries()] == [TASKS_FOLDER]
 
 
 def test_a_language_keeps_its_names_as_long_as_a_suite_has_it() -> None:
@@ -51,7 +72,7 @@ def test_a_removed_language_comes_back() -> None:
 
 
 def test_a_suite_goes_with_its_languages() -> None:
-    suite = AddedSuite("Two", "ours", 600)
+    suite = AddedSuite("Two", "ours", 600, None)
     added = Registry(suites={"two": suite}).with_questions("two", "it", ITALIAN, TEN).with_questions("two", "en", None, TEN)
     assert added.without_suite("two") == Registry()
 
@@ -63,7 +84,11 @@ def test_a_suite_goes_with_its_languages() -> None:
         "[]",
         '{"languages": {"it": {"english": "Italian"}}}',
         '{"languages": {"../it": {"english": "Italian", "native": "italiano"}}}',
-        '{"unfinished": {"../..": ["it"]}}',
+        '{"languages": {"it\\n": {"english": "Italian", "native": "italiano"}}}',
+        '{"unfinished": ["../mgsm_it.yaml"]}',
+        '{"unfinished": ["mgsm/../../it"]}',
+        '{"unfinished": ["/etc/passwd"]}',
+        '{"removed": {"msvamp\\n": ["th"]}}',
         '{"questions": {"mgsm": {"../it": {"questions": 1}}}}',
         '{"questions": {"mgsm": {"it": {"rows": 1}}}}',
         '{"suites": {"x": {"title": "X"}}}',
@@ -71,7 +96,6 @@ def test_a_suite_goes_with_its_languages() -> None:
     ],
 )
 def test_a_damaged_registry_and_names_that_leave_the_folder_are_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "added.json"
-    path.write_text(content)
+    (tmp_path / "added.json").write_text(content)
     with pytest.raises(UserError, match=r"added.json is not as xreason wrote it"):
-        read_registry(path)
+        read_registry(tmp_path)

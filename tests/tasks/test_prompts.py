@@ -13,6 +13,7 @@ from xreason.tasks import protocol
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.prompts import ALPACA, STYLES, WORDS, prompt, target
+from xreason.tasks.readings.verdicts import answer_part
 from xreason.tasks.suites import SUITES, TASKS_FOLDER
 
 REAL = os.environ.get("XREASON_DATA")
@@ -145,8 +146,8 @@ def test_styles_have_a_source_and_a_hash_of_their_own() -> None:
 
 def test_what_follows_the_next_invented_question_is_not_read() -> None:
     said = " 3 + 4 = 7. Jibu ni 7.\n\nSwali: Je, 5 + 6?\nJibu ni 11."
-    assert protocol.answer_part(said, document("native-cot")) == " 3 + 4 = 7. Jibu ni 7.\n\n"
-    assert protocol.answer_part(said, document("alpaca")) == said
+    assert answer_part(said, document("native-cot")) == " 3 + 4 = 7. Jibu ni 7.\n\n"
+    assert answer_part(said, document("alpaca")) == said
 
 
 @pytest.mark.parametrize(
@@ -160,8 +161,8 @@ def test_what_follows_the_next_invented_question_is_not_read() -> None:
     ],
 )
 def test_thinking_is_not_read_under_a_chat_template(said: str, read: str) -> None:
-    assert protocol.answer_part(said, document("chat")) == read
-    assert protocol.answer_part(said, document("alpaca")) == said
+    assert answer_part(said, document("chat")) == read
+    assert answer_part(said, document("alpaca")) == said
 
 
 def test_metrics_are_the_mean_over_samples() -> None:

@@ -2,45 +2,72 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from xreason.tasks.added import AddedQuestions, AddedSuite, Hub, Registry
+from xreason.tasks import data
+from xreason.tasks.added import AddedQuestions, AddedSuite, Hub, Names, Registry, write_registry
 from xreason.tasks.data import sources_with
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES, languages_with
 from xreason.tasks.prompts import alpaca
 from xreason.tasks.suites import (
-    LANGUAGES_IN_CODE,
+    CHANGES,
     SUITES,
     TASKS_FOLDER,
+    files,
     group_yaml,
+    include_paths,
     language_yaml,
     languages_of,
+    settle,
     suite_of,
     suites_with,
     template_yaml,
-    write_suite,
+    use,
 )
 
-ITALIAN = {"it": ("Italian", "italiano")}
+ITALIAN = {"it": Names("Italian", "italiano")}
 
 
-@pytest.mark.parametrize("suite", SUITES.values(), ids=SUITES)
-def test_the_yaml_files_are_what_the_table_writes(suite: Any, tmp_path: Path) -> None:
-    write_suite(suite, tmp_path)
-    written = {path.name: path.read_text() for path in tmp_path.glob("*.yaml")}
-    assert written == {path.name: path.read_text() for path in (TASKS_FOLDER / suite.name).glob("*.yaml")}
-    assert language_yaml(suite, "en").count("\n") == 3
-    assert "weight_by_size: false" in group_yaml(suite)
+@pytest.fixture
+def tables() -> Iterator[None]:
+    """Puts the tables of this process back."""
+    before = tuple(CHANGES)
+    yield
+    use(*before)
+
+
+def test_the_yaml_files_are_what_the_table_writes(tables: None) -> None:
+    use(Registry())
+    held = files()
+    assert {path for path in held if path.suffix == ".yaml"} == set(TASKS_FOLDER.rglob("*.yaml"))
+    for path, text in held.items():
+        assert path.read_text() == text, path
+    for suite in SUITES.values():
+        assert language_yaml(suite, "en").count("\n") == 3
+        assert "weight_by_size: false" in group_yaml(suite)
+
+
+def test_of_a_group_in_two_folders_lm_eval_takes_the_persons(tables: None, tmp_path: Path) -> None:
+    from lm_eval.tasks import TaskManager
+
+    use(Registry(), Registry(removed={"pocket": ("sw",)}, folder=tmp_path))
+    settle(files())
+    assert include_paths() == [TASKS_FOLDER, tmp_path]
+    manager = TaskManager(include_path=include_paths(), include_defaults=False)
+    assert manager.load(["pocket"])["group_map"]["pocket"] == [f"pocket_{code}" for code in ("en", "zh", "de", "es", "fr")]
+    # and one that the person's folder has not is the box's
+    assert "msvamp_sw" in manager.all_tasks
+    assert {path.parent.name for path in files()} == {tmp_path.name, "pocket"}
 
 
 def test_the_suites_have_the_languages_of_the_papers() -> None:
     suites = suites_with(Registry())
-    assert set(LANGUAGES_IN_CODE["mgsm"]) == set(languages_with(Registry())) == {*PAPER_LANGUAGES, "te"}
+    assert set(suites_with()["mgsm"].languages) == set(languages_with(Registry())) == {*PAPER_LANGUAGES, "te"}
     assert suites["mgsm"].average_languages == suites["msvamp"].average_languages == PAPER_LANGUAGES
     assert "te" not in suites["msvamp"].languages
 
@@ -48,7 +75,7 @@ def test_the_suites_have_the_languages_of_the_papers() -> None:
 def test_an_added_language_has_its_own_count_and_place_and_leaves_the_mean_alone() -> None:
     registry = Registry(languages=ITALIAN, questions={"mgsm": {"it": AddedQuestions(10, file=True)}})
     mgsm = suites_with(registry)["mgsm"]
-    assert mgsm.languages == (*LANGUAGES_IN_CODE["mgsm"], "it")
+    assert mgsm.languages == (*suites_with()["mgsm"].languages, "it")
     assert (mgsm.questions_in("it"), mgsm.questions_in("te")) == (10, 250)
     assert mgsm.average_languages == PAPER_LANGUAGES
     assert (mgsm.where("it"), mgsm.where("sw")) == ("tasks/mgsm/mgsm_it.jsonl", SUITES["mgsm"].where("sw"))
@@ -112,17 +139,29 @@ def test_languages_that_the_suite_lacks_are_said_when_none_is_left() -> None:
         languages_of(SUITES["msvamp"], ["te"])
 
 
-def test_what_the_yaml_calls_loads_by_its_path_where_the_package_is_not_installed(tmp_path: Path) -> None:
+def test_what_the_yaml_calls_is_found_from_any_folder(tmp_path: Path) -> None:
     program = (
-        "import importlib.util, sys\n"
-        "sys.meta_path = [each for each in sys.meta_path if 'editable' not in repr(each)]\n"
-        "assert importlib.util.find_spec('tasks') is None\n"
-        f"spec = importlib.util.spec_from_file_location('protocol', {str(TASKS_FOLDER / 'protocol.py')!r})\n"
-        "module = importlib.util.module_from_spec(spec)\n"
-        "spec.loader.exec_module(module)\n"
-        "row = module.questions('pocket', 'sw')['test'][0]\n"
-        "assert row['question'] in module.prompt(row)\n"
-        "print(module.score(row, ['Jibu ni ' + row['answer']]))\n"
+        "from lm_eval.tasks import TaskManager\n"
+        f"manager = TaskManager(include_path={str(TASKS_FOLDER)!r}, include_defaults=False)\n"
+        "task = manager.load(['pocket_sw'])['tasks']['pocket_sw']\n"
+        "row = task.test_docs()[0]\n"
+        "assert row['question'] in task.doc_to_text(row)\n"
+        "print(task.process_results(row, ['Jibu ni ' + row['answer']]))\n"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "{'paper': 1.0, 'strict': 1.0, 'answered': 1.0}", result.stderr
+
+
+def test_a_task_says_in_which_folder_its_language_was_added(tables: None, tmp_path: Path) -> None:
+    from xreason.tasks.protocol import questions
+
+    added = Registry(languages=ITALIAN, folder=tmp_path).with_questions("mgsm", "it", None, AddedQuestions(1, file=True))
+    write_registry(added)
+    (tmp_path / "mgsm").mkdir()
+    data.write_own_rows([{"question": "Quanto fa 3 + 4?", "answer": "7"}], added.own_path("mgsm", "it"))
+    use(Registry())
+    (row,) = questions("mgsm", "it", shots=0, config_source=str(tmp_path / "mgsm" / "mgsm_it.yaml"))["test"]
+    assert (row["question"], row["language_name"]) == ("Quanto fa 3 + 4?", "Italian")
+    # the YAML of the box keeps the tables as they are
+    questions("pocket", "en", config_source=str(TASKS_FOLDER / "pocket" / "pocket_en.yaml"))
+    assert "it" in SUITES["mgsm"].languages

@@ -1,15 +1,16 @@
-"""Languages and suites come and go by a command, in a copy of the program: what is added is scored, what is removed is gone."""
+"""Languages and suites come and go by a command: what is added is scored, what is removed is gone, the program stays as it was."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.harness.test_cli import assert_sentence
 
+from tests.harness.cli.test_cli import assert_sentence
 from tests.harness.conftest import PROGRAM, environment
 from xreason.tasks.suites import TASKS_FOLDER
 
@@ -19,24 +20,26 @@ QUESTIONS = [
     ("Un treno percorre 80 km all'ora. Quanti km percorre in 3 ore?", "240"),
     ("Anna legge 15 pagine al giorno. Quante pagine legge in una settimana?", "105"),
 ]
+ITALIAN = ("added.json", "_papers_template", "mgsm/_mgsm_template", "mgsm/mgsm_it.jsonl", "mgsm/mgsm_it.yaml")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """Returns a copy of the program that a test may change."""
-    for package in ("harness", "leaderboards", "tasks", "trainers"):
-        shutil.copytree(ROOT / package, tmp_path / "clone" / package, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path / "clone"
+def work(tmp_path: Path) -> Iterator[Path]:
+    """Returns a working folder; whatever is done there, the program's own files stay as they are."""
+    (tmp_path / "work").mkdir()
+    before = tree(ROOT / "tasks") | tree(ROOT / "harness")
+    yield tmp_path / "work"
+    assert tree(ROOT / "tasks") | tree(ROOT / "harness") == before
 
 
 @pytest.fixture
-def run(clone: Path) -> Run:
-    """Returns what runs `xreason ARGUMENTS` in the copy."""
+def run(work: Path) -> Run:
+    """Returns what runs `xreason ARGUMENTS` in the working folder."""
 
     def run(*arguments: str | Path, **extra: str) -> subprocess.CompletedProcess[str]:
-        return python(clone, PROGRAM[-1], *arguments, **extra)
+        return python(work, *PROGRAM[1:], *arguments, **extra)
 
     return run
 
@@ -48,16 +51,21 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def python(clone: Path, code: str, *arguments: str | Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    settings = environment({"PYTHONDONTWRITEBYTECODE": "1", **extra})
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=500, env=settings, check=False)
+def python(folder: Path, *arguments: str | Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *map(str, arguments)]
+    settings = environment({"PYTHONDONTWRITEBYTECODE": "1", "XREASON_TASKS": "", **extra})
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500, env=settings, check=False)
 
 
-def tree(clone: Path) -> dict[str, bytes | None]:
-    """Returns every file of the tasks folder with its content, and every folder."""
-    found = sorted((clone / "tasks").rglob("*"))
-    return {str(path.relative_to(clone)): path.read_bytes() if path.is_file() else None for path in found}
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Returns every file of a folder with its content, and every folder."""
+    found = [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
+
+
+def names(folder: Path) -> set[str]:
+    """Returns the files of a folder, by their paths in it."""
+    return {name for name, content in tree(folder).items() if content is not None}
 
 
 def listed(run: Run) -> dict[str, dict[str, dict[str, object]]]:
@@ -71,84 +79,173 @@ def done(result: subprocess.CompletedProcess[str]) -> str:
     return result.stdout
 
 
-def test_italian_is_added_scored_and_removed(clone: Path, run: Run, file: Path, tmp_path: Path) -> None:
-    before = tree(clone)
+def test_italian_is_added_scored_and_removed(work: Path, run: Run, file: Path) -> None:
+    before = tree(work)
     added = done(run("language", "add", "it", "--suite", "mgsm", "--file", file))
-    assert "3 questions in tasks/mgsm/mgsm_it.jsonl" in added
+    assert "3 questions in xreason_tasks/mgsm/mgsm_it.jsonl" in added
     assert "the pocket model answered 2 questions" in added
-    assert "xreason score MODEL --suites mgsm --languages it" in added
-    arguments = ("score", "pocket", "--suites", "mgsm", "--languages", "it", "--limit", "2", "--out", tmp_path / "runs", "--json")
+    assert "xreason score MODEL --suites mgsm --languages it\n" in added
+    assert names(work / "xreason_tasks") == set(ITALIAN)
+    arguments = (
+        "score",
+        "pocket",
+        "--suites",
+        "mgsm",
+        "--languages",
+        "it",
+        "--limit",
+        "2",
+        "--out",
+        file.parent / "runs",
+        "--json",
+    )
     (board,) = json.loads(done(run(*arguments)))["boards"]
     assert board["questions"] == {"it": 2}
     done(run("language", "remove", "it", "--suite", "mgsm"))
-    assert tree(clone) == before
+    assert tree(work) == before
 
 
-def test_an_added_language_is_a_task_of_stock_lm_eval_and_a_row_of_the_table(clone: Path, run: Run, file: Path) -> None:
-    before = tree(clone)
+STOCK = (
+    "import sys\nfrom lm_eval.tasks import TaskManager\n"
+    "found = TaskManager(include_path=sys.argv[1], include_defaults=False).load(sys.argv[2:])\n"
+    "for name, task in sorted(found['tasks'].items()):\n"
+    "    print(name, task.config.generation_kwargs['max_gen_toks'], len(task.test_docs()), task.test_docs()[0]['question'])\n"
+)
+
+
+def stock(folder: Path, include_path: Path | str, *tasks: str, **extra: str) -> list[str]:
+    """Returns a line a task that stock lm-eval finds in one include path: its name, longest response, questions, the first one."""
+    return done(python(folder, "-c", STOCK, include_path, *tasks, **extra)).splitlines()
+
+
+def test_an_added_language_is_a_task_of_stock_lm_eval_and_a_row_of_the_table(work: Path, run: Run, file: Path) -> None:
     done(run("language", "add", "ita", "--suite", "mgsm", "--file", file, "--no-proof"))
-    assert set(tree(clone)) - set(before) == {"tasks/added.json", "tasks/mgsm/mgsm_it.jsonl", "tasks/mgsm/mgsm_it.yaml"}
     italian = listed(run)["mgsm"]["it"]
     assert (italian["native"], italian["questions"], italian["in_average"]) == ("italiano", 3, False)
-    assert italian["where"] == "tasks/mgsm/mgsm_it.jsonl"
+    assert italian["where"] == "xreason_tasks/mgsm/mgsm_it.jsonl"
     assert italian["styles"] == ["alpaca", "octopus", "chat"]
     assert "italiano" in done(run("tasks"))
-    probe = (
-        "from lm_eval.tasks import TaskManager\n"
-        "task = TaskManager(include_path='tasks', include_defaults=False).load(['mgsm_it'])['tasks']['mgsm_it']\n"
-        "print([(row['question'], row['answer']) for row in task.test_docs()] == " + repr(QUESTIONS) + ")"
-    )
-    result = python(clone, probe)
-    assert result.stdout.strip().endswith("True"), result.stderr[-2000:]
+    line = f"mgsm_it 600 3 {QUESTIONS[0][0]}"
+    assert stock(work, "xreason_tasks", "mgsm_it") == [line]
+    # from anywhere else too, and after the folder has moved
+    (work / "xreason_tasks").rename(file.parent / "moved")
+    assert stock(file.parent, file.parent / "moved", "mgsm_it") == [line]
+    (file.parent / "moved").rename(work / "xreason_tasks")
     again = run("language", "add", "it", "--suite", "mgsm", "--file", file, "--no-proof")
     assert_sentence(again, "MGSM has Italian (it) already", "xreason language remove it --suite mgsm")
     done(run("language", "remove", "it", "--suite", "mgsm"))
-    assert tree(clone) == before
+    assert tree(work) == {}
 
 
-def test_a_language_in_code_is_removed_and_put_back(clone: Path, run: Run) -> None:
-    before = tree(clone)
+def test_a_language_in_the_box_is_removed_and_put_back(work: Path, run: Run) -> None:
     assert "puts it back" in done(run("language", "remove", "sw", "--suite", "msvamp"))
+    assert json.loads((work / "xreason_tasks" / "added.json").read_text()) == {"removed": {"msvamp": ["sw"]}}
     assert "sw" not in listed(run)["msvamp"]
-    assert "msvamp_sw" not in (clone / "tasks" / "msvamp" / "_msvamp_group.yaml").read_text()
-    done(run("language", "add", "sw", "--suite", "msvamp", "--no-proof"))
-    assert tree(clone) == before
+    data = file_data(work.parent / "data")
+    left = sorted({"bn", "de", "en", "es", "fr", "ja", "ru", "th", "zh"})
+    asked = stock(work, "xreason_tasks", "msvamp", XREASON_DATA=str(data))
+    assert [line.split()[0] for line in asked] == [f"msvamp_{code}" for code in left]
+    added = done(run("language", "add", "sw", "--suite", "msvamp", "--no-proof"))
+    assert f"--include_path {TASKS_FOLDER} --tasks msvamp_sw" in added
+    assert tree(work) == {}
 
 
-def test_a_language_is_added_from_the_data_folder(clone: Path, run: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "data"
+def file_data(folder: Path) -> Path:
+    """Writes a data folder in which MSVAMP has three questions in each language, and in Italian."""
     (folder / "msvamp").mkdir(parents=True)
     rows = [{"m_query": question, "query": "How many?", "response": answer} for question, answer in QUESTIONS]
-    (folder / "msvamp" / "it.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    before = tree(clone)
+    for code in ("bn", "de", "en", "es", "fr", "it", "ja", "ru", "sw", "th", "zh"):
+        (folder / "msvamp" / f"{code}.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return folder
+
+
+def test_a_removed_language_is_in_no_mean_that_is_scored(work: Path, run: Run, tmp_path: Path) -> None:
+    data = file_data(tmp_path / "data")
+    done(run("language", "remove", "sw", "--suite", "msvamp"))
+    arguments = ("score", "pocket", "--suites", "msvamp", "--limit", "1", "--max-new-tokens", "8", "--out", tmp_path / "runs")
+    done(run(*arguments, "--data", data))
+    (path,) = tmp_path.rglob("results_*.json")
+    results = json.loads(path.read_text())
+    assert "msvamp" in results["groups"]
+    assert len(results["group_subtasks"]["msvamp"]) == 9
+    assert "msvamp_sw" not in results["group_subtasks"]["msvamp"]
+
+
+def test_a_language_is_added_from_the_data_folder(work: Path, run: Run, tmp_path: Path) -> None:
+    folder = file_data(tmp_path / "data")
     arguments = ("language", "add", "it", "--suite", "msvamp", "--no-proof")
     missing = run(*arguments)
     assert_sentence(missing, "No questions for msvamp in it", "Mathoctopus/MSVAMP", "--file")
-    assert tree(clone) == before
+    assert tree(work) == {}
     added = done(run(*arguments, "--data", folder))
     assert f"xreason score MODEL --suites msvamp --languages it --data {folder}" in added
     assert listed(run)["msvamp"]["it"]["questions"] == 3
     done(run("language", "remove", "it", "--suite", "msvamp"))
-    assert tree(clone) == before
+    assert tree(work) == {}
 
 
-def test_a_suite_of_files_comes_and_goes(clone: Path, run: Run, file: Path) -> None:
-    before = tree(clone)
+def test_a_suite_of_files_comes_and_goes(work: Path, run: Run, file: Path) -> None:
     about = ("--title", "Little", "--source", "ours", "--max-new-tokens", "40", "--no-proof")
     done(run("suite", "add", "little-one", *about, "--file-for", f"it={file}", "--file-for", f"no={file}"))
     assert set(listed(run)["little_one"]) == {"it", "no"}
-    assert "max_gen_toks: 40" in (clone / "tasks" / "little_one" / "_little_one_template").read_text()
-    probe = (
-        "from lm_eval.tasks import TaskManager\n"
-        "tasks = TaskManager(include_path='tasks', include_defaults=False).load(['little_one'])['tasks']\n"
-        "print(sorted(tasks), [task.config.generation_kwargs['max_gen_toks'] for task in tasks.values()])"
-    )
-    result = python(clone, probe)
-    assert result.stdout.strip().endswith("['little_one_it', 'little_one_no'] [40, 40]"), result.stderr[-2000:]
+    first = f"40 3 {QUESTIONS[0][0]}"
+    assert stock(work, "xreason_tasks", "little_one") == [f"little_one_it {first}", f"little_one_no {first}"]
     done(run("language", "add", "es", "--suite", "little_one", "--file", file, "--no-proof"))
     done(run("language", "remove", "no", "--suite", "little_one"))
     assert set(listed(run)["little_one"]) == {"es", "it"}
     done(run("suite", "remove", "little-one"))
+    assert tree(work) == {}
+
+
+def test_a_folder_of_another_name_keeps_to_itself(work: Path, run: Run, file: Path) -> None:
+    done(run("language", "add", "it", "--suite", "mgsm", "--file", file, "--no-proof"))
+    mine = {"XREASON_TASKS": str(file.parent / "mine")}
+    added = done(run("language", "add", "pt", "--suite", "mgsm", "--file", file, "--no-proof", **mine))
+    assert f"--languages pt --tasks {file.parent / 'mine'}" in added
+    assert names(work / "xreason_tasks") == set(ITALIAN)
+    assert "mgsm/mgsm_pt.yaml" in names(file.parent / "mine")
+    assert "pt" not in listed(run)["mgsm"]
+    done(run("language", "remove", "pt", "--suite", "mgsm", **mine))
+    assert not (file.parent / "mine").exists()
+
+
+def test_what_another_version_wrote_is_written_again_before_it_is_used(work: Path, run: Run, file: Path) -> None:
+    done(run("language", "add", "it", "--suite", "mgsm", "--file", file, "--no-proof"))
+    before = tree(work)
+    template = work / "xreason_tasks" / "_papers_template"
+    template.write_text(template.read_text().replace("version: 2.0", "version: 1.0"))
+    probe = "from xreason.tasks.suites import include_paths; print(*include_paths())"
+    assert done(python(work, "-c", probe)).split() == [str(TASKS_FOLDER), str(work / "xreason_tasks")]
+    assert tree(work) == before
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Returns a copy of the program that a test may change."""
+    for package in ("harness", "leaderboards", "tasks", "trainers", "xreason"):
+        shutil.copytree(ROOT / package, tmp_path / "clone" / package, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "clone"
+
+
+@pytest.mark.parametrize("folder", ["tasks", "xreason/tasks"])
+def test_in_a_checkout_the_project_itself_is_changed_where_its_own_folder_is_named(clone: Path, file: Path, folder: str) -> None:
+    def run(*arguments: str | Path) -> str:
+        return done(python(clone, *PROGRAM[1:], *arguments, XREASON_TASKS=folder))
+
+    before = tree(clone)
+    assert "--include_path tasks --tasks mgsm_it" in run("language", "add", "it", "--suite", "mgsm", "--file", file, "--no-proof")
+    run("language", "remove", "sw", "--suite", "msvamp")
+    assert names(clone) - before.keys() == {"tasks/added.json", "tasks/mgsm/mgsm_it.jsonl", "tasks/mgsm/mgsm_it.yaml"}
+    assert before.keys() - names(clone) >= {"tasks/msvamp/msvamp_sw.yaml"}
+    assert "msvamp_sw" not in (clone / "tasks" / "msvamp" / "_msvamp_group.yaml").read_text()
+    # a person's folder builds on what the project has now
+    mine = {"XREASON_TASKS": str(file.parent / "mine")}
+    done(python(clone, *PROGRAM[1:], "language", "add", "sw", "--suite", "msvamp", "--file", file, "--no-proof", **mine))
+    seen = listed(lambda *arguments: python(clone, *PROGRAM[1:], *arguments, **mine))
+    assert seen["mgsm"]["it"]["where"] == "tasks/mgsm/mgsm_it.jsonl"
+    assert (seen["msvamp"]["sw"]["where"], seen["msvamp"]["sw"]["in_average"]) == ("mine/msvamp/msvamp_sw.jsonl", True)
+    run("language", "add", "sw", "--suite", "msvamp", "--no-proof")
+    run("language", "remove", "it", "--suite", "mgsm")
     assert tree(clone) == before
 
 
@@ -156,8 +253,7 @@ def test_a_suite_of_files_comes_and_goes(clone: Path, run: Run, file: Path) -> N
 @pytest.mark.parametrize(
     "how", ["os.kill(os.getpid(), 9)", "exec('raise KeyboardInterrupt')", "exec('raise OSError(28, \"full\")')"]
 )
-def test_an_interrupted_addition_leaves_nothing(clone: Path, run: Run, file: Path, moment: str, how: str) -> None:
-    before = tree(clone)
+def test_an_interrupted_addition_leaves_nothing(work: Path, run: Run, file: Path, moment: str, how: str) -> None:
     # the final step is the last writing of the registry, the only one with nothing unfinished
     probe = (
         "import os\nfrom pathlib import Path\nfrom xreason.harness.adding import languages\n"
@@ -165,20 +261,20 @@ def test_an_interrupted_addition_leaves_nothing(clone: Path, run: Run, file: Pat
         "moment, first = " + repr(moment) + ", []\n"
         "write, settle = languages.write_registry, languages.settle\n"
         f"def stop(*arguments):\n    first.append(arguments)\n    {how}\n"
-        "def now(*arguments):\n    return settle(*arguments) if first else stop(*arguments)\n"
+        "def now(paths):\n    return settle(paths) if first or not (paths := list(paths)) else stop(paths)\n"
         "def last(registry):\n    return write(registry) if registry.unfinished or first else stop(registry)\n"
         "languages.settle = now if moment == 'settle' else settle\n"
         "languages.write_registry = last if moment == 'final' else write\n"
         "languages._prove = stop if moment == '_prove' else lambda *arguments: None\n"
         f"languages.add_language('it', 'mgsm', Path({str(file)!r}), Columns(), prove=True)\n"
     )
-    result = python(clone, probe)
+    result = python(work, "-c", probe)
     assert result.returncode != 0
     if "kill" in how:
-        assert tree(clone) != before
+        assert "xreason_tasks/added.json" in names(work)
         assert "it" not in listed(run)["mgsm"]
         assert_sentence(run("language", "remove", "it", "--suite", "mgsm"), "There is no language in MGSM 'it'")
-    assert tree(clone) == before
+    assert tree(work) == {}
 
 
 @pytest.mark.parametrize(
@@ -209,35 +305,43 @@ def test_an_interrupted_addition_leaves_nothing(clone: Path, run: Run, file: Pat
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
 )
 def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(
-    clone: Path, run: Run, file: Path, arguments: tuple[str, ...], says: tuple[str, ...]
+    work: Path, run: Run, file: Path, arguments: tuple[str, ...], says: tuple[str, ...]
 ) -> None:
-    before = tree(clone)
     about = ("--title", "New", "--source", "ours") if arguments[:2] == ("suite", "add") else ()
     assert_sentence(run(*(each.replace("FILE", str(file)) for each in arguments), *about), *says)
-    assert tree(clone) == before
+    assert tree(work) == {}
 
 
-def test_a_file_of_the_persons_own_is_not_written_over(clone: Path, run: Run, file: Path) -> None:
-    mine = clone / "tasks" / "mgsm" / "mgsm_it.yaml"
+@pytest.mark.parametrize("name", ["mgsm_it.yaml", "mgsm_it.jsonl", "_mgsm_template"])
+def test_a_file_of_the_persons_own_is_not_written_over(work: Path, run: Run, file: Path, name: str) -> None:
+    mine = work / "xreason_tasks" / "mgsm" / name
+    mine.parent.mkdir(parents=True)
     mine.write_text("task: mine\n")
-    before = tree(clone)
-    assert_sentence(run("language", "add", "it", "--suite", "mgsm", "--file", file, "--no-proof"), "mgsm_it.yaml is there")
-    assert tree(clone) == before
+    before = tree(work)
+    assert_sentence(run("language", "add", "it", "--suite", "mgsm", "--file", file, "--no-proof"), f"{name} is there")
+    assert tree(work) == before
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(clone: Path, file: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_sentence(work: Path, file: Path) -> None:
     # root may write anywhere, so the answer of the system is given by hand
-    refusing = "may = os.access; os.access = lambda path, *how: not str(path).endswith('clone/tasks') and may(path, *how); "
-    probe = "import os; " + refusing + PROGRAM[-1]
-    result = python(clone, probe, "language", "add", "it", "--suite", "mgsm", "--file", file)
-    assert_sentence(result, "cannot be written; run this in a clone of xreason")
+    refusing = "import os; may = os.access; os.access = lambda path, *how: path.name != 'xreason_tasks' and may(path, *how); "
+    probe = refusing + "from xreason.harness.cli.app import main; main()"
+    result = python(work, "-c", probe, "language", "add", "it", "--suite", "mgsm", "--file", file)
+    assert_sentence(result, "xreason_tasks cannot be written; name a folder of yours")
+    assert tree(work) == {}
 
 
-def test_two_changes_at_once_are_refused(clone: Path, run: Run, file: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_one_sentence(run: Run, file: Path) -> None:
+    for folder in (file, file.parent / "no" / "where"):
+        result = run("language", "remove", "it", "--suite", "mgsm", XREASON_TASKS=str(folder))
+        assert_sentence(result, f"{folder} cannot be made", "name another with --tasks")
+
+
+def test_two_changes_at_once_are_refused(work: Path, run: Run) -> None:
     import fcntl
-    import os
 
-    handle = os.open(clone / "tasks", os.O_RDONLY)
+    (work / "xreason_tasks").mkdir()
+    handle = os.open(work / "xreason_tasks", os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         assert_sentence(run("language", "remove", "te", "--suite", "mgsm"), "Another xreason is changing")

@@ -1,13 +1,19 @@
 """Everything a person can get wrong: one sentence, the next thing to do, exit code 2, no traceback."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from tests.harness.conftest import Run
+from tests.places import ROOT
+from xreason.tasks.suites import TASKS_FOLDER
 from xreason.trainers.pocket import MODEL
 
 TRAIN = ("--max-steps", "1", "--batch-size", "4", "--rows", "8", "--source", "pocket", "--languages", "en,sw")
@@ -66,13 +72,29 @@ def assert_sentence(result: object, *says: str) -> None:
         (("score", "pocket", "--data", "nowhere"), ("The data folder nowhere does not exist",)),
         (("score", "x", "--suites", "pocket", "--endpoint", "http://127.0.0.1:9"), ("No server answers at http://127.0.0.1:9/v1",)),
         (("board", "nowhere"), ("nowhere",)),
+        (("rescore", "nowhere"), ("nowhere holds no record.json",)),
+        (("export", "nowhere", "somewhere"), ("nowhere is not a checkpoint",)),
+        (("count", "./nowhere"), ("./nowhere has no config.json",)),
+        (("count", "pocket", "--layers", ","), ("--layers ',' is neither auto, nor a count, nor indices",)),
+        (("tasks", "--data", "nowhere"), ("The data folder nowhere does not exist",)),
+        (
+            ("tasks", "--tasks", "nowhere"),
+            ("suites nowhere does not exist; give another with --tasks",),
+        ),
+        (("score", "pocket", "--tasks", "nowhere"), ("The folder of languages and suites nowhere does not exist",)),
+        (("score", "pocket", "--suites", ","), ("',' names nothing; give names with commas between them",)),
+        (("score", "pocket", "--reading", "stric"), ("'--reading'", "'paper', 'strict'")),
+        (("score", "pocket", "--limit", "0"), ("'--limit'",)),
+        (("language", "add", "it", "--suite", "mgsm", "--file", "nowhere.tsv"), ("nowhere.tsv",)),
+        (("suite", "add", "x", "--title", "X", "--source", "me", "--file-for", "en"), ("--file-for 'en' is not CODE=VALUE",)),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else None,
 )
 def test_what_is_mistyped_or_missing_is_one_sentence(
     xreason: Run, tmp_path: Path, arguments: tuple[str, ...], says: tuple[str, ...]
 ) -> None:
-    assert_sentence(xreason(*arguments, *(("--out", tmp_path / "runs") if arguments[0] != "board" else ())), *says)
+    out = ("--out", tmp_path / "runs") if arguments[0] in ("compare", "train", "score") else ()
+    assert_sentence(xreason(*arguments, *out), *says)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +155,45 @@ def test_tasks_lists_every_suite_and_language_as_a_table_and_as_json(xreason: Ru
     assert suites[0]["languages"][0]["where"] == "juletxara/mgsm"
 
 
-@pytest.mark.parametrize("module", ["torch", "vllm", "transformers", "datasets", "trl", "lm_eval", "numpy", "pydantic"])
-def test_help_imports_nothing_heavy(module: str) -> None:
-    import subprocess
-    import sys
+def test_a_folder_of_one_s_own_languages_is_made_read_and_named_to_lm_eval(xreason: Run, tmp_path: Path) -> None:
+    questions, own = tmp_path / "questions.tsv", tmp_path / "own"
+    questions.write_text("Quanto fa 2 più 3?\t5\n")
+    added = xreason("language", "add", "it", "--suite", "mgsm", "--file", questions, "--no-proof", "--tasks", own)
+    assert added.returncode == 0, added.stderr
+    for where, variable in ((("--tasks", own), {}), ((), {"XREASON_TASKS": str(own)})):
+        (mgsm, *_) = json.loads(xreason("tasks", "--json", *where, **variable).stdout)
+        assert [each["questions"] for each in mgsm["languages"] if each["code"] == "it"] == [1]
+        assert xreason("tasks", "--paths", *where, **variable).stdout.splitlines() == [str(TASKS_FOLDER), str(own)]
+    assert xreason("tasks", "--paths").stdout.splitlines() == [str(TASKS_FOLDER)]
 
-    probe = "import sys; from xreason.harness.cli.app import app; app(['--help'], standalone_mode=False)"
-    probe += f"; sys.exit({module!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False).returncode == 0
+
+def test_a_file_is_no_folder_for_one_s_own_languages(xreason: Run, tmp_path: Path) -> None:
+    questions = tmp_path / "questions.tsv"
+    questions.write_text("Quanto fa 2 più 3?\t5\n")
+    command = ("language", "add", "it", "--suite", "mgsm", "--file", questions, "--no-proof", "--tasks", questions)
+    assert_sentence(xreason(*command), str(questions))
+
+
+def test_the_version_is_one_line(xreason: Run) -> None:
+    result = xreason("--version")
+    assert (result.returncode, result.stdout) == (0, f"xreason {version('xreason')}\n")
+
+
+def test_help_lists_the_commands_in_the_order_of_the_readme(xreason: Run) -> None:
+    listed = re.findall(r"^  (\w+)  ", xreason("--help").stdout.partition("Commands:")[2], re.MULTILINE)
+    table = re.findall(r"^\| `xreason (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert listed == table
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["compare", "--help"]], ids=" ".join)
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+    probe = "import sys; from xreason.harness.cli.app import app; app(sys.argv[1:], standalone_mode=False)"
+    heavy = {"torch", "vllm", "transformers", "datasets", "accelerate", "lm_eval", "numpy"}
+    # typer itself reads a command's options with pydantic
+    heavy |= {"rich.progress"} if "compare" in arguments else {"pydantic"}
+    probe += f"; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
+    done = subprocess.run([sys.executable, "-c", probe, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_damaged_training_report_is_one_sentence(xreason: Run, tmp_path: Path) -> None:

@@ -9,13 +9,16 @@ import pytest
 from rich.console import Console
 
 from tests.places import CONFIGS
-from xreason.harness.showing.doctor import advice, diagnose, doctor_tables
-from xreason.harness.training.counting import GIB, MethodCount, StageCount, count_method, count_table
+from xreason.harness.showing.doctor import GIB, advice, diagnose, doctor_tables
+from xreason.harness.showing.tables import count_table
+from xreason.harness.training.counting import MethodCount, StageCount, count_method
 from xreason.tasks.errors import UserError
 from xreason.trainers.methods import load_method, method_names
-from xreason.trainers.tuning.counting import Counts, Memory
+from xreason.trainers.tuning.counting import Memory, skeleton
 
-LLAMA_7B = str(CONFIGS / "llama-2-7b")
+
+def count_7b(name: str, **settings: Any) -> MethodCount:
+    return count_method(skeleton(CONFIGS / "llama-2-7b"), "Llama-2-7B", load_method(name, settings))
 
 
 def printed(*tables: Any) -> str:
@@ -26,24 +29,31 @@ def printed(*tables: Any) -> str:
 
 
 def test_a_method_s_count_is_that_of_the_stage_that_tunes_most() -> None:
-    counted = count_method(LLAMA_7B, load_method("slam")).as_dict()
-    assert (counted["tuned"], counted["total"]) == (541_065_216, 6_738_415_616)
-    assert counted["share"] == pytest.approx(0.0803, abs=5e-5)
-    two = count_method(LLAMA_7B, load_method("two-stage")).as_dict()
-    assert (two["tuned"], two["share"], len(two["stages"])) == (6_738_415_616, 1.0, 2)
-    json.dumps(counted)
+    counted = count_7b("slam")
+    assert (counted.tuned, counted.total) == (541_065_216, 6_738_415_616)
+    assert counted.share == pytest.approx(0.0803, abs=5e-5)
+    two = count_7b("two-stage")
+    assert (two.tuned, two.share, len(two.stages)) == (6_738_415_616, 1.0, 2)
+
+
+def test_a_count_in_json_has_bytes_and_their_sum() -> None:
+    (stage,) = json.loads(count_7b("slam").model_dump_json())["stages"]
+    memory = stage["memory_bytes"]
+    assert memory.pop("total") == sum(memory.values()) > 18 * 541_065_216
+    assert list(memory) == ["weights", "gradients", "optimizer", "activations"]
+    assert list(stage)[:5] == ["stage", "what", "tuned", "total", "share"]
 
 
 def test_the_table_shows_counts_and_says_what_is_estimated() -> None:
-    text = printed(count_table(count_method(LLAMA_7B, load_method("slam"))))
+    text = printed(count_table(count_7b("slam")))
     assert "541,065,216 of 6,738,415,616" in text
-    assert "8.0%" in text
+    assert "8.0 %" in text
     assert "estimates" in text
 
 
 def test_layers_that_the_model_lacks_are_refused() -> None:
     with pytest.raises(UserError, match="no layers 32-39"):
-        count_method(LLAMA_7B, load_method("slam", {"layers": 40}))
+        count_7b("slam", layers=40)
 
 
 def test_the_diagnosis_holds_this_machine_and_every_method(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -66,12 +76,9 @@ def test_the_diagnosis_holds_this_machine_and_every_method(monkeypatch: pytest.M
 
 def method(states: float, activations: float) -> MethodCount:
     memory = Memory(int(states * GIB), 0, 0, int(activations * GIB))
-    stage = StageCount("stage", "all parameters", Counts(1, 1), 1, 1, 1024, memory, 1)
-    return MethodCount("model", "full", (stage,))
-
-
-def gpus(*sizes: int) -> list[dict[str, Any]]:
-    return [{"memory_bytes": size * GIB} for size in sizes]
+    counts: dict[str, Any] = {"tuned": 1, "total": 1, "share": 1.0}
+    stage = StageCount(stage="s", what="all", changed=1, sequences=1, length=1024, memory_bytes=memory, flops_per_token=1, **counts)
+    return MethodCount(model="model", method="full", memory_bytes=memory.total, stages=(stage,), **counts)
 
 
 @pytest.mark.parametrize(
@@ -88,4 +95,4 @@ def gpus(*sizes: int) -> list[dict[str, Any]]:
     ],
 )
 def test_advice_says_what_will_do(states: float, activations: float, here: tuple[int, ...], said: str) -> None:
-    assert advice(method(states, activations), gpus(*here)) == said
+    assert advice(method(states, activations), [size * GIB for size in here]) == said

@@ -114,9 +114,9 @@ def test_the_card_says_base_data_stages_and_scores_with_intervals(tmp_path: Path
     assert (
         "| language alignment | question and answer translation into English | 7,200 | sw, th | up\\_proj, down\\_proj" in read.text
     )
-    assert "(1,305,600 of 1,305,600)" in read.text
-    assert "| mgsm | en | 250 | 68.0 (" in read.text
-    assert "| mgsm | mean of 2 | 500 | 54.0 (" in read.text
+    assert "all parameters (1,305,600) | 100.0 % | 4 / 900" in read.text
+    assert "| mgsm | en | 250 | 68.0 " in read.text
+    assert "| mgsm | mean of 2 | 500 | 54.0 " in read.text
     assert "commit 0123abc" in read.text
     assert "vllm serve my-model" in read.text
 
@@ -174,7 +174,7 @@ def test_text_from_elsewhere_cannot_mark_up_the_card_nor_break_its_front_matter(
     assert "[l](" not in read.text
     table = [line for line in read.text.splitlines() if line.startswith("|")]
     assert len(table) == 3
-    assert {line.replace("\\|", "").count("|") for line in table} == {11}
+    assert {line.replace("\\|", "").count("|") for line in table} == {15}
 
 
 def test_no_path_of_the_machine_gets_onto_the_card_and_the_base_s_licence_does(model_of: Any, tmp_path: Path) -> None:  # noqa: F811

@@ -1,0 +1,157 @@
+"""Commands that make and score models: compare, train, score."""
+
+from typing import Annotated
+
+import typer
+
+from xreason.harness.cli import options
+from xreason.tasks.errors import UserError
+
+
+def compare(
+    experiment: Annotated[str | None, typer.Argument(help="Experiment file, or one in the box; pocket by default.")] = None,
+    model: options.Model = None,
+    methods: Annotated[str | None, typer.Option(help="Methods, by commas: slam, two-stage, full, ...")] = None,
+    suites: options.Suites = None,
+    languages: options.Languages = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds, by commas.")] = None,
+    limit: options.Limit = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    data: options.Data = None,
+    tasks: options.Tasks = None,
+    dtype: options.Dtype = None,
+    prompt: options.Prompt = None,
+    shots: options.Shots = None,
+    samples: options.Samples = None,
+    temperature: options.Temperature = None,
+    reading: options.Reading = None,
+    launch: options.Launch = 1,
+    report_to: options.ReportTo = None,
+    out: options.Out = options.RUNS,
+    as_json: options.Json = False,
+) -> None:
+    """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
+    from xreason.harness import progress
+    from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
+    from xreason.harness.plan import plan_comparison
+    from xreason.harness.run import run
+    from xreason.harness.serving.models import row_name
+
+    if not progress.is_first_process():
+        raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
+    flags = {
+        "base": model,
+        "suites": options.listed(suites),
+        "languages": options.listed(languages),
+        "seeds": options.listed(seeds),
+        "limit": limit,
+        "max_new_tokens": max_new_tokens,
+        "dtype": dtype,
+        "prompt": prompt,
+        "shots": shots,
+        "samples": samples,
+        "temperature": temperature,
+        "reading": reading,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    chosen = options.listed(methods)
+    if experiment is None and model is not None and model != "pocket":
+        settled = experiment_of_flags({"name": row_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
+    else:
+        settled = read_experiment(experiment_file(experiment or "pocket"), given, chosen)
+    if settled.data is not None:
+        options.use_data(settled.data)
+    boards = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())
+    options.show_boards(as_json, boards)
+    options.say_where(out / settled.name)
+
+
+def train(
+    method: Annotated[str, typer.Argument(help="slam, two-stage, full, or another package's.")],
+    model: options.Model = None,
+    languages: Annotated[str | None, typer.Option(help="Codes to train on, by commas; the papers' ten by default.")] = None,
+    source: options.Source = None,
+    data: options.Data = None,
+    tasks: options.Tasks = None,
+    seed: options.Seed = 0,
+    layers: options.Layers = None,
+    corpora: Annotated[str | None, typer.Option(help="Train on these corpora instead of the method's own, by commas.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the corpus, each stage.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At its peak, each stage.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Sequences an optimizer step.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Optimizer steps at most, each stage.")] = None,
+    rows: Annotated[int | None, typer.Option(help="Rows at most, a language and corpus.")] = None,
+    launch: options.Launch = 1,
+    report_to: options.ReportTo = None,
+    out: options.Out = options.RUNS,
+    as_json: options.Json = False,
+) -> None:
+    """Trains one method into one checkpoint, and reports what it took."""
+    from xreason.harness import progress
+    from xreason.harness.plan import plan_training_alone
+    from xreason.harness.run import run
+    from xreason.harness.showing.tables import training_table
+    from xreason.harness.training.train import read_training
+
+    settings = {
+        "layers": options.layers_of(layers),
+        "corpora": list(options.listed(corpora) or ()) or None,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "max_steps": max_steps,
+        "rows": rows,
+    }
+    plan = plan_training_alone(
+        method,
+        {key: value for key, value in settings.items() if value is not None},
+        model,
+        out,
+        languages=options.listed(languages),
+        source=source,
+        data=data,
+        seed=seed,
+        devices=launch,
+    )
+    run(plan, report_to=options.listed(report_to) or ())
+    if progress.is_first_process():
+        training, folder = read_training(plan.trainings[0].report), plan.trainings[0].folder
+        options.show(as_json, training.model_dump(mode="json") | {"checkpoint": str(folder)}, training_table(training))
+        options.say_where(folder)
+
+
+def score(
+    models: Annotated[list[str] | None, typer.Argument(help="Hub ids, model folders, checkpoints, or pocket.")] = None,
+    suites: options.Suites = None,
+    languages: options.Languages = None,
+    limit: options.Limit = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    data: options.Data = None,
+    tasks: options.Tasks = None,
+    dtype: options.Dtype = None,
+    prompt: options.Prompt = None,
+    shots: options.Shots = None,
+    samples: options.Samples = None,
+    temperature: options.Temperature = None,
+    reading: options.Reading = None,
+    endpoint: Annotated[str | None, typer.Option(help="URL of a running vLLM (or another OpenAI-style server).")] = None,
+    out: options.Out = options.RUNS,
+    as_json: options.Json = False,
+) -> None:
+    """Scores anything: hub ids, folders, checkpoints, or a running server."""
+    from xreason.harness.plan import plan_endpoint, plan_scoring
+    from xreason.harness.run import run
+    from xreason.harness.scoring.questions import Asking, scorings
+    from xreason.tasks.prompts import DEFAULT_STYLE
+
+    if not models and endpoint is None:
+        raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
+    asking = Asking(style=prompt or DEFAULT_STYLE, shots=shots or 0, samples=samples or 1, temperature=temperature or 0.0)
+    named = options.listed(suites) or ("mgsm", "msvamp")
+    asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=max_new_tokens, asking=asking)
+    if endpoint is not None:
+        plan = plan_endpoint(endpoint, models or (), asked, out, reading=reading or "paper")
+    else:
+        plan = plan_scoring(models or (), asked, out, dtype=dtype or "auto", reading=reading or "paper")
+    options.show_boards(as_json, run(plan))
+    options.say_where(plan.folder)

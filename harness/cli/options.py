@@ -1,0 +1,127 @@
+"""What commands share: options, how their texts are read, and how results are printed.
+
+`--data` and `--tasks` take hold while the line is parsed: before a command imports what looks for data, languages and suites.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from xreason.tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from xreason.leaderboards.board import Board
+
+RUNS = Path("runs")
+
+
+def use_data(folder: Path | None) -> Path | None:
+    """Makes a data folder, or else that of XREASON_DATA, hold for this process and those that it starts.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    missing = "The data folder {} does not exist; give another with --data, or unset XREASON_DATA to use the hub."
+    return _use("XREASON_DATA", folder, missing)
+
+
+def _use_tasks(folder: Path | None) -> Path | None:
+    missing = "The folder of languages and suites {} does not exist; give another with --tasks, or unset XREASON_TASKS."
+    return _use("XREASON_TASKS", folder, missing)
+
+
+def _use_new_tasks(folder: Path | None) -> Path | None:
+    return _use("XREASON_TASKS", folder)
+
+
+def _use(variable: str, folder: Path | None, missing: str = "") -> Path | None:
+    if named := str(folder or os.environ.get(variable) or ""):
+        os.environ[variable] = str(Path(named).expanduser())
+        if missing and not Path(os.environ[variable]).is_dir():
+            raise UserError(missing.format(named))
+    return folder
+
+
+_TASKS_HELP = "Folder of your own languages and suites (or XREASON_TASKS); xreason_tasks by default."
+
+# An option's flag is the name of the command's parameter, where it does not say another.
+Model = Annotated[str | None, typer.Option(help="Base model: a folder, a hub id, or pocket.")]
+Suites = Annotated[str | None, typer.Option(help="Suites, by commas: mgsm, msvamp, pocket.")]
+Languages = Annotated[str | None, typer.Option(help="Language codes, by commas; all of the suite by default.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many questions a language.")]
+MaxNewTokens = Annotated[int | None, typer.Option(min=1, help="Longest response, in tokens.")]
+Data = Annotated[Path | None, typer.Option(help="Folder with local copies of the data sets (or XREASON_DATA).", callback=use_data)]
+Tasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_tasks)]
+NewTasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_new_tasks)]
+Dtype = Annotated[str | None, typer.Option(help="Serve in auto (as stored), float32, bfloat16 or float16.")]
+Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, octopus, native-cot, en-cot, direct, chat.")]
+Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
+Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
+Temperature = Annotated[float | None, typer.Option(min=0, help="Of sampling; 0 is greedy.")]
+Reading = Annotated[Literal["paper", "strict"] | None, typer.Option(help="What the board ranks by; paper by default.")]
+Source = Annotated[str | None, typer.Option(help="Training text: papers or pocket.")]
+Seed = Annotated[int, typer.Option(help="Of all that is left to chance.")]
+Layers = Annotated[str | None, typer.Option(help="For slam: auto, a count of lowest layers, or indices by commas.")]
+Launch = Annotated[int, typer.Option(min=1, help="Processes (GPUs) to shard a training over; starts them with torchrun.")]
+ReportTo = Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, trackio, ...")]
+QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the column; found by its name by default.")]
+AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer, a number.")]
+Proof = Annotated[bool, typer.Option("--proof/--no-proof", help="Let the pocket model answer two questions a language.")]
+Out = Annotated[Path, typer.Option(help="Run store.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def listed(text: str | None) -> tuple[str, ...] | None:
+    """Returns the names that stand between commas, one at least (else it is a UserError); None for None."""
+    names = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    if text is not None and not names:
+        raise UserError(f"{text!r} names nothing; give names with commas between them, or leave the option out.")
+    return names or None
+
+
+def layers_of(text: str | None) -> int | list[int] | str | None:
+    """Returns what `--layers` says: "auto", a count, or indices (also of one, where a comma follows); None for None.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if text is None or text == "auto":
+        return text
+    try:
+        numbers = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise UserError(f"--layers {text!r} is neither auto, nor a count, nor indices; give 6, or 0,1,2 (one layer alone: 3,).")
+    return numbers[0] if "," not in text else numbers
+
+
+def show(as_json: bool, content: Any, *tables: Any) -> None:
+    """Prints `content` as JSON, or else the tables (what rich can print) that say the same."""
+    if as_json:
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    console = Console()
+    # into a pipe or a file, a table is not cut to the 80 columns that rich takes where there is no terminal
+    (console if console.is_terminal else Console(width=120)).print(*tables, sep="\n")
+
+
+def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
+    """Prints boards, one a suite."""
+    from xreason.leaderboards.forms.as_json import boards_json
+    from xreason.leaderboards.forms.terminal import board_table
+
+    show(as_json, boards_json(boards), *map(board_table, boards))
+
+
+def say_where(path: Path) -> None:
+    """Says, on the error stream, what has been written."""
+    from xreason.harness import progress
+
+    progress.say(f"written to {path}")

@@ -1,0 +1,100 @@
+"""Commands about what is measured: tasks, language add and remove, suite add and remove."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xreason.harness.cli import options
+from xreason.tasks.errors import UserError
+
+
+def tasks(
+    data: options.Data = None,
+    tasks: options.Tasks = None,
+    paths: Annotated[bool, typer.Option("--paths", help="Print only what to hand to lm-eval's --include_path.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Lists suites, their languages, and where each one's questions are."""
+    from xreason.harness.showing.tables import suites_as_dicts, suites_table
+    from xreason.tasks.suites import include_paths
+
+    if paths:
+        typer.echo("\n".join(map(str, include_paths())))
+    else:
+        options.show(as_json, suites_as_dicts(), suites_table())
+
+
+def language_add(
+    code: Annotated[str, typer.Argument(help="ISO 639 code: it, or kab.")],
+    suite: Annotated[str, typer.Option(help="Suite that gets it: mgsm, msvamp, ...")],
+    file: Annotated[Path | None, typer.Option(help="TSV, CSV, JSONL or Parquet with questions; else --data or the hub.")] = None,
+    question_column: options.QuestionColumn = None,
+    answer_column: options.AnswerColumn = None,
+    data: options.Data = None,
+    tasks: options.NewTasks = None,
+    proof: options.Proof = True,
+) -> None:
+    """Adds a language to a suite: from a file of your own, or from where the suite's questions are."""
+    from xreason.harness.adding.languages import add_language
+    from xreason.harness.adding.question_files import Columns
+
+    typer.echo(add_language(code, suite, file, Columns(question_column, answer_column), prove=proof))
+
+
+def language_remove(
+    code: Annotated[str, typer.Argument(help="Its code.")],
+    suite: Annotated[str, typer.Option(help="Suite that loses it.")],
+    tasks: options.NewTasks = None,
+) -> None:
+    """Takes a language out of a suite, with all that adding it wrote."""
+    from xreason.harness.adding.languages import remove_language
+
+    typer.echo(remove_language(code, suite))
+
+
+def suite_add(
+    name: Annotated[str, typer.Argument(help="What it is called on the command line: afrimgsm.")],
+    title: Annotated[str, typer.Option(help="Its name on boards.")],
+    source: Annotated[str, typer.Option(help="Who made it, and its licence: arXiv 2406.03368, Apache-2.0.")],
+    hub: Annotated[str | None, typer.Option(help="Data set on the hub, split test: OWNER/NAME.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Codes on the hub, by commas; am=amh: its config is amh.")] = None,
+    file_for: Annotated[list[str] | None, typer.Option(help="CODE=PATH of a language's questions; once a language.")] = None,
+    question_column: options.QuestionColumn = None,
+    answer_column: options.AnswerColumn = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in tokens.")] = 600,
+    data: options.Data = None,
+    tasks: options.NewTasks = None,
+    proof: options.Proof = True,
+) -> None:
+    """Adds a suite whose answers are numbers: from the hub, or from a file a language."""
+    from xreason.harness.adding import languages as change
+    from xreason.harness.adding.question_files import Columns
+    from xreason.tasks.added import AddedSuite
+
+    columns = Columns(question_column, answer_column)
+    said = AddedSuite(title, source, max_new_tokens, change.hub(hub, columns))
+    files = {code: Path(path) for code, path in _assigned("--file-for", file_for or ()).items()}
+    configs = _assigned("--languages", [part if "=" in part else f"{part}={part}" for part in options.listed(languages) or ()])
+    typer.echo(change.add_suite(name.replace("-", "_"), said, files, configs, columns, prove=proof))
+
+
+def suite_remove(
+    name: Annotated[str, typer.Argument(help="A suite that was added.")],
+    tasks: options.NewTasks = None,
+) -> None:
+    """Takes an added suite out, with all that adding it wrote."""
+    from xreason.harness.adding.languages import remove_suite
+
+    typer.echo(remove_suite(name.replace("-", "_")))
+
+
+def _assigned(flag: str, texts: Iterable[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for code, _, value in pairs:
+        if not code or not value:
+            raise UserError(f"{flag} {code or value!r} is not CODE=VALUE; give, for instance, {flag} en=questions.tsv.")
+    if len({code for code, _, _ in pairs}) != len(pairs):
+        raise UserError(f"{flag} names a language twice; name each once.")
+    return {code: value for code, _, value in pairs}
