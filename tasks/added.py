@@ -63,13 +63,7 @@ class AddedQuestions:
 
 @dataclass(frozen=True, config=_STRICT)
 class Hub:
-    """A data set on the Hugging Face hub, split `test`.
-
-    Attributes:
-        id: OWNER/NAME.
-        question: its column with the question.
-        answer: its column with the gold answer.
-    """
+    """A data set on the Hugging Face hub, OWNER/NAME, split `test`, and its columns with the question and with the gold answer."""
 
     id: str
     question: str

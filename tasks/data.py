@@ -1,12 +1,10 @@
 """The questions of MGSM, MSVAMP and added suites: from a data folder where it has them, else from the hub.
 
-Every row leaves as three texts, the gold answer as its authors wrote it:
-
     {"question": "Joho hutumia komeo 2 za ufumwele wa buluu ...", "answer": "3", "language": "sw"}
 
 XREASON_DATA names the data folder (`mgsm/mgsm_sw.tsv`, `msvamp/sw.jsonl`, ...). A file that is there is used; one that is not
-there is asked of the hub; nothing else ever stands in for it. Questions that were added from a person's own file are in one
-beside their YAML task (`xreason_tasks/mgsm/mgsm_it.jsonl`), and only there.
+there is asked of the hub; nothing else ever stands in for it. Gold answers are as their authors wrote them. Questions added from a
+person's own file are beside their YAML task (`xreason_tasks/mgsm/mgsm_it.jsonl`), and only there.
 """
 
 import hashlib
@@ -119,10 +117,8 @@ def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
 
 def rows_hash(questions: list[Row]) -> str:
     """Returns the SHA-256 of the questions and gold answers, the same from a file and from the hub where they say the same."""
-    digest = hashlib.sha256()
-    for row in questions:
-        digest.update(json.dumps([row["question"], row["answer"]], ensure_ascii=False).encode())
-    return digest.hexdigest()
+    said = (json.dumps([row["question"], row["answer"]], ensure_ascii=False) for row in questions)
+    return hashlib.sha256("".join(said).encode()).hexdigest()
 
 
 def exemplars(suite: str, language: str) -> list[Row]:
@@ -184,12 +180,12 @@ def _tab_separated(line: str, source: Source) -> tuple[str, str]:
 def _json_object(line: str, source: Source) -> tuple[str, str]:
     try:
         row = json.loads(line)
-        return str(row[source.question]), str(row[source.file_answer])
     except json.JSONDecodeError as error:
         raise ValueError(f"not a JSON object ({error.msg})") from error
-    except (KeyError, TypeError) as error:
-        missing = error.args[0] if isinstance(error, KeyError) else source.question
-        raise ValueError(f"column {missing} is missing") from error
+    for name in (source.question, source.file_answer):
+        if not isinstance(row, dict) or name not in row:
+            raise ValueError(f"column {name} is missing")
+    return str(row[source.question]), str(row[source.file_answer])
 
 
 def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:
@@ -197,10 +193,8 @@ def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:
     table = _hub_split(suite, language, "test", path)
     missing = [column for column in (source.question, source.hub_answer) if column not in table.column_names]
     if missing:
-        raise UserError(
-            f"{source.hub_id} has no column {missing[0]!r} in {language}; it has {', '.join(table.column_names)}; "
-            "add the suite with those (--question-column, --answer-column)."
-        )
+        has = f"{source.hub_id} has no column {missing[0]!r} in {language}; it has {', '.join(table.column_names)}"
+        raise UserError(f"{has}; add the suite with those (--question-column, --answer-column).")
     return [{"question": row[source.question], "answer": str(row[source.hub_answer]), "language": language} for row in table]
 
 
@@ -212,10 +206,8 @@ def _hub_split(suite: str, language: str, split: str, path: Path | None) -> Any:
         return load_dataset(source.hub_id, source.configs.get(language, language), split=split)
     except Exception as error:  # whatever the hub client raises, the remedy is the same
         looked = f"{path} does not exist" if path is not None else "no data folder is given (--data DIR or XREASON_DATA)"
+        holds = "questions" if split == "test" else "worked examples"
         raise UserError(
-            f"No {_SPLIT_HOLDS[split]} for {suite} in {language}: {looked}, and {source.hub_id} could not be had from the hub "
+            f"No {holds} for {suite} in {language}: {looked}, and {source.hub_id} could not be had from the hub "
             f"({type(error).__name__}); where there is internet, fetch it with: hf download --repo-type dataset {source.hub_id}"
         ) from error
-
-
-_SPLIT_HOLDS = {"test": "questions", "train": "worked examples"}

@@ -1,9 +1,7 @@
 """What lm-eval's YAML tasks call: where questions come from, how they are asked, what counts as right.
 
-lm-eval imports this module (`custom_dataset: !function xreason.tasks.protocol.questions`), wherever xreason is installed and the
-YAML is. The style of asking comes with lm-eval's `--metadata`:
-
-    lm_eval --include_path tasks --tasks mgsm_sw --metadata '{"style": "native-cot"}' --num_fewshot 8 ...
+lm-eval imports this module (`!function xreason.tasks.protocol.questions`), wherever xreason is installed and the YAML is. The style
+of asking comes with `lm_eval --include_path tasks --tasks mgsm_sw --metadata '{"style": "native-cot"}' --num_fewshot 8 ...`
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +14,7 @@ from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
 from xreason.tasks.readings.verdicts import answer_part, verdicts
-from xreason.tasks.suites import CHANGES, METRICS, TASKS_FOLDER, Suite, suite_of, use
+from xreason.tasks.suites import CHANGES, METRICS, TASKS_FOLDER, suite_of, use
 
 __all__ = ["prompt", "questions", "score", "target"]
 
@@ -45,18 +43,13 @@ def questions(
     if style not in STYLES:
         raise unknown("prompt style", style, STYLES)
     asked = {"style": style, "language_name": LANGUAGES[language].english}
-    test = [row | asked for row in chosen.rows(language)]
-    return {"test": Dataset.from_list(test), "train": Dataset.from_list([row | asked for row in _worked(chosen, language, shots)])}
-
-
-def _worked(suite: Suite, language: str, shots: int | None) -> list[dict[str, str]]:
-    if suite.exemplars is None or shots == 0:
-        return []
     try:
-        return suite.exemplars(language)
+        worked = chosen.exemplars(language) if chosen.exemplars and shots != 0 else []
     except UserError:
         # lm-eval asks for them before it knows whether it needs any; where it does, it stops for want of documents
-        return []
+        worked = []
+    splits = {"test": chosen.rows(language), "train": worked}
+    return {split: Dataset.from_list([row | asked for row in rows]) for split, rows in splits.items()}
 
 
 def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]]) -> dict[str, float]:

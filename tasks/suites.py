@@ -1,9 +1,7 @@
 """The suites: benchmarks, each a set of lm-eval tasks with one language a task.
 
 A suite `mgsm` is the folder `tasks/mgsm`: the tasks `mgsm_sw`, `mgsm_de`, ... and the group `mgsm`, which averages over the papers'
-languages. The YAML files are written from this table:
-
-    python -m xreason.tasks.suites
+languages. The YAML files are written from this table by `python -m xreason.tasks.suites`.
 
 `xreason language` and `xreason suite` change the table: on disk through a registry (added.py), in the running program by `use`.
 What they add is in the folder of that registry, as YAML that stock lm-eval runs too: `lm_eval --include_path xreason_tasks ...`.
@@ -16,7 +14,7 @@ from pathlib import Path
 
 from xreason.tasks import data
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
-from xreason.tasks.added import AddedSuite, Registry, read_registry, registries, write_whole
+from xreason.tasks.added import Registry, read_registry, registries, write_whole
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
 from xreason.tasks.names import unknown
@@ -72,10 +70,10 @@ class Suite:
         return f"{self.name}_{language}"
 
 
-def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str) -> Suite:
+def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str, max_new_tokens: int = 600) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
-    exemplars = partial(data.exemplars, name) if data.SOURCES[name].exemplars else None
-    return Suite(name, title, languages, questions, max_new_tokens=600, source=source, rows=rows, where=where, exemplars=exemplars)
+    exemplars = partial(data.exemplars, name) if name in data.SOURCES and data.SOURCES[name].exemplars else None
+    return Suite(name, title, languages, questions, max_new_tokens, source, rows, where, exemplars)
 
 
 def _pocket_rows(code: str) -> list[data.Row]:
@@ -95,14 +93,11 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
     """Returns name to suite: those in code, with the suites and languages that one registry after the other adds and takes out."""
     suites = {suite.name: suite for suite in _IN_CODE}
     for registry in changes:
-        suites |= {name: _added(name, said) for name, said in sorted(registry.suites.items())}
+        for name, said in sorted(registry.suites.items()):
+            added = _published(name, said.title, (), 0, said.source, said.max_new_tokens)
+            suites[name] = replace(added, mean_over=None)
         suites = {name: _changed(suite, registry) for name, suite in suites.items()}
     return suites
-
-
-def _added(name: str, said: AddedSuite) -> Suite:
-    rows, where = partial(data.rows, name), partial(data.where, name)
-    return Suite(name, said.title, (), 0, said.max_new_tokens, said.source, rows, where, mean_over=None)
 
 
 def _changed(suite: Suite, registry: Registry) -> Suite:
@@ -179,16 +174,16 @@ def files() -> dict[Path, str | None]:
     mean of a suite is not the box's, it holds the suite's group and every task of it.
     """
     registry = CHANGES[-1]
-    held = {path: text for suite in SUITES.values() for path, text in _files_of(suite, registry).items()}
-    if held and registry.folder != TASKS_FOLDER:
-        held[registry.folder / _PAPERS] = _GENERATED + (TASKS_FOLDER / _PAPERS).read_text(encoding="utf-8")
+    notice = _GENERATED if registry.folder != TASKS_FOLDER else ""
+    held = {path: text for suite in SUITES.values() for path, text in _files_of(suite, registry, notice).items()}
+    if held and notice:
+        held[registry.folder / _PAPERS] = notice + (TASKS_FOLDER / _PAPERS).read_text(encoding="utf-8")
     return held
 
 
-def _files_of(suite: Suite, registry: Registry) -> dict[Path, str | None]:
+def _files_of(suite: Suite, registry: Registry, notice: str) -> dict[Path, str | None]:
     box, template, group = TASKS_FOLDER / suite.name, f"_{suite.name}_template", f"_{suite.name}_group.yaml"
-    questions, notice = registry.questions.get(suite.name, {}), _GENERATED if registry.folder != TASKS_FOLDER else ""
-    whole = registry.folder == TASKS_FOLDER or _text(box / group) != group_yaml(suite)
+    questions, whole = registry.questions.get(suite.name, {}), not notice or _text(box / group) != group_yaml(suite)
     held = {f"{suite.task(code)}.yaml": language_yaml(suite, code) for code in (suite.languages if whole else questions)}
     if held:
         held[template] = notice + (_text(box / template) or template_yaml(suite))
@@ -199,10 +194,7 @@ def _files_of(suite: Suite, registry: Registry) -> dict[Path, str | None]:
 
 
 def settle(paths: Iterable[Path]) -> None:
-    """Makes some files what the tables say: writes them, or deletes them, and folders that are left empty.
-
-    Done twice, it changes nothing more.
-    """
+    """Makes some files what the tables say: writes them, or deletes them, and folders that are left empty; twice is as once."""
     held = files()
     for path in paths:
         if path not in held:

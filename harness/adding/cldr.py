@@ -27,15 +27,14 @@ def language(code: str) -> Language:
     from babel.core import get_global
     from babel.localedata import exists
 
-    asked = code.strip().lower()
-    if not asked.isalpha() and asked.replace("_", "-").partition("-")[0] in _english_names():
-        alone = asked.replace("_", "-").partition("-")[0]
+    asked, names = code.strip().lower(), _english_names()
+    alone = asked.replace("_", "-").partition("-")[0]
+    if alone != asked and alone in names:
         raise UserError(f"{code!r} is more than a language; regions and scripts have no suites of their own: give {alone!r}.")
     known = str(get_global("language_aliases").get(asked, asked)).partition("_")[0]
-    if known not in _english_names() or known in _NO_LANGUAGES:
+    if known not in names or known in _NO_LANGUAGES:
         raise UserError(f"CLDR knows no language {code!r}; {_nearest(asked)}give its ISO 639 code of two or three letters.")
-    native = Locale(known).get_language_name() if exists(known) else None
-    return Language(known, _english_names()[known], native or _english_names()[known])
+    return Language(known, names[known], (Locale(known).get_language_name() if exists(known) else None) or names[known])
 
 
 def scripts(code: str) -> tuple[str, ...]:

@@ -1,11 +1,8 @@
 """Adds languages and suites, and takes them out: what `xreason language` and `xreason suite` do.
 
-Questions enter from a file, a data folder or the hub. They leave as YAML tasks that stock lm-eval runs, beside them the questions
-that came from a file, and a line in the registry, all in the person's folder (xreason.tasks.added):
-
-    xreason_tasks/added.json, mgsm/mgsm_it.yaml, mgsm/mgsm_it.jsonl, mgsm/_mgsm_template, _papers_template
-
-The registry is written last, so a language is there when all of it is. What an interrupted change left is cleared by the next one.
+Questions enter from a file, a data folder or the hub. They leave in the person's folder as YAML tasks that stock lm-eval runs, with
+the questions that came from a file beside them, and a line in its registry (xreason.tasks.added). That is written last, so a
+language is there when all of it is; what an interrupted change left is cleared by the next one.
 """
 
 import fcntl
@@ -297,11 +294,8 @@ def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
     mean = f"stays as it was, over {averaged}; what was added stands beside it"
     if set(codes) & set(suite.average_languages):
         mean = f"runs over {averaged}; compare it with no mean over others"
-    lines = [
-        f"{suite.title} has {LANGUAGES[code].english} ({code}, {LANGUAGES[code].native}): "
-        f"{suite.questions_in(code):,} questions in {suite.where(code)}\n"
-        for code in codes
-    ]
+    lines = [f"{LANGUAGES[code].english} ({code}, {LANGUAGES[code].native}): {suite.questions_in(code):,}" for code in codes]
+    lines = [f"{suite.title} has {line} questions in {suite.where(code)}\n" for line, code in zip(lines, codes, strict=True)]
     proof = f"the pocket model answered {PROOF_QUESTIONS} questions a language" if proven else "no model has answered any yet"
     return (
         f"{''.join(lines)}proof         {proof}\n"

@@ -47,13 +47,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Row:
-    """A question of a file.
-
-    Attributes:
-        place: where it is, for people: "line 3", or "row 3" where the file has no lines.
-        question: as written, without space around it.
-        answer: the gold answer, as written, without space around it.
-    """
+    """A question and its gold answer, as written; `place` is for people: "line 3", or "row 3" where a file has no lines."""
 
     place: str
     question: str

@@ -30,8 +30,8 @@ def in_language(texts: Sequence[str], language: str) -> str | None:
 
     None where lingua does not know the language.
     """
-    detector = _detector()
-    if language not in _known():
+    detector, known = _lingua()
+    if language not in known:
         return None
     shown = [_NO_LETTERS.sub(" ", text[: 8 * _MOST_LETTERS]).strip()[:_MOST_LETTERS] for text in texts]
     judged = [index for index, text in enumerate(shown) if len(text) - text.count(" ") >= LEAST_LETTERS]
@@ -43,14 +43,8 @@ def in_language(texts: Sequence[str], language: str) -> str | None:
 
 
 @cache
-def _detector() -> "LanguageDetector":
-    from lingua import LanguageDetectorBuilder
+def _lingua() -> tuple["LanguageDetector", frozenset[str]]:
+    from lingua import Language, LanguageDetectorBuilder
 
-    return LanguageDetectorBuilder.from_all_languages().build()
-
-
-@cache
-def _known() -> frozenset[str]:
-    from lingua import Language
-
-    return frozenset(language.iso_code_639_1.name.lower() for language in Language.all())
+    known = frozenset(language.iso_code_639_1.name.lower() for language in Language.all())
+    return LanguageDetectorBuilder.from_all_languages().build(), known

@@ -139,19 +139,14 @@ def _unsigned(match: re.Match[str], rules: NumberFormat) -> list[Decimal]:
         return [ARITHMETIC.divide(numbers[0], under) for under in _plain(match["under"], rules)[:1]]
     if kind == "scaled":
         return [_scaled(match[0], rules)]
-    if kind == "power":
-        return [ARITHMETIC.power(numbers[0], _exponent(match["power"]))]
-    return [ARITHMETIC.scaleb(numbers[0], _exponent(match["times"] or match["e"]))]
+    exponent = int((match["power"] or match["times"] or match["e"]).translate(_EXPONENT_MARKS).lstrip("^( "))
+    return [ARITHMETIC.power(numbers[0], exponent) if kind == "power" else ARITHMETIC.scaleb(numbers[0], exponent)]
 
 
 def _quotient(fraction: str) -> Decimal:
     """Returns what "3/4" or "¾" is."""
     top, bottom = re.split("[/⁄]", unicodedata.normalize("NFKC", fraction))
     return ARITHMETIC.divide(Decimal(top), Decimal(bottom))
-
-
-def _exponent(power: str) -> int:
-    return int(power.translate(_EXPONENT_MARKS).lstrip("^( "))
 
 
 def _scaled(text: str, rules: NumberFormat) -> Decimal:

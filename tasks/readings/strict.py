@@ -257,9 +257,7 @@ def _last_number(text: str, mirrored: str, end: int, rules: _Rules) -> Decimal |
 
 def _is_ordinal(window: str, match: re.Match[str]) -> bool:
     before = window[max(0, match.start() - 16) : match.start()]
-    if before.rstrip()[-1:] not in _OPERATORS and _ORDINAL_BEFORE.search(before):
-        return True
-    if _ORDINAL_AFTER.match(window, match.end()):
+    if (before.rstrip()[-1:] not in _OPERATORS and _ORDINAL_BEFORE.search(before)) or _ORDINAL_AFTER.match(window, match.end()):
         return True
     begins_a_line = not before.rpartition("\n")[2].strip() and ("\n" in before or match.start() < 16)
     return begins_a_line and _LIST_POINT.match(window, match.end()) is not None
