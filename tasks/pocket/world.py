@@ -13,13 +13,15 @@ What the test holds out, in every language at once:
 - counts: of the combinations of situation, counted thing and two numbers, those of the test (`held_out`) are in no training problem
   of any seed. Templates, words and sums by themselves are in both: the test asks to read a new problem, not to know a new sum.
 
-Test problem i is the same problem in every language.
+Test problem i is the same problem in every language. What problems say in each is in sentences.json beside this file.
 """
 
 import itertools
+import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 #: Codes of the languages that every problem is written in, from the most to the least of each in the pocket model's own training.
@@ -51,90 +53,14 @@ SITUATIONS: dict[str, Situation] = {
     "days": Situation("×", 40),
 }
 
-# Counted things, as `LANGUAGES`. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or "d'".
-_ITEMS: dict[str, Mapping[str, str]] = {
-    item: dict(zip(LANGUAGES, words, strict=True))
-    for item, words in {
-        "ball": ("balls", "Bälle", "Cuántas pelotas", "de ballons", "个球", "mipira mingapi"),
-        "book": ("books", "Bücher", "Cuántos libros", "de livres", "本书", "vitabu vingapi"),
-        "pencil": ("pencils", "Bleistifte", "Cuántos lápices", "de crayons", "支铅笔", "penseli ngapi"),
-        "apple": ("apples", "Äpfel", "Cuántas manzanas", "de pommes", "个苹果", "matufaha mangapi"),
-        "orange": ("oranges", "Orangen", "Cuántas naranjas", "d'oranges", "个橙子", "machungwa mangapi"),
-        "flower": ("flowers", "Blumen", "Cuántas flores", "de fleurs", "朵花", "maua mangapi"),
-        "egg": ("eggs", "Eier", "Cuántos huevos", "d'œufs", "个鸡蛋", "mayai mangapi"),
-        "cup": ("cups", "Tassen", "Cuántas tazas", "de tasses", "个杯子", "vikombe vingapi"),
-        "coin": ("coins", "Münzen", "Cuántas monedas", "de pièces", "枚硬币", "sarafu ngapi"),
-        "stamp": ("stamps", "Briefmarken", "Cuántos sellos", "de timbres", "张邮票", "stempu ngapi"),
-        "shirt": ("shirts", "Hemden", "Cuántas camisas", "de chemises", "件衬衫", "mashati mangapi"),
-        "banana": ("bananas", "Bananen", "Cuántos plátanos", "de bananes", "根香蕉", "ndizi ngapi"),
-    }.items()
-}
+# What problems say. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or "d'".
+_SENTENCES = json.loads((Path(__file__).parent / "sentences.json").read_text(encoding="utf-8"))
+_ITEMS: dict[str, dict[str, str]] = _SENTENCES["items"]
+_QUESTIONS: dict[str, dict[str, str]] = _SENTENCES["questions"]
+_RATIONALES: dict[str, str] = _SENTENCES["rationales"]
 
 #: What is counted in problems, by its English name.
 ITEMS: tuple[str, ...] = tuple(_ITEMS)
-
-# Per language and situation. {a} and {b} are people, {given_a} and {given_b} their given names, {x} and {y} the numbers,
-# {items} the counted things after a number, {how_many} the same thing in a question, {unit} the Chinese measure word alone.
-_QUESTIONS: dict[str, Mapping[str, str]] = {
-    "en": {
-        "gain": "{a} has {x} {items} and gets {y} more. How many {items} does {given_a} have now?",
-        "together": "{a} has {x} {items} and {b} has {y} {items}. How many {items} do they have together?",
-        "give": "{a} has {x} {items} and gives {b} {y} of them. How many {items} does {given_a} have left?",
-        "difference": "{a} has {x} {items} and {b} has {y} {items}. How many more {items} does {given_a} have than {given_b}?",
-        "boxes": "{a} has {x} boxes and there are {y} {items} in each. How many {items} does {given_a} have in total?",
-        "days": "{a} buys {x} {items} every day for {y} days. How many {items} does {given_a} buy in total?",
-    },
-    "de": {
-        "gain": "{a} hat {x} {items} und bekommt noch {y} dazu. Wie viele {items} hat {given_a} jetzt?",
-        "together": "{a} hat {x} {items} und {b} hat {y} {items}. Wie viele {items} haben sie zusammen?",
-        "give": "{a} hat {x} {items} und gibt {b} {y} davon. Wie viele {items} hat {given_a} noch?",
-        "difference": "{a} hat {x} {items} und {b} hat {y} {items}. Wie viele {items} hat {given_a} mehr als {given_b}?",
-        "boxes": "{a} hat {x} Kisten und in jeder sind {y} {items}. Wie viele {items} hat {given_a} insgesamt?",
-        "days": "{a} kauft jeden Tag {x} {items}, und das {y} Tage lang. Wie viele {items} kauft {given_a} insgesamt?",
-    },
-    "es": {
-        "gain": "{a} tiene {x} {items} y recibe {y} más. ¿{how_many} tiene {given_a} ahora?",
-        "together": "{a} tiene {x} {items} y {b} tiene {y} {items}. ¿{how_many} tienen en total?",
-        "give": "{a} tiene {x} {items} y le da {y} a {b}. ¿{how_many} le quedan a {given_a}?",
-        "difference": "{a} tiene {x} {items} y {b} tiene {y} {items}. ¿{how_many} más que {given_b} tiene {given_a}?",
-        "boxes": "{a} tiene {x} cajas y en cada una hay {y} {items}. ¿{how_many} tiene {given_a} en total?",
-        "days": "{a} compra {x} {items} cada día durante {y} días. ¿{how_many} compra {given_a} en total?",
-    },
-    "fr": {
-        "gain": "{a} a {x} {items} et en reçoit {y} de plus. Combien {how_many} a {given_a} maintenant ?",
-        "together": "{a} a {x} {items} et {b} a {y} {items}. Combien {how_many} cela fait-il en tout ?",
-        "give": "{a} a {x} {items} et en donne {y} à {b}. Combien {how_many} reste-t-il à {given_a} ?",
-        "difference": "{a} a {x} {items} et {b} a {y} {items}. Combien {how_many} {given_a} a de plus que {given_b} ?",
-        "boxes": "{a} a {x} boîtes et il y a {y} {items} dans chacune. Combien {how_many} a {given_a} en tout ?",
-        "days": "{a} achète {x} {items} par jour pendant {y} jours. Combien {how_many} achète {given_a} en tout ?",
-    },
-    "zh": {
-        "gain": "{a}有{x}{items}，又得到了{y}{unit}。{given_a}现在有多少{items}？",
-        "together": "{a}有{x}{items}，{b}有{y}{items}。他们一共有多少{items}？",
-        "give": "{a}有{x}{items}，给了{b} {y}{unit}。{given_a}还剩多少{items}？",
-        "difference": "{a}有{x}{items}，{b}有{y}{items}。{given_a}比{given_b}多多少{items}？",
-        "boxes": "{a}有{x}个盒子，每个盒子里有{y}{items}。{given_a}总共有多少{items}？",
-        "days": "{a}每天买{x}{items}，买了{y}天。{given_a}总共买了多少{items}？",
-    },
-    "sw": {
-        "gain": "{a} ana {items} {x} na anapata {y} zaidi. Sasa {given_a} ana {how_many}?",
-        "together": "{a} ana {items} {x} na {b} ana {items} {y}. Kwa pamoja wana {how_many}?",
-        "give": "{a} ana {items} {x} na anampa {b} {y}. {given_a} amebaki na {how_many}?",
-        "difference": "{a} ana {items} {x} na {b} ana {items} {y}. {given_a} ana {how_many} zaidi ya {given_b}?",
-        "boxes": "{a} ana masanduku {x} na kila sanduku lina {items} {y}. {given_a} ana {how_many} kwa jumla?",
-        "days": "{a} ananunua {items} {x} kila siku kwa siku {y}. {given_a} ananunua {how_many} kwa jumla?",
-    },
-}
-
-_RATIONALES: dict[str, str] = {
-    "en": "{question} {equation}. The answer is {answer}.",
-    "de": "{question} {equation}. Die Antwort ist {answer}.",
-    "es": "{question} {equation}. La respuesta es {answer}.",
-    "fr": "{question} {equation}. La réponse est {answer}.",
-    "zh": "{question}{equation}。答案是{answer}。",
-    "sw": "{question} {equation}. Jibu ni {answer}.",
-}
-
 
 # All begin with a consonant that is not h: French "que" and Spanish "y" would change before a vowel.
 _GIVEN = (
