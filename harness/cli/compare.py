@@ -46,6 +46,7 @@ def compare(
         "seeds": options.listed(seeds),
         "limit": limit,
         "max_new_tokens": max_new_tokens,
+        "data": data,
         "dtype": dtype,
         "prompt": prompt,
         "shots": shots,

@@ -125,6 +125,17 @@ def test_a_damaged_data_row_is_named_with_file_and_line(xreason: Run, tmp_path: 
     assert_sentence(result, "mgsm_sw.tsv, line 2")
 
 
+def test_data_of_the_command_line_stand_before_those_of_the_file(xreason: Run, tmp_path: Path) -> None:
+    for name, text in (("file", "of the file\n"), ("flag", "of the flag\n")):
+        (tmp_path / name / "mgsm").mkdir(parents=True)
+        (tmp_path / name / "mgsm" / "mgsm_sw.tsv").write_text(text)
+    experiment = tmp_path / "mine.yaml"
+    experiment.write_text("base: pocket\nsuites: [mgsm]\nlanguages: [sw]\nsource: pocket\nmethods: [slam]\ndata: file\n")
+    command = ("compare", experiment, "--out", tmp_path / "runs")
+    assert_sentence(xreason(*command), f"{tmp_path / 'file' / 'mgsm' / 'mgsm_sw.tsv'}, line 1")
+    assert_sentence(xreason(*command, "--data", tmp_path / "flag"), f"{tmp_path / 'flag' / 'mgsm' / 'mgsm_sw.tsv'}, line 1")
+
+
 def test_an_output_folder_that_cannot_be_written_is_one_sentence(xreason: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_sentence(xreason("compare", "--out", tmp_path / "file"), "Cannot write to", "--out")
