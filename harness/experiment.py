@@ -56,7 +56,7 @@ class Experiment(BaseModel):
         train_languages: codes trained on; for None those of the suites' averages that `languages` leaves.
         seeds: every method is trained once a seed.
         source: where training text comes from: the papers' sets, or the pocket world.
-        data: folder with local copies of the sets (XREASON_DATA for None).
+        data: folder with local copies of the sets, or None; XREASON_DATA where it is not said.
         limit: only the first so many questions a language.
         max_new_tokens: longest response, in tokens, of all suites or of those it names; each suite's own for None.
         dtype: what vLLM serves in; "auto" is what the base stores.
@@ -77,7 +77,7 @@ class Experiment(BaseModel):
     train_languages: tuple[str, ...] | None = None
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     source: Literal["papers", "pocket"] = "papers"
-    data: Path | None = None
+    data: Path | None = Field(default_factory=lambda: os.environ.get("XREASON_DATA") or None, validate_default=True)
     limit: int | None = Field(default=None, gt=0)
     max_new_tokens: Positive | dict[str, Positive] | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -90,13 +90,13 @@ class Experiment(BaseModel):
     @field_validator("methods", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [value]
-        if isinstance(value, Sequence):
-            return {str(name): {} for name in value}
-        if isinstance(value, Mapping):
-            return {str(name): {} if settings is None else settings for name, settings in value.items()}
-        return value
+        if isinstance(value, str | Sequence):
+            value = dict.fromkeys((value,) if isinstance(value, str) else value)
+        return (
+            {str(row): {} if settings is None else settings for row, settings in value.items()}
+            if isinstance(value, Mapping)
+            else value
+        )
 
     @field_validator("suites", "languages", "train_languages", "seeds", mode="before")
     @classmethod
@@ -116,11 +116,6 @@ class Experiment(BaseModel):
         """Returns the method of one row, its settings applied."""
         return _method(row, self.methods[row])
 
-    def data_folder(self) -> Path | None:
-        """Returns the folder with local copies of the sets, or None."""
-        folder = self.data or os.environ.get("XREASON_DATA")
-        return Path(folder) if folder else None
-
     def languages_trained(self) -> tuple[str, ...]:
         """Returns the codes that the corpora are asked for."""
         if self.train_languages is not None:
@@ -132,9 +127,8 @@ class Experiment(BaseModel):
 
 def _method(row: str, settings: Mapping[str, Any]) -> Method:
     if row == BASE_ROW or not re.fullmatch(NAME, row):
-        raise UserError(
-            f"A method cannot be called {row!r}: give it a name of letters, digits, '.', '_', '+' and '-', and not {BASE_ROW!r}."
-        )
+        letters = "letters, digits, '.', '_', '+' and '-'"
+        raise UserError(f"A method cannot be called {row!r}: give it a name of {letters}, and not {BASE_ROW!r}.")
     rest = {key: value for key, value in settings.items() if key != "method"}
     return load_method(str(settings.get("method", row)), rest)
 

@@ -116,7 +116,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
     methods = {row: experiment.method(row) for row in experiment.methods}
     references = dict.fromkeys([experiment.base, *(method.base or experiment.base for method in methods.values())])
     bases = {reference: plain_model(reference) for reference in references}
-    languages, source, data = experiment.languages_trained(), experiment.source, experiment.data_folder()
+    languages, source, data = experiment.languages_trained(), experiment.source, experiment.data
     finds, trainings = {}, []
     for row, method in methods.items():
         base = bases[method.base or experiment.base]

@@ -40,7 +40,7 @@ def vllm_version() -> str:
 
 def training_versions() -> dict[str, str]:
     """Returns the versions that can change what a training ends in."""
-    return {name: distribution_version(name) for name in ("xreason", "torch", "transformers", "trl", "peft")}
+    return {name: distribution_version(name) for name in ("xreason", "torch", "transformers", "peft")}
 
 
 def scoring_versions() -> dict[str, str]:
