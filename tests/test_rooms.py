@@ -57,7 +57,7 @@ def test_imports_go_down_only_and_in_no_circle() -> None:
         ("leaderboards/records.py", "import xreason.tasks.suites", "Boards are made of records alone"),
         ("tasks/names.py", "def f(): from xreason.tasks import suites", "No circle"),
         ("trainers/full.py", "import xreason.trainers.corpora.load", "A method needs only stages"),
-        ("harness/store/steps.py", "import xreason.harness.scoring.scoring", "Harness: commands, then the run"),
+        ("harness/store/steps.py", "import xreason.harness.scoring.score", "Harness: commands, then what is added"),
     ],
 )
 def test_an_import_that_goes_up_is_found_through_the_links(tmp_path: Path, module: str, line: str, broken: str) -> None:
