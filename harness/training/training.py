@@ -219,8 +219,8 @@ def run_here(plan: Plan, directory: Path, title: str, work: Path, report_to: tup
             report_to=report_to,
             logs=work.parent / LOGS if report_to else None,
         )
-    stages = [{name: value for name, value in asdict(each).items() if name in StageCost.model_fields} for each in result.stages]
-    return Training(stages=tuple(StageCost.model_validate(stage) for stage in stages))
+    costs = set(StageCost.model_fields)
+    return Training(stages=tuple(StageCost.model_validate(stage.model_dump(include=costs)) for stage in result.stages))
 
 
 def _words(state: StageProgress) -> str:

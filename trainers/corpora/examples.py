@@ -26,17 +26,19 @@ class Corpus:
     Attributes:
         name: one of CORPORA.
         description: what it holds, in words.
-        examples: language by language, in the order of the file.
+        rows: how many examples it has.
         languages: codes of the languages that it teaches.
         where: the paths or hub ids it was read from.
         hash: SHA-256 of the examples.
         left_out: rows of the source that could not be paired with certainty, over all languages.
+        examples: language by language, in the order of the file; a report has none.
     """
 
     name: str
     description: str
-    examples: tuple[Example, ...]
+    rows: int
     languages: tuple[str, ...]
     where: str
     hash: str
     left_out: int
+    examples: tuple[Example, ...] = ()

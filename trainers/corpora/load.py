@@ -98,7 +98,7 @@ def _corpus(name: str, words: str, examples: tuple[Example, ...], languages: tup
     digest = hashlib.sha256()
     for example in examples:
         digest.update(json.dumps([example.prompt, example.response]).encode())
-    return Corpus(name, words, examples, languages, where, digest.hexdigest(), left_out)
+    return Corpus(name, words, len(examples), languages, where, digest.hexdigest(), left_out, examples)
 
 
 def _pocket(name: str, languages: Sequence[str], rows: int | None, seed: int) -> Corpus:

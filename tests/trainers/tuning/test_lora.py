@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.trainers.test_families import copied, logits, steps, train_stage
 
 from tests.trainers.families import FAMILIES, layers, save_tiny_model, tiny_config, tiny_model
+from tests.trainers.tuning.test_families import copied, logits, steps, train_stage
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import load_base, stored_tensors
 from xreason.trainers.checkpoints.delta import iterate_tensors, materialise, save_checkpoint
