@@ -1,11 +1,12 @@
 """What training costs beside what it could cost, in ratios taken within one run on one machine.
 
-    python -m benchmarks.training [--only step|packing|loop]
+    python -m benchmarks.training [--only step|packing|loop] [--against DIR]
 
 Prints JSON.
 step: a SLAM step (2 of 12 layers, the lowest) against a full step; same model, same batches; time, and peak memory above weights.
 packing: useful tokens a second of packed micro-batches against batches of rows as they come, padded to their longest.
-loop: tokens a second of our stage loop against a bare PyTorch loop over the same batches, pocket model and the one of `step`.
+loop: tokens a second of our stage loop against a bare PyTorch loop over the same batches, pocket model and the one of `step`; and
+    against the loop of another checkout of this project (--against, with its own .venv), in processes that take turns.
 
 The model of `step` is a Llama of width 512 and 12 layers over the pocket world's rows, 16 a step. `packing` takes the pocket model
 over questions and rationales of GSM8K, whose lengths differ as real ones do; XREASON_DATA names the folder that has them.
@@ -17,6 +18,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +27,10 @@ from typing import Any
 from xreason.harness.store import provenance
 from xreason.trainers.corpora.examples import Example
 from xreason.trainers.corpora.load import load_corpus
-from xreason.trainers.loop.batches import IGNORED, PaddedCollator, StepOrder, Tokens, tokenize
+from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
+from xreason.trainers.loop.batches import StepOrder, padded
 from xreason.trainers.loop.loop import run_stage, step_order
-from xreason.trainers.loop.packing import PackedCollator, packed_attention
+from xreason.trainers.loop.packing import packed, packed_attention
 from xreason.trainers.stages import AllParameters, FeedForward, Stage, Tune
 
 SLAM_LAYERS = 2
@@ -42,6 +45,7 @@ def main() -> None:
     """Takes the measurements that are asked for and prints them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", choices=tuple(_MEASUREMENTS))
+    parser.add_argument("--against", type=Path, metavar="DIR", help="another checkout of this project, for --only loop")
     parser.add_argument("--memory-of", choices=("slam", "full"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.memory_of:
@@ -50,7 +54,7 @@ def main() -> None:
     report: dict[str, Any] = {"commit": provenance.commit(), "machine": provenance.machine()}
     for name, measure in _MEASUREMENTS.items():
         if asked.only in (None, name):
-            report[name] = measure()
+            report[name] = measure(asked.against)
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
 
 
@@ -79,19 +83,18 @@ def packing() -> dict[str, float]:
     order = StepOrder([len(row.ids) for row in rows], PACKED_BATCH, 0, rows=MICRO_BATCH, tokens=0)
     as_they_come = [rows[start : start + MICRO_BATCH] for start in range(0, len(rows), MICRO_BATCH)]
     sorted_in_steps = [[rows[row] for row in each] for each in order.micro_batches(0)]
-    pad = PaddedCollator(0)
 
-    def naive() -> float:
-        return _tokens_a_second(model, as_they_come, pad)
-
-    def buckets() -> float:
-        return _tokens_a_second(model, sorted_in_steps, pad)
-
-    def packed() -> float:
+    def laid_end_to_end() -> float:
         with packed_attention(model):
-            return _tokens_a_second(model, sorted_in_steps, PackedCollator())
+            return _tokens_a_second(model, sorted_in_steps, packed)
 
-    speeds = _medians({"naive": naive, "sorted": buckets, "packed": packed})
+    speeds = _medians(
+        {
+            "naive": lambda: _tokens_a_second(model, as_they_come, padded),
+            "sorted": lambda: _tokens_a_second(model, sorted_in_steps, padded),
+            "packed": laid_end_to_end,
+        }
+    )
     return {
         "useful_share_when_padded": round(_useful_share(as_they_come), 3),
         **{f"{name}_tokens_per_second": round(speed) for name, speed in speeds.items()},
@@ -100,27 +103,61 @@ def packing() -> dict[str, float]:
     }
 
 
-def loop() -> dict[str, float]:
-    """Returns the share of a bare loop's tokens a second that our stage loop reaches."""
+def loop(against: Path | None) -> dict[str, float]:
+    """Returns the share of a bare loop's tokens a second that our stage loop reaches, and of another checkout's."""
     ratios = {}
     for name, make, steps in (("pocket", _pocket_model, 24), ("wide", _wide_model, 3)):
         model, tokenizer = make()
         stage = Stage("loop", ("x",), AllParameters(), max_steps=steps, batch_size=BATCH)
         examples = _examples(steps * BATCH)
-
-        def ours() -> float:
-            return run_stage(model, tokenizer, stage, examples, seed=0).tokens_per_second  # noqa: B023
-
-        def bare() -> float:
-            return _bare_loop(model, tokenizer, stage, examples)  # noqa: B023
-
-        speeds = _medians({"ours": ours, "bare": bare})
+        with tempfile.TemporaryDirectory() as folder:
+            measures = {
+                "ours": lambda: run_stage(model, tokenizer, stage, examples, seed=0).tokens_per_second,  # noqa: B023
+                "bare": lambda: _bare_loop(model, tokenizer, stage, examples),  # noqa: B023
+            }
+            if against is not None:
+                model.save_pretrained(folder)
+                tokenizer.save_pretrained(folder)
+                measures |= {
+                    "here": lambda: _of_checkout(Path.cwd(), folder, steps),  # noqa: B023
+                    "there": lambda: _of_checkout(against, folder, steps),  # noqa: B023
+                }
+            speeds = _medians(measures)
         ratios |= {f"{name}_{kind}_tokens_per_second": round(speed) for kind, speed in speeds.items()}
         ratios[f"{name}_ratio"] = round(speeds["ours"] / speeds["bare"], 3)
+        if against is not None:
+            ratios[f"{name}_here_over_there"] = round(speeds["here"] / speeds["there"], 3)
     return ratios
 
 
-_MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {"step": step, "packing": packing, "loop": loop}
+def _of_checkout(checkout: Path, model: str, steps: int) -> float:
+    """Returns tokens a second of the stage loop of a checkout, in a process of its own, after one step that warms up."""
+    command = [str(checkout / ".venv/bin/python"), "-c", _STAGE, model, str(steps), str(BATCH)]
+    return float(subprocess.check_output(command, cwd=checkout, text=True).splitlines()[-1])  # noqa: S603
+
+
+# names of before and after all became one package
+_STAGE = """
+import importlib, importlib.util, pathlib, sys
+def of(*names):
+    for name in names:
+        for package in ("xreason.trainers", "trainers"):
+            if importlib.util.find_spec(package.split(".")[0]):
+                try: return importlib.import_module(f"{package}.{name}")
+                except ModuleNotFoundError: pass
+stages, folder, steps, batch = of("stages"), pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+model, tokenizer = of("checkpoints.base", "base").load_base(folder, device="cpu", mixed_precision=False)
+corpus = of("corpora.load", "corpora").load_corpus("english-reasoning", ["en"], source="pocket", data=None, rows=None, seed=0)
+for count in (1, steps):
+    stage = stages.Stage("loop", ("x",), stages.AllParameters(), max_steps=count, batch_size=batch)
+    report = of("loop.loop", "loop").run_stage(model, tokenizer, stage, list(corpus.examples[: steps * batch]), seed=0)
+print(report.tokens_per_second)
+"""
+_MEASUREMENTS: dict[str, Callable[[Path | None], dict[str, float]]] = {
+    "step": lambda _: step(),
+    "packing": lambda _: packing(),
+    "loop": loop,
+}
 _TUNES: dict[str, Tune] = {"slam": FeedForward(SLAM_LAYERS), "full": AllParameters()}
 
 
@@ -144,7 +181,6 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
     order = step_order(stage, rows, 0, "cpu")
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=0.0, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimizer, 0, stage.max_steps)
-    collate = PackedCollator()
     model.train()
     tokens = 0
     with packed_attention(model):
@@ -153,7 +189,7 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
             taken = [rows[row] for row in order.rows(number)]
             responses = sum(len(row.ids) - row.prompt_length for row in taken)
             for micro_batch in order.micro_batches(number):
-                (_loss(model, collate([rows[row] for row in micro_batch])) / responses).backward()
+                (_loss(model, packed([rows[row] for row in micro_batch])) / responses).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()

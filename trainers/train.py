@@ -5,73 +5,39 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import base_hash, load_base, resolve_model
 from xreason.trainers.checkpoints.delta import save_checkpoint
-from xreason.trainers.corpora.examples import Corpus, Source
+from xreason.trainers.corpora.examples import Corpus, CorpusReport, Source
 from xreason.trainers.corpora.load import load_corpus
-from xreason.trainers.loop import distributed, steps
-from xreason.trainers.loop.loop import check_integrations, run_stage
-from xreason.trainers.loop.reports import StageProgress, StageReport
-from xreason.trainers.loop.steps import Saving
+from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages
 from xreason.trainers.stages import Method
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-@dataclass(frozen=True)
-class CorpusReport:
-    """What a corpus was; the fields of Corpus, with a count for the examples.
+class TrainingReport(BaseModel, frozen=True):
+    """What a training did and cost."""
 
-    Attributes:
-        rows: examples loaded.
-    """
-
-    name: str
-    description: str
-    rows: int
-    languages: tuple[str, ...]
-    where: str
-    hash: str
-    left_out: int
-
-
-@dataclass(frozen=True)
-class TrainingReport:
-    """What a training did and cost; dataclasses.asdict makes JSON of it.
-
-    Attributes:
-        method: the method's name.
-        base: folder or hub id, as given.
-        base_hash: of its config and weights.
-        seed: of everything random.
-        source: "papers" or "pocket".
-        device: "cpu" or the GPU's name.
-        precision: "float32", or "bfloat16 over float32".
-        corpora: of all stages, in order.
-        stages: in order.
-        seconds: wall clock over all, loading and saving included.
-        checkpoint_kind: "delta" or "full".
-        checkpoint_bytes: size of the folder.
-    """
-
-    method: str
-    base: str
-    base_hash: str
-    seed: int
-    source: str
-    device: str
-    precision: str
-    corpora: tuple[CorpusReport, ...]
-    stages: tuple[StageReport, ...]
-    seconds: float
-    checkpoint_kind: str
-    checkpoint_bytes: int
+    method: str  #: the method's name
+    base: str  #: folder or hub id, as given
+    base_hash: str  #: of its config and weights
+    seed: int  #: of everything random
+    source: str  #: "papers" or "pocket"
+    device: str  #: "cpu" or the GPU's name
+    precision: str  #: "float32", or "bfloat16 over float32"
+    corpora: tuple[CorpusReport, ...]  #: of all stages, in order
+    stages: tuple[StageReport, ...]  #: in order
+    seconds: float  #: wall clock over all, loading and saving included
+    checkpoint_kind: str  #: "delta" or "full"
+    checkpoint_bytes: int  #: size of the folder
 
 
 def train(
@@ -91,6 +57,7 @@ def train(
     report_to: Sequence[str] = (),
     logs: Path | None = None,
     recompute: bool | None = None,
+    mixed_precision: bool | None = None,
 ) -> TrainingReport:
     """Trains `base` by `method`, writes the checkpoint into `directory` and returns what it took.
 
@@ -112,36 +79,40 @@ def train(
             training left there is removed. The caller removes it when the checkpoint is where it belongs. None keeps nothing.
         save_steps: optimizer steps between step checkpoints; None goes by the clock alone.
         save_minutes: minutes between step checkpoints; None goes by steps alone.
-        report_to: integrations of Transformers' Trainer, such as "tensorboard", "wandb" or "trackio".
+        report_to: Accelerate's trackers, such as "tensorboard", "wandb" or "trackio".
         logs: folder for what these write to files, a folder in it for each stage; None keeps nothing.
         recompute: gradient checkpointing; see xreason.trainers.loop.loop.run_stage.
+        mixed_precision: compute in bfloat16 over float32; None does so on GPUs that can.
 
     Raises:
         UserError: model, data or settings do not do; the text says what to do about it.
     """
     began = time.perf_counter()
-    check_integrations(report_to)
-    device, precision, device_name = choose_device(device)
-    distributed.start(device)
+    check_packages(method.stages, report_to)
+    device, has_bfloat16, device_name = choose_device(device)
+    precise = has_bfloat16 if mixed_precision is None else mixed_precision
+    # what comes now is what loads torch and Transformers
+    from xreason.trainers.loop import resuming, sharding
+    from xreason.trainers.loop.loop import run_stage
+    from xreason.trainers.tuning.freezing import changed_weights
+
+    sharding.start(device)
     folder = resolve_model(base)
     corpora = [
         [load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed) for name in stage.corpora]
         for stage in method.stages
     ]
-    model, tokenizer = _load(folder, device, precision)
-    from xreason.trainers.tuning.freezing import changed_weights
-
+    model, tokenizer = _load(folder, device, precise)
     changed = [changed_weights(model, stage.tune) for stage in method.stages]
-    hash_of_base = distributed.from_main(base_hash(folder) if distributed.is_main() else "")
+    hash_of_base = sharding.from_main(lambda: base_hash(folder))
     if work is not None:
-        _take_over(work, _fingerprint(method, hash_of_base, corpora, seed, precision))
+        _take_over(work, _fingerprint(method, hash_of_base, corpora, seed, precise))
     reports: list[StageReport] = []
     for number, (stage, parts) in enumerate(zip(method.stages, corpora, strict=True)):
-        saving = Saving(work / f"stage-{number}", save_steps, save_minutes) if work else None
-        done = steps.finished(saving.directory) if saving else None
-        if saving and done:
-            steps.load_finished(model, saving.directory)
-            reports.append(done)
+        saving = resuming.Saving(work / f"stage-{number}", save_steps, save_minutes) if work else None
+        if saving and (report := resuming.finished(saving.directory)):
+            resuming.load_finished(model, saving.directory)
+            reports.append(report)
             continue
         report = run_stage(
             model,
@@ -150,54 +121,56 @@ def train(
             [example for corpus in parts for example in corpus.examples],
             seed=seed,
             directory=logs / f"stage-{number}" if logs else None,
-            progress=progress if distributed.is_main() else None,
+            progress=progress if sharding.rank() == 0 else None,
             corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts),
-            languages=_joined_languages(parts),
+            languages=tuple(dict.fromkeys(language for corpus in parts for language in corpus.languages)),
             device=device,
-            mixed_precision=precision,
+            mixed_precision=precise,
             recompute=recompute,
             report_to=report_to,
             saving=saving,
         )
         if saving:
-            steps.finish(model, changed[number], report, saving.directory)
+            resuming.finish(model, changed[number], report, saving.directory)
         reports.append(report)
-    if not distributed.is_main():
-        return distributed.heard_from_main(TrainingReport)
-    checkpoint = save_checkpoint(model, base, directory, method=method.name, seed=seed, hash_of_base=hash_of_base)
-    return distributed.from_main(
-        TrainingReport(
+
+    def save() -> TrainingReport:
+        checkpoint = save_checkpoint(model, base, directory, method=method.name, seed=seed, hash_of_base=hash_of_base)
+        return TrainingReport(
             method=method.name,
             base=str(base),
             base_hash=checkpoint.base_hash,
             seed=seed,
             source=source,
             device=device_name,
-            precision="bfloat16 over float32" if precision else "float32",
-            corpora=tuple(_described(corpus) for parts in corpora for corpus in parts),
+            precision="bfloat16 over float32" if precise else "float32",
+            corpora=tuple(corpus.report for parts in corpora for corpus in parts),
             stages=tuple(reports),
             seconds=time.perf_counter() - began,
             checkpoint_kind=checkpoint.kind,
             checkpoint_bytes=sum(file.stat().st_size for file in directory.iterdir()),
         )
-    )
+
+    return sharding.from_main(save)
 
 
 def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     """Returns model and tokenizer; among several processes the main one has the model, in main memory, the others its outline."""
-    if distributed.world_size() == 1:
-        return load_base(folder, device=device, mixed_precision=mixed_precision)
-    if distributed.is_main():
-        return load_base(folder, device="cpu", mixed_precision=mixed_precision)
+    from xreason.trainers.loop import sharding
+
+    if sharding.rank() == 0:
+        return load_base(folder, device=device if sharding.world_size() == 1 else "cpu", mixed_precision=mixed_precision)
     from transformers import AutoTokenizer
 
-    return distributed.outline(folder), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    from xreason.trainers.tuning.counting import skeleton
+
+    return skeleton(folder), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def _fingerprint(method: Method, hash_of_base: str, corpora: Sequence[Sequence[Corpus]], seed: int, precision: bool) -> str:
     """Returns what must be the same for an interrupted training to go on."""
     said = [
-        [(asdict(stage), repr(stage.tune)) for stage in method.stages],
+        [asdict(stage) for stage in method.stages],
         hash_of_base,
         [[corpus.hash for corpus in parts] for parts in corpora],
         seed,
@@ -208,14 +181,16 @@ def _fingerprint(method: Method, hash_of_base: str, corpora: Sequence[Sequence[C
 
 def _take_over(work: Path, fingerprint: str) -> None:
     """Keeps what an interruption of this very training left in `work`, and removes what another training left."""
-    if distributed.is_main():
+    from xreason.trainers.loop import sharding
+
+    if sharding.rank() == 0:
         mark = work / "training"
         if not (mark.is_file() and mark.read_text(encoding="ascii") == fingerprint):
             for stage in work.glob("stage-*"):
                 shutil.rmtree(stage)
             work.mkdir(parents=True, exist_ok=True)
             mark.write_text(fingerprint, encoding="ascii")
-    distributed.barrier()
+    sharding.barrier()
 
 
 def choose_device(wanted: str | None) -> tuple[str, bool, str]:
@@ -233,13 +208,3 @@ def choose_device(wanted: str | None) -> tuple[str, bool, str]:
     if wanted == "cpu" or not torch.cuda.is_available():
         return "cpu", False, "cpu"
     return "cuda", torch.cuda.is_bf16_supported(), torch.cuda.get_device_name()
-
-
-def _joined_languages(corpora: Sequence[Corpus]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(language for corpus in corpora for language in corpus.languages))
-
-
-def _described(corpus: Corpus) -> CorpusReport:
-    return CorpusReport(
-        corpus.name, corpus.description, len(corpus.examples), corpus.languages, corpus.where, corpus.hash, corpus.left_out
-    )

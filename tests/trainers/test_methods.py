@@ -167,8 +167,8 @@ def test_what_is_in_the_box_is_declared_for_an_installed_distribution_too() -> N
 def test_nothing_heavy_is_imported_with_the_methods() -> None:
     code = (
         "import sys, xreason.trainers.methods, xreason.trainers.corpora.load\nimport "
-        "xreason.trainers.train, xreason.trainers.checkpoints.delta, xreason.trainers.loop.loop\n"
-        "print(sorted({'torch', 'transformers', 'datasets', 'trl'} & set(sys.modules)))"
+        "xreason.trainers.train, xreason.trainers.checkpoints.delta, xreason.trainers.loop.reports\n"
+        "print(sorted({'torch', 'transformers', 'datasets', 'accelerate'} & set(sys.modules)))"
     )
     root = ROOT
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)

@@ -1,35 +1,52 @@
-"""The one loop that runs a stage, whatever the method: TRL's SFTTrainer over the stage's examples."""
+"""The one loop that runs a stage, whatever the method, in plain PyTorch; run_stage reads from the first row to the last report.
+
+One precision at every number of GPUs and in every stage. With `mixed_precision` all parameters that the model computes with are
+bfloat16, and what is tuned has float32 masters, which the optimizer steps: a single process holds them here, and of a model in
+shards FSDP2's own are float32, gathered in bfloat16. A stage leaves the masters in the model, so nothing is rounded between stages.
+Without it, all is float32.
+"""
 
 import math
-import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import mkdtemp
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_scheduler, set_seed
 
 from xreason.tasks.errors import UserError
-from xreason.tasks.names import unknown
 from xreason.trainers.corpora.examples import Example
-from xreason.trainers.loop import distributed
-from xreason.trainers.loop.batches import PaddedCollator, StepOrder, Tokens, tokenize
-from xreason.trainers.loop.memory import PeakMemory, activation_bytes, activations_fit, free_bytes
-from xreason.trainers.loop.packing import PackedCollator, can_pack, packed_attention
-from xreason.trainers.loop.reports import StageProgress, StageReport
-from xreason.trainers.loop.steps import Saving
+from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
+from xreason.trainers.loop import resuming, sharding
+from xreason.trainers.loop.batches import StepOrder, padded
+from xreason.trainers.loop.packing import can_pack, packed, packed_attention
+from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages, start_tracker
+from xreason.trainers.loop.resuming import Saving
 from xreason.trainers.stages import Stage
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from xreason.trainers.loop.sft import Collator
+from xreason.trainers.tuning.freezing import float32_masters, freeze_all_but, thaw
+from xreason.trainers.tuning.memory import activations_fit, peak_memory
 
 # Tokens a forward pass where the stage does not say: a CPU gains nothing beyond, a GPU holds 8 sequences of 1024 of a 7B model.
 _MICRO_BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
+# More reports than this make a long run no more readable.
+_REPORTS = 500
+# Tokens whose scores over the vocabulary are held in float32 at once.
+_SCORED_AT_ONCE = 1024
+# Takes part in a pass that has no rows left for this process: one token, and no label.
+_NO_ROW = Tokens((0,), 1)
 
 
 def run_stage(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     stage: Stage,
     examples: Sequence[Example],
     *,
@@ -44,66 +61,121 @@ def run_stage(
     report_to: Sequence[str] = (),
     saving: Saving | None = None,
 ) -> StageReport:
-    """Trains `model` in place for one stage.
+    """Trains `model` in place for one stage, and returns what that did and cost.
 
-    Args:
-        model: a causal language model; its tuned weights are made float32.
-        tokenizer: the model's own; it is not changed.
-        stage: what to do.
-        examples: of all the stage's corpora.
-        seed: of the order of the rows and of dropout. The same seed gives the same weights on the same machine.
-        directory: where integrations such as TensorBoard put their files. None takes a temporary one.
-        progress: called with every report of the loss.
-        corpus: what the examples are, in words, for the report; the names of the stage's corpora where that is not said.
-        languages: for the report.
-        device: "cpu" or "cuda".
-        mixed_precision: compute in bfloat16 over float32 weights.
-        recompute: gradient checkpointing, that is, compute activations again in the backward pass; None does it where they would
-            not fit the free memory (see xreason.trainers.loop.memory).
-        report_to: integrations of Transformers' Trainer, such as "tensorboard", "wandb" or "trackio".
-        saving: where and how often step checkpoints are written; a stage that was interrupted goes on from its last one.
+    The model is on `device` ("cpu" or "cuda") where one process trains, see sharding for more; what it tunes gets float32. `seed`
+    is of the order of the rows and of dropout: the same gives the same weights on the same machine. `corpus` says in words what the
+    examples are, `languages` are their codes. `progress` is called with every report of the loss; Accelerate's trackers named in
+    `report_to`, such as "tensorboard", write files into `directory`, or a temporary one. `recompute` is gradient checkpointing:
+    activations are computed again in the backward pass; None does so where they would not fit the free memory. `saving` says where
+    and how often step checkpoints are written; an interrupted stage goes on from its last one.
 
     Raises:
-        UserError: the stage does not fit the model, no example fits into max_length, an integration is missing, or the loss is no
-            longer a number.
+        UserError: stage and model do not fit, no example fits max_length, a package is missing, or the loss is no longer a number.
     """
-    check_integrations(report_to)
+    check_packages([stage], report_to)
+    # which rows make up which step
     rows, left_out = tokenize(examples, tokenizer, stage.max_length)
-    order = step_order(stage, rows, seed, device)
-    total = optimizer_steps(stage, len(rows))
-    memory = PeakMemory(device == "cuda")
-    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        # imported here, for it is what loads torch, Transformers and TRL
-        from xreason.trainers.loop.sft import Meter, Steps, gradient_checkpointing, stage_config, train_rows
-        from xreason.trainers.tuning.freezing import freeze_all_but, thaw
-
-        def freeze(each: "PreTrainedModel") -> int:
-            return freeze_all_but(each, stage.tune, seed=seed)
-
-        stack.callback(thaw, model)
+    order, total = step_order(stage, rows, seed, device), optimizer_steps(stage, len(rows))
+    world, rank = sharding.world_size(), sharding.rank()
+    peak_memory(device, anew=True)
+    with ExitStack() as at_the_end:
+        # what learns
+        fits = activations_fit(model, stage.tune, order.most_tokens, device, mixed_precision, world)
+        freeze = partial(freeze_all_but, tune=stage.tune, seed=seed)
+        at_the_end.callback(thaw, model)
         tuned_parameters = freeze(model)
-        sharded = distributed.shard(model, device, mixed_precision, freeze)
-        collate: Collator = PaddedCollator(int(tokenizer.eos_token_id))
-        if can_pack(sharded, int(order.lengths.max())):
-            stack.enter_context(packed_attention(sharded))
-            collate = PackedCollator()
-        if recompute is None:
-            activations = activation_bytes(model.config.get_text_config(), order.most_tokens, 2 if mixed_precision else 4)
-            here = tuned_parameters // distributed.world_size()
-            recompute = not activations_fit(activations, here, free_bytes(device == "cuda"))
-        stack.enter_context(gradient_checkpointing(sharded, distributed.from_main(recompute)))
-        config = stage_config(
-            stage,
-            total,
-            seed=seed,
-            directory=directory or Path(scratch),
-            device=device,
-            mixed_precision=mixed_precision,
-            report_to=report_to,
-        )
-        meter = Meter(stage.name, progress, memory.read)
-        train_rows(sharded, tokenizer, config, Steps(rows, order, collate, total), meter, saving)
-        distributed.bring_back(sharded, model)
+        trained = sharding.shard(model, device, mixed_precision, freeze)
+        at_the_end.callback(trained.zero_grad)
+        masters = at_the_end.enter_context(float32_masters(trained, mixed_precision and world == 1))
+        learning = {name: masters.get(each, each) for name, each in trained.named_parameters() if each.requires_grad}
+
+        # how the model computes
+        collate = padded
+        if can_pack(trained, int(order.lengths.max())):
+            at_the_end.enter_context(packed_attention(trained))
+            collate = packed
+        if sharding.from_main(lambda: not fits if recompute is None else recompute):
+            trained.gradient_checkpointing_enable({"use_reentrant": False})
+            # Transformers lets the embeddings' output ask for gradients, which only reentrant checkpoints need
+            trained.disable_input_require_grads()
+            at_the_end.callback(trained.gradient_checkpointing_disable)
+        trained.train()
+        set_seed(seed)
+        # PyTorch's DataLoader draws one number; drawing it too leaves dropout what it was when one was here
+        torch.empty((), dtype=torch.int64).random_()
+
+        # optimizer and schedule; biases and norms do not decay
+        decays = {name: weight.ndim > 1 and "bias" not in name for name, weight in learning.items()}
+        groups = [
+            {"params": [weight for name, weight in learning.items() if decays[name]], "weight_decay": stage.weight_decay},
+            {"params": [weight for name, weight in learning.items() if not decays[name]], "weight_decay": 0.0},
+        ]
+        adamw = partial(torch.optim.AdamW, fused=True)
+        if stage.optimizer == "adamw-8bit":
+            adamw = import_module("bitsandbytes.optim").AdamW8bit
+        optimizer = adamw(groups, lr=stage.learning_rate, betas=stage.betas)
+        schedule = get_scheduler(stage.schedule, optimizer, int(total * stage.warmup_ratio), total)
+
+        # where an interruption left it, and who is told
+        log: list[StageProgress] = []
+        if saving and (last := resuming.last_step(saving.directory)):
+            log = resuming.load_step(last, learning, optimizer)
+            for _ in range(log[-1].step):
+                schedule.step()
+        done, tokens, seconds = (log[-1].step, log[-1].tokens, log[-1].tokens / log[-1].tokens_per_second) if log else (0, 0, 0.0)
+        trackers = [start_tracker(name, directory or Path(mkdtemp()), vars(stage)) for name in report_to if rank == 0]
+        for tracker in trackers:
+            at_the_end.callback(tracker.finish)
+
+        saved = time.perf_counter()
+        began = saved - seconds
+        unreported = torch.zeros((), device=device)
+        for step in range(done, total):
+            for parameter, master in masters.items():
+                parameter.data.copy_(master)
+            of_step = [rows[row] for row in order.rows(step)]
+            responses = sum(len(row.ids) - row.start for row in of_step)
+            for micro_batch in order.micro_batches(step, world, rank):
+                batch = collate([rows[row] for row in micro_batch] or [_NO_ROW])
+                # gradients are averaged over processes, and this is a share of the sum
+                loss = _loss(trained, batch, device) / responses * world
+                loss.backward()  # type: ignore[no-untyped-call]
+                unreported += loss.detach()
+            norm: Any = clip_grad_norm_(learning.values(), stage.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+            learning_rate = schedule.get_last_lr()[0]
+            schedule.step()
+            tokens += sum(len(row.ids) for row in of_step)
+
+            done = step + 1
+            due = saving is not None and done < total and saving.is_due(done, time.perf_counter() - saved)
+            if due or done in (1, total) or done % math.ceil(total / _REPORTS) == 0:
+                report = StageProgress(
+                    stage=stage.name,
+                    step=done,
+                    total_steps=total,
+                    loss=sharding.mean(unreported) / (done - (log[-1].step if log else 0)),
+                    tokens=tokens,
+                    tokens_per_second=tokens / (time.perf_counter() - began),
+                    learning_rate=learning_rate,
+                    gradient_norm=float(norm.full_tensor() if world > 1 else norm),
+                    memory_bytes=peak_memory(device),
+                )
+                if not math.isfinite(report.loss):
+                    raise UserError(f"The loss is {report.loss} at step {done}: training diverged; lower learning_rate.")
+                log.append(report)
+                unreported.zero_()
+                for tracker in trackers:
+                    numbers = report.model_dump(exclude={"stage", "step", "total_steps"})
+                    tracker.log({f"train/{name}": value for name, value in numbers.items()}, step=done)
+                if progress is not None:
+                    progress(report)
+            if saving and due:
+                resuming.save_step(saving.directory, learning, optimizer, log)
+                saved = time.perf_counter()
+        sharding.bring_back(trained, model)
     return StageReport(
         name=stage.name,
         corpus=corpus or " + ".join(stage.corpora),
@@ -116,32 +188,14 @@ def run_stage(
         learning_rate=stage.learning_rate,
         batch_size=stage.batch_size,
         steps=total,
-        tokens=meter.tokens,
-        seconds=meter.seconds,
-        tokens_per_second=meter.tokens / meter.seconds,
-        peak_memory_bytes=memory.read(),
-        losses=tuple((row.step, row.loss) for row in meter.log),
+        tokens=tokens,
+        seconds=tokens / log[-1].tokens_per_second,
+        tokens_per_second=log[-1].tokens_per_second,
+        peak_memory_bytes=peak_memory(device),
+        losses=tuple((row.step, row.loss) for row in log),
         left_out=left_out,
-        log=tuple(meter.log),
+        log=tuple(log),
     )
-
-
-def check_integrations(names: Sequence[str]) -> None:
-    """Makes sure that Transformers can report to all of `names`.
-
-    Raises:
-        UserError: one is unknown, or its package is not installed.
-    """
-    if not names:
-        return
-    from transformers.integrations import get_available_reporting_integrations
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
-
-    for name in names:
-        if name not in INTEGRATION_TO_CALLBACK:
-            raise unknown("integration to report to", name, sorted(INTEGRATION_TO_CALLBACK))
-        if name not in get_available_reporting_integrations():
-            raise UserError(f"Reporting to {name} needs a package that is not installed here; run `pip install {name}`.")
 
 
 def step_order(stage: Stage, rows: Sequence[Tokens], seed: int, device: str) -> StepOrder:
@@ -154,3 +208,23 @@ def optimizer_steps(stage: Stage, rows: int) -> int:
     """Returns the optimizer steps of a stage over so many rows; the last step of an epoch may be a smaller one."""
     steps = math.ceil(stage.epochs * math.ceil(rows / stage.batch_size))
     return steps if stage.max_steps is None else min(steps, stage.max_steps)
+
+
+def _loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> torch.Tensor:
+    """Returns the loss over the responses of a micro-batch, summed over tokens, in nats.
+
+    Only what foretells a response is projected onto the vocabulary, and of that only a part at a time is made float32.
+    """
+
+    def summed(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return cross_entropy(scores.float(), labels, ignore_index=IGNORED, reduction="sum")
+
+    labels = batch.pop("labels")
+    keep = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
+    batch = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
+    scores = model(**batch, use_cache=False, logits_to_keep=(keep - 1).to(device)).logits.flatten(0, 1)
+    labels = labels[:, keep].flatten().to(device)
+    if len(labels) <= _SCORED_AT_ONCE:
+        return summed(scores, labels)
+    parts = zip(scores.split(_SCORED_AT_ONCE), labels.split(_SCORED_AT_ONCE), strict=True)
+    return torch.stack([checkpoint(summed, *part, use_reentrant=False) for part in parts]).sum()

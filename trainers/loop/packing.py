@@ -12,30 +12,25 @@ no mask is made, and no sequence can look into another, for they are different r
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy
-from numpy.typing import NDArray
+import torch
+from torch import Size, Tensor
+from torch.nn import Module
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from xreason.trainers.loop.batches import IGNORED, Tokens
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
+from xreason.trainers.corpora.tokens import Tokens
 
 #: The name under which Transformers finds the attention.
 PACKED_ATTENTION = "xreason_packed"
 
 
-def can_pack(model: "PreTrainedModel", longest: int) -> bool:
-    """Returns whether packed rows give the model's own result.
+def can_pack(model: PreTrainedModel, longest: int) -> bool:
+    """Returns whether packed rows, of which the longest has so many tokens, give the model's own result.
 
     They do where attention is the one layer that mixes tokens (no state-space or linear layers), where it can be replaced, and
     where no window cuts a sequence.
-
-    Args:
-        model: any causal language model.
-        longest: tokens of the longest sequence.
     """
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
@@ -43,46 +38,34 @@ def can_pack(model: "PreTrainedModel", longest: int) -> bool:
         not model._is_stateful
         and set(getattr(config, "layer_types", None) or ()) <= {"full_attention", "sliding_attention"}
         and model._can_set_attn_implementation()
-        and model._supports_attention_backend
+        and model.is_backend_compatible()
         and model.config._attn_implementation == "sdpa"
         and (window is None or longest <= window)
     )
 
 
-class PackedCollator:
-    """Lays rows end to end and takes labels on the response and its end of text only."""
+def packed(rows: Sequence[Tokens]) -> dict[str, Any]:
+    """Returns rows laid end to end.
 
-    def __call__(self, rows: Sequence[Tokens]) -> dict[str, Any]:
-        """Returns one packed row.
-
-        `input_ids`, `labels` and `position_ids` are int64 [1, tokens]; `packed_places`, two of int64 [tokens], says in which
-        sequence and where in it each token stands; `packed_shape` is (sequences, longest).
-        """
-        import torch
-
-        lengths = numpy.array([len(row.ids) for row in rows])
-        starts = numpy.repeat(numpy.cumsum(lengths) - lengths, lengths)
-        positions: NDArray[numpy.int64] = numpy.arange(lengths.sum()) - starts
-        sequences: NDArray[numpy.int64] = numpy.repeat(numpy.arange(len(rows)), lengths)
-        ids: NDArray[numpy.int64] = numpy.concatenate([row.ids for row in rows]).astype(numpy.int64)
-        prompts = numpy.repeat([max(row.prompt_length, 1) for row in rows], lengths)
-        labels = numpy.where(positions < prompts, IGNORED, ids)
-        return {
-            "input_ids": torch.from_numpy(ids)[None],
-            "labels": torch.from_numpy(labels)[None],
-            "position_ids": torch.from_numpy(positions)[None],
-            "packed_places": (torch.from_numpy(sequences), torch.from_numpy(positions)),
-            "packed_shape": (len(rows), int(lengths.max())),
-        }
+    `input_ids`, `labels` and `position_ids` are int64 [1, tokens]; `packed_places`, int64 [2, tokens], says in which sequence and
+    where in it each token stands; `packed_shape` is (sequences, longest).
+    """
+    lengths = torch.tensor([len(row.ids) for row in rows])
+    positions = torch.cat([torch.arange(len(row.ids)) for row in rows])
+    return {
+        "input_ids": torch.tensor([[token for row in rows for token in row.ids]]),
+        "labels": torch.tensor([[label for row in rows for label in row.labels]]),
+        "position_ids": positions[None],
+        "packed_places": torch.stack([torch.arange(len(rows)).repeat_interleave(lengths), positions]),
+        "packed_shape": Size((len(rows), int(lengths.max()))),
+    }
 
 
 @contextmanager
-def packed_attention(model: "PreTrainedModel") -> Iterator[None]:
+def packed_attention(model: PreTrainedModel) -> Iterator[None]:
     """Lets `model` attend as packed rows need it, and puts its own attention back."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-
     AttentionInterface.register(PACKED_ATTENTION, _attend)
-    AttentionMaskInterface.register(PACKED_ATTENTION, _no_mask)
+    AttentionMaskInterface.register(PACKED_ATTENTION, lambda *args, **kwargs: None)
     before = model.config._attn_implementation
     model.set_attn_implementation(PACKED_ATTENTION)
     try:
@@ -91,30 +74,18 @@ def packed_attention(model: "PreTrainedModel") -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
-def _no_mask(*args: Any, **kwargs: Any) -> None:
-    return None
-
-
 def _attend(
-    module: "torch.nn.Module",
-    query: "torch.Tensor",
-    key: "torch.Tensor",
-    value: "torch.Tensor",
-    attention_mask: "torch.Tensor | None",
-    packed_places: tuple["torch.Tensor", "torch.Tensor"],
-    packed_shape: tuple[int, int],
-    **kwargs: Any,
-) -> tuple["torch.Tensor", None]:
+    module: Module, query: Tensor, key: Tensor, value: Tensor, mask: None, packed_places: Tensor, packed_shape: Size, **kwargs: Any
+) -> tuple[Tensor, None]:
     """Attends within each sequence; query [1, heads, tokens, width] gives [1, tokens, heads, width]."""
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    places = packed_places.unbind()
 
-    def side_by_side(states: "torch.Tensor") -> "torch.Tensor":
+    def side_by_side(states: Tensor) -> Tensor:
         by_token = states[0].transpose(0, 1)
         padded = by_token.new_zeros(*packed_shape, *by_token.shape[1:])
         # index_put keeps the places alone for the backward pass, where index_copy would keep the tokens as well
-        return padded.index_put(packed_places, by_token).transpose(1, 2)
+        return padded.index_put(places, by_token).transpose(1, 2)
 
-    result, _ = sdpa_attention_forward(
-        module, side_by_side(query), side_by_side(key), side_by_side(value), None, **{**kwargs, "is_causal": True}
-    )
-    return result[packed_places][None], None
+    states = (side_by_side(each) for each in (query, key, value))
+    result, _ = sdpa_attention_forward(module, *states, None, **{**kwargs, "is_causal": True})
+    return result[places][None], None

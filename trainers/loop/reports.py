@@ -1,110 +1,77 @@
-"""What training tells: how far a stage is, and what it did and cost."""
+"""What training tells: how far a stage is, what it did and cost, and where else that is logged."""
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from xreason.tasks.errors import UserError
+from xreason.tasks.names import unknown
+from xreason.trainers.stages import Stage
 
 
-@dataclass(frozen=True)
-class StageProgress:
-    """How far a stage is.
+class StageProgress(BaseModel, frozen=True):
+    """How far a stage is."""
 
-    Attributes:
-        stage: name of the stage.
-        step: optimizer steps done.
-        total_steps: optimizer steps of the whole stage.
-        loss: mean over the steps since the last report, in nats a response token.
-        tokens: tokens processed, padding not counted.
-        tokens_per_second: since the stage began to train.
-        learning_rate: of the last step.
-        gradient_norm: of the last step, before it is clipped.
-        memory_bytes: the most that was held so far, as in StageReport.
+    stage: str  #: name of the stage
+    step: int  #: optimizer steps done
+    total_steps: int  #: optimizer steps of the whole stage
+    loss: float  #: mean over the steps since the last report, in nats a response token
+    tokens: int  #: tokens processed, padding not counted
+    tokens_per_second: float  #: since the stage began to train
+    learning_rate: float  #: of the last step
+    gradient_norm: float  #: of the last step, before it is clipped
+    memory_bytes: int  #: the most that was held so far: on a GPU by tensors, else by the process
+
+
+class StageReport(BaseModel, frozen=True):
+    """What one stage did and cost."""
+
+    name: str  #: the stage's
+    corpus: str  #: its corpora, in words
+    rows: int  #: examples trained on
+    languages: tuple[str, ...]  #: codes of what they teach
+    tuned: str  #: what was tuned, in words
+    tuned_parameters: int  #: how many numbers that is
+    total_parameters: int  #: how many the model has; tied ones count once
+    epochs: float  #: passes over the rows that were really made
+    learning_rate: float  #: peak
+    batch_size: int  #: sequences an optimizer step
+    steps: int  #: optimizer steps
+    tokens: int  #: tokens processed, padding not counted
+    seconds: float  #: wall clock of the training itself; tokenizing is not in it
+    tokens_per_second: float  #: tokens / seconds
+    peak_memory_bytes: int  #: as StageProgress.memory_bytes
+    losses: tuple[tuple[int, float], ...]  #: (step, mean loss since the last pair, in nats a response token)
+    left_out: int  #: examples longer than max_length
+    log: tuple[StageProgress, ...] = ()  #: what was reported on the way
+
+
+def check_packages(stages: Sequence[Stage], report_to: Sequence[str]) -> None:
+    """Makes sure that the packages are there which stages and Accelerate's trackers need.
+
+    Raises:
+        UserError: a tracker is unknown, or a package is not installed.
     """
+    if any(stage.optimizer == "adamw-8bit" for stage in stages) and find_spec("bitsandbytes") is None:
+        raise UserError("The optimizer adamw-8bit needs a package; run `pip install bitsandbytes`, or set optimizer: adamw.")
+    for name in report_to:
+        from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
-    stage: str
-    step: int
-    total_steps: int
-    loss: float
-    tokens: int
-    tokens_per_second: float
-    learning_rate: float
-    gradient_norm: float
-    memory_bytes: int
-
-
-@dataclass(frozen=True)
-class LogRow:
-    """One report of a stage.
-
-    Attributes:
-        step: optimizer steps done.
-        loss: mean over the steps since the last row, in nats a response token.
-        learning_rate: of that step.
-        gradient_norm: of that step, before it is clipped.
-        tokens_per_second: since the stage began to train.
-        memory_bytes: the most that was held so far, as in StageReport.
-    """
-
-    step: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-    tokens_per_second: float
-    memory_bytes: int
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise unknown("integration to report to", name, sorted(LOGGER_TYPE_TO_CLASS))
+        if name not in map(str, get_available_trackers()):
+            raise UserError(f"Reporting to {name} needs a package that is not installed here; run `pip install {name}`.")
 
 
-@dataclass(frozen=True)
-class StageReport:
-    """What one stage did and cost.
+def start_tracker(name: str, directory: Path, settings: Mapping[str, Any]) -> Any:
+    """Returns a started tracker of Accelerate, which has been told of `settings`; what it writes to files is in `directory`."""
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
-    Attributes:
-        name: the stage's.
-        corpus: its corpora, in words.
-        rows: examples trained on.
-        languages: codes of what they teach.
-        tuned: what was tuned, in words.
-        tuned_parameters: how many numbers that is.
-        total_parameters: how many the model has; tied ones count once.
-        epochs: passes over the rows that were really made.
-        learning_rate: peak.
-        batch_size: sequences an optimizer step.
-        steps: optimizer steps.
-        tokens: tokens processed, padding not counted.
-        seconds: wall clock of the training itself; tokenizing is not in it.
-        tokens_per_second: tokens / seconds.
-        peak_memory_bytes: on a GPU what tensors held there, else the process's resident memory.
-        losses: (step, mean loss since the last pair, in nats a response token).
-        left_out: examples longer than max_length.
-        log: what was reported on the way.
-    """
-
-    name: str
-    corpus: str
-    rows: int
-    languages: tuple[str, ...]
-    tuned: str
-    tuned_parameters: int
-    total_parameters: int
-    epochs: float
-    learning_rate: float
-    batch_size: int
-    steps: int
-    tokens: int
-    seconds: float
-    tokens_per_second: float
-    peak_memory_bytes: int
-    losses: tuple[tuple[int, float], ...]
-    left_out: int
-    log: tuple[LogRow, ...] = ()
-
-
-def read_stage_report(text: str) -> StageReport:
-    """Returns the report that dataclasses.asdict and JSON made `text` of."""
-    fields = json.loads(text)
-    return StageReport(
-        **{
-            **fields,
-            "languages": tuple(fields["languages"]),
-            "losses": tuple((int(step), float(loss)) for step, loss in fields["losses"]),
-            "log": tuple(LogRow(**row) for row in fields["log"]),
-        }
-    )
+    kind = LOGGER_TYPE_TO_CLASS[name]
+    tracker = kind("xreason", directory) if kind.requires_logging_directory else kind("xreason")
+    tracker.start()
+    tracker.store_init_configuration({key: value for key, value in settings.items() if isinstance(value, str | int | float)})
+    return tracker

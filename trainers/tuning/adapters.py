@@ -37,9 +37,15 @@ def add_adapters(model: "PreTrainedModel", tune: LowRank, *, seed: int) -> int:
         target_modules=list(layers),
         fan_in_fan_out=any(isinstance(layer, Conv1D) for layer in layers.values()),
     )
+    stored = {layer: layer.get_parameter("weight").data for layer in layers.values()}
+    for layer, data in stored.items():
+        # an adapter is made in its weight's dtype: beside these it is float32 from the first, whatever is stored
+        layer.get_parameter("weight").data = torch.zeros((), device=data.device).expand_as(data)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         tuner = LoraModel(model, config, ADAPTER)
+    for layer, data in stored.items():
+        layer.get_parameter("weight").data = data
     # past nn.Module, which would make the model a part of itself
     model.__dict__[_TUNER] = tuner
     for parameter in model.parameters():

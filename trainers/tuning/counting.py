@@ -127,28 +127,36 @@ def skeleton_of(config: "PreTrainedConfig") -> "PreTrainedModel":
     return model
 
 
-def estimate_memory(model: "PreTrainedModel", tune: Tune, *, sequences: int, length: int) -> Memory:
-    """Estimates the memory of training on one GPU, in bfloat16 over float32, with gradient checkpointing. No fragmentation in it.
+def estimate_memory(
+    model: "PreTrainedModel",
+    tune: Tune,
+    *,
+    sequences: int,
+    length: int,
+    checkpointing: bool = True,
+    mixed_precision: bool = True,
+) -> Memory:
+    """Estimates the memory of training on one device. No fragmentation in it.
 
     With N parameters, T of them tuned (adapters come on top of the model's own, and count in both), bytes are:
 
-    - weights: 2 N + 4 T. All in bfloat16 (autocast's copies, for the tuned), and the tuned in float32 too.
+    - weights: 2 N + 4 T. All in bfloat16, and float32 masters of the tuned; 4 N where all is float32.
     - gradients: 4 T, optimizer: 8 T (AdamW's two moments). For T = N that is 18 N: "Model training anatomy" in the documentation of
       Transformers counts the same 6 + 4 + 8 bytes.
-    - activations: Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", arXiv 2205.05198,
-      section 4, with s tokens, b sequences, width h, FFN width f, L layers, V words. Full recomputation keeps each layer's input,
-      2 s b h L. The layer that is being recomputed needs its own activations: attention 10 s b h and norms 4 s b h (their
-      11 s b h and 4 s b h, without the dropout mask; their 5 a s^2 b is not stored by a fused attention), and the FFN
-      2 s b h + 8 s b f (its input; gate, up, activated gate and product, for which their ungated one has 16 s b h of f = 4 h). The
-      logits, in float32, are 4 s b V, and their gradient is as much again. Layers beneath the lowest that is tuned keep nothing.
-      Of experts, those that a token takes count. PyTorch holds more for the one layer (a Llama layer of width 512 in bfloat16
-      saved 6.04 MB for 256 tokens where this gives 4.92 MB: Transformers' norms compute in float32).
+    - activations, of b sequences of s tokens, width h, FFN width f, L layers, V words: a layer keeps 11 h + 4 f numbers a token for
+      the backward pass, as counted with saved_tensors_hooks in a Llama: 7 h at norms and projections and 4 h in attention (5 a s^2
+      b is not stored by a fused one), 4 f in the FFN (gate, its activation, up, their product). Korthikanti et al. 2022, arXiv
+      2205.05198, section 4, count 8 h + 4 f so; Transformers' norms compute in float32, which makes the difference. The logits, in
+      float32, are 4 s b V bytes, and their gradient is as much again. Layers beneath the lowest that is tuned keep nothing. Of
+      experts, those that a token takes count. Gradient checkpointing keeps each layer's input, h, and of one layer all.
 
     Args:
         model: with or without weights.
         tune: which parameters are trained.
         sequences: of a forward pass (b).
         length: tokens of the longest sequence (s).
+        checkpointing: whether activations are recomputed.
+        mixed_precision: bfloat16 over float32; else all is float32.
 
     Raises:
         UserError: `tune` does not fit the model.
@@ -156,15 +164,15 @@ def estimate_memory(model: "PreTrainedModel", tune: Tune, *, sequences: int, len
     counts = count_of(model, tune)
     config = model.config.get_text_config()
     held = counts.total + (counts.tuned if isinstance(tune, LowRank) else 0)
-    tokens = sequences * length
-    width = int(config.hidden_size)
-    layer = 16 * width + 8 * _active_width(config)
-    kept = 2 * width * (layer_count(model) - _lowest(tune))
+    size = 2 if mixed_precision else 4
+    layer = size * (11 * int(config.hidden_size) + 4 * _active_width(config))
+    gone_back = layer_count(model) - _lowest(tune)
+    kept = layer + gone_back * size * int(config.hidden_size) if checkpointing else gone_back * layer
     return Memory(
-        weights=2 * held + 4 * counts.tuned,
+        weights=size * held + (4 * counts.tuned if mixed_precision else 0),
         gradients=4 * counts.tuned,
         optimizer=8 * counts.tuned,
-        activations=tokens * (kept + layer + 8 * int(config.vocab_size)),
+        activations=sequences * length * (kept + 8 * int(config.vocab_size)),
     )
 
 

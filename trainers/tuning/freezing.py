@@ -12,6 +12,8 @@ not do: weight decay moves what has no gradient, and the optimizer would hold mo
 stage runs, and merged after it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +75,36 @@ def thaw(model: "PreTrainedModel") -> None:
         for split in module.__dict__.pop(_SPLITS, ()):
             split.undo(module)
     model.requires_grad_(True)
+
+
+@contextmanager
+def float32_masters(model: "PreTrainedModel", wanted: bool) -> Iterator[dict["torch.Tensor", "torch.Tensor"]]:
+    """Makes all parameters bfloat16 for a while, and yields the float32 masters of those that learn; nothing where not `wanted`.
+
+    Each backward pass adds its gradients to the masters', for an optimizer to step; the caller copies masters into parameters. In
+    the end each parameter is what its master is, or, frozen, what it was before, so that no stage rounds what another left.
+    """
+    import torch
+
+    whole = {parameter: parameter.data for parameter in model.parameters()} if wanted else {}
+    masters: dict[torch.Tensor, torch.Tensor] = {each: data for each, data in whole.items() if each.requires_grad}
+
+    def hand_over(parameter: torch.Tensor) -> None:
+        master, gradient = masters[parameter], parameter.grad
+        if gradient is not None:
+            master.grad = gradient.float() if master.grad is None else master.grad.add_(gradient)
+        parameter.grad = None
+
+    hooks = [each.register_post_accumulate_grad_hook(hand_over) for each in masters]  # type: ignore[no-untyped-call]
+    try:
+        for parameter, data in whole.items():
+            parameter.data = data.to(torch.bfloat16)
+        yield masters
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for parameter, data in whole.items():
+            parameter.data = data
 
 
 def changed_weights(model: "PreTrainedModel", tune: Tune) -> list[str]:

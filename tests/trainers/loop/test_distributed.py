@@ -13,7 +13,7 @@ import pytest
 from tests.places import ROOT
 from tests.trainers.families import save_tiny_model
 from xreason.trainers.checkpoints.delta import Checkpoint, iterate_tensors, read_checkpoint
-from xreason.trainers.loop.steps import last_step
+from xreason.trainers.loop.resuming import last_step
 
 ModelOf = Callable[..., Path]
 SETTINGS = {"learning_rate": 1e-3, "batch_size": 8, "epochs": 1, "max_length": 250}

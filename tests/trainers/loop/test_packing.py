@@ -1,6 +1,7 @@
 """Packed rows against the same sequences one by one: same loss, same gradients, and no look into a neighbour."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from xreason.trainers.checkpoints.base import load_base
 from xreason.trainers.corpora.examples import Example
-from xreason.trainers.loop.batches import IGNORED, PaddedCollator, Tokens, tokenize
-from xreason.trainers.loop.packing import PACKED_ATTENTION, PackedCollator, can_pack, packed_attention
+from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
+from xreason.trainers.loop.batches import padded
+from xreason.trainers.loop.packing import PACKED_ATTENTION, can_pack, packed, packed_attention
 
 ModelOf = Callable[..., Path]
 KINDS = ["llama", "qwen2", "mistral"]
@@ -39,12 +41,12 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_sequences_one_by_one(
     kind: str, model_of: ModelOf, rows: list[Tokens]
 ) -> None:
     model = loaded(model_of, kind)
-    alone = sum(total_loss(model, PaddedCollator(0)([row])) for row in rows)
+    alone = sum(total_loss(model, padded([row])) for row in rows)
     alone.backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
     with packed_attention(model):
-        together = total_loss(model, PackedCollator()(rows))
+        together = total_loss(model, packed(rows))
         together.backward()
     assert together.item() == pytest.approx(alone.item(), rel=1e-5)
     for name, parameter in model.named_parameters():
@@ -52,16 +54,24 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_sequences_one_by_one(
         assert difference < 1e-5, name
 
 
-def test_the_head_that_gpus_use_gives_a_packed_row_the_same_loss(model_of: ModelOf, rows: list[Tokens]) -> None:
-    import torch
-    from trl.trainer.utils import add_fused_lm_head
+@pytest.mark.parametrize("layout", [padded, packed])
+def test_scores_made_float32_in_parts_give_the_same_loss_and_gradients(
+    layout: Any, model_of: ModelOf, rows: list[Tokens], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xreason.trainers.loop import loop
 
     model = loaded(model_of, "llama")
-    with packed_attention(model), torch.no_grad():
-        expected = total_loss(model, PackedCollator()(rows)).item()
-        add_fused_lm_head(model)
-        fused = -model(**PackedCollator()(rows), fused_lm_head=True, use_cache=False).log_probs.sum().item()
-    assert fused == pytest.approx(expected, rel=1e-5)
+    with packed_attention(model) if layout is packed else nullcontext():
+        total_loss(model, layout(rows)).backward()
+        expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+        for size in (10_000, 7):
+            model.zero_grad()
+            monkeypatch.setattr(loop, "_SCORED_AT_ONCE", size)
+            loss = loop._loss(model, layout(rows), "cpu")
+            loss.backward()
+            assert loss.item() == pytest.approx(total_loss(model, layout(rows)).item(), rel=1e-5)
+            for name, parameter in model.named_parameters():
+                assert (parameter.grad - expected[name]).norm() / expected[name].norm() < 1e-5, name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,7 +84,7 @@ def test_no_sequence_sees_its_neighbours(kind: str, model_of: ModelOf, rows: lis
     with packed_attention(model), torch.no_grad():
 
         def scores(*chosen: Tokens) -> Any:
-            batch = PackedCollator()(chosen)
+            batch = packed(chosen)
             del batch["labels"]
             return model(**batch, use_cache=False).logits[0]
 
@@ -94,7 +104,7 @@ def test_the_model_gets_its_own_attention_back(kind: str, model_of: ModelOf) -> 
 
 
 def test_a_packed_row_pads_nothing_and_restarts_positions(rows: list[Tokens]) -> None:
-    batch = PackedCollator()(rows)
+    batch = packed(rows)
     assert batch["input_ids"][0].tolist() == [token for row in rows for token in row.ids]
     assert batch["position_ids"][0].tolist() == [position for row in rows for position in range(len(row.ids))]
     answered = [token for row in rows for token in row.ids[row.prompt_length :]]
@@ -102,7 +112,7 @@ def test_a_packed_row_pads_nothing_and_restarts_positions(rows: list[Tokens]) ->
 
 
 def test_a_sequence_without_a_prompt_is_not_asked_to_foretell_its_first_token() -> None:
-    batch = PackedCollator()([Tokens((5, 6, 7), 0), Tokens((8, 9), 0)])
+    batch = packed([Tokens((5, 6, 7), 0), Tokens((8, 9), 0)])
     assert batch["labels"][0].tolist() == [IGNORED, 6, 7, IGNORED, 9]
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.places import ROOT
 from xreason.trainers.checkpoints.base import stored_tensors
 from xreason.trainers.checkpoints.delta import iterate_tensors, read_checkpoint
-from xreason.trainers.loop.steps import last_step
+from xreason.trainers.loop.resuming import last_step
 
 ModelOf = Callable[..., Path]
 SETTINGS = {"learning_rate": 0.005, "batch_size": 8, "epochs": 2, "max_length": 250}

@@ -73,19 +73,30 @@ def test_training_states_are_18_bytes_a_parameter_where_all_are_tuned() -> None:
     assert slam.states == 2 * 6_738_415_616 + 16 * 541_065_216
 
 
-def test_activations_follow_korthikanti_s_formula() -> None:
+def test_activations_are_those_of_one_layer_and_the_inputs_of_the_others_where_they_are_recomputed() -> None:
     model = skeleton(CONFIGS / "llama-2-7b")
     tokens, width, inner, depth, words = 2048, 4096, 11008, 32, 32000
-    expected = tokens * (2 * width * depth + 16 * width + 8 * inner + 8 * words)
+    layer = 2 * (11 * width + 4 * inner)
+    expected = tokens * (2 * width * depth + layer + 8 * words)
     assert estimate_memory(model, AllParameters(), sequences=2, length=1024).activations == expected
     above = estimate_memory(model, FeedForward((30, 31)), sequences=2, length=1024)
     assert expected - above.activations == tokens * 2 * width * 30
+    kept = estimate_memory(model, AllParameters(), sequences=2, length=1024, checkpointing=False)
+    assert kept.activations == tokens * (depth * layer + 8 * words)
+
+
+def test_without_mixed_precision_all_weights_are_float32_and_activations_twice_as_wide() -> None:
+    model = skeleton(CONFIGS / "llama-2-7b")
+    mixed, plain = (estimate_memory(model, FeedForward(6), sequences=1, length=8, mixed_precision=each) for each in (True, False))
+    assert plain.weights == 4 * 6_738_415_616
+    assert (plain.gradients, plain.optimizer) == (mixed.gradients, mixed.optimizer)
+    assert plain.activations - 8 * 8 * 32000 == 2 * (mixed.activations - 8 * 8 * 32000)
 
 
 def test_states_are_what_pytorch_holds() -> None:
     import torch
 
-    # no autocast here: 4 bytes a weight, and of the estimate's 2 + 4 for the tuned the 2 of autocast's copy fall away
+    # no masters here: 4 bytes a weight, and of the estimate's 2 + 4 for the tuned the 2 that are computed with fall away
     model = tiny_model("llama").to(torch.bfloat16)
     from xreason.trainers.tuning.freezing import freeze_all_but
 

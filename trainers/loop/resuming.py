@@ -1,0 +1,147 @@
+"""Step checkpoints: what an interrupted stage needs to go on as if nothing had happened.
+
+    FOLDER/step-40/        weights and optimizer state of what is tuned (PyTorch's distributed checkpoint: each process writes its
+                           shard, any number of processes reads it), random states, and the reports so far
+    FOLDER/finished/       weights of what was tuned, and the report, once the stage is done; the steps are gone then
+
+A folder is written aside and renamed, so what has its name is whole. Frozen weights are the base's and are never written.
+"""
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+from safetensors.torch import load_file, save_file
+from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
+from transformers import PreTrainedModel
+
+from xreason.trainers.loop.reports import StageProgress, StageReport
+from xreason.trainers.loop.sharding import barrier, from_main, rank, world_size
+
+_ASIDE = ".partial"
+_WEIGHTS = "model.safetensors"
+_REPORT = "report.json"
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Where and how often step checkpoints are written."""
+
+    directory: Path  #: of one stage
+    every_steps: int | None = None  #: after so many optimizer steps; None goes by the clock alone
+    every_minutes: float | None = 15.0  #: after so many minutes; None goes by steps alone
+
+    def is_due(self, step: int, seconds: float) -> bool:
+        """Returns whether a checkpoint is due at `step`, `seconds` after the last; all processes are told what the first finds."""
+        by_steps = self.every_steps is not None and step % self.every_steps == 0
+        return by_steps or from_main(lambda: self.every_minutes is not None and seconds >= 60 * self.every_minutes)
+
+
+def last_step(directory: Path) -> Path | None:
+    """Returns the folder of the last step checkpoint, or None where there is none."""
+    whole = [folder for folder in directory.glob("step-*") if not folder.name.endswith(_ASIDE)]
+    return max(whole, key=lambda folder: int(folder.name.removeprefix("step-")), default=None)
+
+
+def save_step(
+    directory: Path, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, log: Sequence[StageProgress]
+) -> None:
+    """Writes where a stage stands after the step of its last report, and removes the step checkpoints before it."""
+
+    def write(aside: Path) -> None:
+        save(_tensors(learning, optimizer), checkpoint_id=aside, no_dist=world_size() == 1)
+        name, numbers, *rest = numpy.random.get_state()
+        chance = [random.getstate(), (name, numpy.asarray(numbers).tolist(), *rest), torch.get_rng_state()]
+        torch.save(chance + ([torch.cuda.get_rng_state()] if torch.cuda.is_available() else []), aside / f"random-{rank()}.pt")
+        if rank() == 0:
+            (aside / "log.jsonl").write_text("\n".join(row.model_dump_json() for row in log), encoding="utf-8")
+
+    _appear(directory / f"step-{log[-1].step}", write)
+
+
+def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> list[StageProgress]:
+    """Puts weights, optimizer and random states back to where they stood, and returns the reports up to there.
+
+    The learning rate is left at 0, for the schedule to set. A process that wrote no random states keeps its own.
+    """
+    # a step of no length makes the optimizer's state: what is loaded is loaded into something
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    for weight in learning.values():
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    optimizer.zero_grad()
+    # in part, for a weight that had no gradient yet has no state there
+    planner = DefaultLoadPlanner(allow_partial_load=True)
+    load(_tensors(learning, optimizer), checkpoint_id=folder, planner=planner, no_dist=world_size() == 1)
+    if (own := folder / f"random-{rank()}.pt").is_file():
+        of_python, of_numpy, of_torch, *of_cuda = torch.load(own, weights_only=True)
+        random.setstate(of_python)
+        numpy.random.set_state(of_numpy)
+        torch.set_rng_state(of_torch)
+        if of_cuda and torch.cuda.is_available():
+            torch.cuda.set_rng_state(of_cuda[0])
+    return [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _tensors(learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Returns what a step checkpoint holds, by name; to load into it is to set weights and optimizer."""
+    state = {f"{name}.{kind}": value for name, weight in learning.items() for kind, value in optimizer.state[weight].items()}
+    return {**learning, **state}
+
+
+def finish(model: PreTrainedModel, changed: Iterable[str], report: StageReport, directory: Path) -> None:
+    """Keeps in `directory` the weights that a stage may have `changed`, by name, and its report; removes its step checkpoints."""
+
+    def write(aside: Path) -> None:
+        if rank() == 0:
+            save_file({name: model.get_parameter(name).detach().contiguous() for name in changed}, aside / _WEIGHTS)
+            (aside / _REPORT).write_text(report.model_dump_json(), encoding="utf-8")
+
+    _appear(directory / "finished", write)
+
+
+def finished(directory: Path) -> StageReport | None:
+    """Returns the report of a stage that was finished before, or None."""
+    path = directory / "finished" / _REPORT
+    return StageReport.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def load_finished(model: PreTrainedModel, directory: Path) -> None:
+    """Puts the weights that a finished stage ended in into `model` of the main process, in the precision of tuning."""
+    for name, tensor in load_file(directory / "finished" / _WEIGHTS).items() if rank() == 0 else ():
+        parameter = model.get_parameter(name)
+        parameter.data = tensor.to(parameter.device)
+
+
+def _appear(folder: Path, write: Callable[[Path], None]) -> None:
+    """Makes `folder` appear whole or not at all, filled by `write` on every process, and removes the step checkpoints beside it."""
+    aside = folder.with_name(folder.name + _ASIDE)
+    if rank() == 0:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+    barrier()
+    write(aside)
+    barrier()
+    if rank() == 0:
+        _to_disk(*aside.rglob("*"), aside)
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
+        _to_disk(folder.parent)
+        for former in set(folder.parent.glob("step-*")) - {folder}:
+            shutil.rmtree(former)
+    barrier()
+
+
+def _to_disk(*paths: Path) -> None:
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
