@@ -23,7 +23,6 @@ from xreason.harness.scoring.score import Score, plan_score
 from xreason.harness.serving.models import Model, checkpoint_model, is_checkpoint, plain_model, row_name
 from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
-from xreason.harness.training.sources import source_of
 from xreason.harness.training.train import TRAINING_FILE, Train, plan_training, read_training
 from xreason.leaderboards.records import Reading, Training
 from xreason.tasks.errors import UserError
@@ -151,7 +150,7 @@ def plan_training_alone(
     out: Path,
     *,
     languages: Sequence[str] | None,
-    source: str | None,
+    source: Source | None,
     data: Path | None,
     seed: int,
     devices: int = 1,
@@ -166,7 +165,7 @@ def plan_training_alone(
     """
     folder, chosen = out / "train", load_method(method, settings)
     base = plain_model(model or chosen.base or POCKET)
-    where = source_of(source, base.name)
+    where = source or _source_of(base.name)
     codes = tuple(languages or _languages_of(where))
     layers = plan_layers(folder, base, codes, source=where, data=data) if wants_layers(chosen) else None
     place = folder / chosen.name / str(seed)
@@ -181,7 +180,7 @@ def plan_finding(
     questions: int,
     suite: str | None = None,
     languages: Sequence[str] | None = None,
-    source: str | None = None,
+    source: Source | None = None,
     data: Path | None = None,
 ) -> Plan:
     """Returns the finding of a model's language layers alone, into `out/layers/MODEL/found`.
@@ -194,7 +193,7 @@ def plan_finding(
     """
     if suite is not None and source is not None:
         raise UserError("--suite asks test questions and --source training questions; give one of them.")
-    where = source_of(source, model)
+    where = source or _source_of(model)
     codes = languages if suite or languages else _languages_of(where)
     task = plan_layers(out, plain_model(model), codes, source=where, data=data, suite=suite, count=questions)
     return Plan(folder=out / FOLDER, layers=(task,))
@@ -234,6 +233,10 @@ def plan_endpoint(url: str, names: Sequence[str], asked: Sequence[Scoring], out:
     models = {row_name(str(model.served_as)): model for model in served_models(url, names, asked[0].asking)}
     rows = [Row(name=name, seed=0, folder=folder / name / "0", base=model, model=model) for name, model in models.items()]
     return Plan(folder=folder, rows=tuple(row.asked(asked, DTYPE) for row in rows), dtype=DTYPE, reading=reading, endpoint=url)
+
+
+def _source_of(model: str) -> Source:
+    return "pocket" if model == POCKET else "papers"
 
 
 def _languages_of(source: Source) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ def layers(
     suite: Annotated[str | None, typer.Option(help="Ask this suite's questions; training questions by default.")] = None,
     languages: options.Languages = None,
     questions: Annotated[int, typer.Option(min=1, help="Parallel questions a language.")] = 1000,
-    source: Annotated[str | None, typer.Option(help="Training questions: papers or pocket.")] = None,
+    source: options.Source = None,
     data: options.Data = None,
     tasks: options.Tasks = None,
     out: options.Out = options.RUNS,

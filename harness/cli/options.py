@@ -63,7 +63,7 @@ Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before e
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
 Temperature = Annotated[float | None, typer.Option(min=0, help="Of sampling; 0 is greedy.")]
 Reading = Annotated[Literal["paper", "strict"] | None, typer.Option(help="What the board ranks by; paper by default.")]
-Source = Annotated[str | None, typer.Option(help="Training text: papers or pocket.")]
+Source = Annotated[Literal["papers", "pocket"] | None, typer.Option(help="Training text; the pocket world's for the pocket model.")]
 Seed = Annotated[int, typer.Option(help="Of all that is left to chance.")]
 Layers = Annotated[str | None, typer.Option(help="For slam: auto, a count of lowest layers, or indices by commas.")]
 Launch = Annotated[int, typer.Option(min=1, help="Processes (GPUs) to shard a training over; starts them with torchrun.")]
