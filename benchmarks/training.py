@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from xreason.trainers.corpora.examples import Example
 from xreason.trainers.corpora.load import load_corpus
 from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
 from xreason.trainers.loop.batches import StepOrder, padded
-from xreason.trainers.loop.loop import run_stage, step_order
+from xreason.trainers.loop.loop import run_stage
 from xreason.trainers.loop.packing import packed, packed_attention
 from xreason.trainers.stages import AllParameters, FeedForward, Stage, Tune
 
@@ -44,7 +45,7 @@ REPETITIONS = 3
 def main() -> None:
     """Takes the measurements that are asked for and prints them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", choices=tuple(_MEASUREMENTS))
+    parser.add_argument("--only", choices=(*_MEASUREMENTS, "loop"))
     parser.add_argument("--against", type=Path, metavar="DIR", help="another checkout of this project, for --only loop")
     parser.add_argument("--memory-of", choices=("slam", "full"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -52,9 +53,9 @@ def main() -> None:
         sys.stdout.write(f"{_memory_above_weights(asked.memory_of)}\n")
         return
     report: dict[str, Any] = {"commit": provenance.commit(), "machine": provenance.machine()}
-    for name, measure in _MEASUREMENTS.items():
+    for name, measure in {**_MEASUREMENTS, "loop": partial(loop, asked.against)}.items():
         if asked.only in (None, name):
-            report[name] = measure(asked.against)
+            report[name] = measure()
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
 
 
@@ -88,13 +89,8 @@ def packing() -> dict[str, float]:
         with packed_attention(model):
             return _tokens_a_second(model, sorted_in_steps, packed)
 
-    speeds = _medians(
-        {
-            "naive": lambda: _tokens_a_second(model, as_they_come, padded),
-            "sorted": lambda: _tokens_a_second(model, sorted_in_steps, padded),
-            "packed": laid_end_to_end,
-        }
-    )
+    naive, sort = (partial(_tokens_a_second, model, cut, padded) for cut in (as_they_come, sorted_in_steps))
+    speeds = _medians({"naive": naive, "sorted": sort, "packed": laid_end_to_end})
     return {
         "useful_share_when_padded": round(_useful_share(as_they_come), 3),
         **{f"{name}_tokens_per_second": round(speed) for name, speed in speeds.items()},
@@ -104,24 +100,22 @@ def packing() -> dict[str, float]:
 
 
 def loop(against: Path | None) -> dict[str, float]:
-    """Returns the share of a bare loop's tokens a second that our stage loop reaches, and of another checkout's."""
+    """Returns the share of a bare loop's tokens a second that our stage loop reaches, and of the loop's of another checkout."""
     ratios = {}
     for name, make, steps in (("pocket", _pocket_model, 24), ("wide", _wide_model, 3)):
         model, tokenizer = make()
         stage = Stage("loop", ("x",), AllParameters(), max_steps=steps, batch_size=BATCH)
         examples = _examples(steps * BATCH)
+        measures = {
+            "ours": lambda: run_stage(model, tokenizer, stage, examples, seed=0).tokens_per_second,  # noqa: B023
+            "bare": lambda: _bare_loop(model, tokenizer, stage, examples),  # noqa: B023
+        }
         with tempfile.TemporaryDirectory() as folder:
-            measures = {
-                "ours": lambda: run_stage(model, tokenizer, stage, examples, seed=0).tokens_per_second,  # noqa: B023
-                "bare": lambda: _bare_loop(model, tokenizer, stage, examples),  # noqa: B023
-            }
             if against is not None:
                 model.save_pretrained(folder)
                 tokenizer.save_pretrained(folder)
-                measures |= {
-                    "here": lambda: _of_checkout(Path.cwd(), folder, steps),  # noqa: B023
-                    "there": lambda: _of_checkout(against, folder, steps),  # noqa: B023
-                }
+                measures["here"] = partial(_of_checkout, Path.cwd(), folder, steps)
+                measures["there"] = partial(_of_checkout, against, folder, steps)
             speeds = _medians(measures)
         ratios |= {f"{name}_{kind}_tokens_per_second": round(speed) for kind, speed in speeds.items()}
         ratios[f"{name}_ratio"] = round(speeds["ours"] / speeds["bare"], 3)
@@ -131,33 +125,28 @@ def loop(against: Path | None) -> dict[str, float]:
 
 
 def _of_checkout(checkout: Path, model: str, steps: int) -> float:
-    """Returns tokens a second of the stage loop of a checkout, in a process of its own, after one step that warms up."""
+    """Returns tokens a second of the loop of a checkout, in a process of its own, after a step that warms up."""
     command = [str(checkout / ".venv/bin/python"), "-c", _STAGE, model, str(steps), str(BATCH)]
     return float(subprocess.check_output(command, cwd=checkout, text=True).splitlines()[-1])  # noqa: S603
 
 
-# names of before and after all became one package
+# modules by the names they have, and had before all became one package
 _STAGE = """
-import importlib, importlib.util, pathlib, sys
-def of(*names):
-    for name in names:
-        for package in ("xreason.trainers", "trainers"):
-            if importlib.util.find_spec(package.split(".")[0]):
-                try: return importlib.import_module(f"{package}.{name}")
-                except ModuleNotFoundError: pass
-stages, folder, steps, batch = of("stages"), pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-model, tokenizer = of("checkpoints.base", "base").load_base(folder, device="cpu", mixed_precision=False)
-corpus = of("corpora.load", "corpora").load_corpus("english-reasoning", ["en"], source="pocket", data=None, rows=None, seed=0)
+import importlib.util, pathlib, sys
+if importlib.util.find_spec("xreason"):
+    import xreason.trainers.stages as s, xreason.trainers.checkpoints.base as b, xreason.trainers.corpora.load as c
+    import xreason.trainers.loop.loop as l
+else:
+    import trainers.stages as s, trainers.base as b, trainers.corpora as c, trainers.loop as l
+folder, steps, batch = pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:])
+model, tokenizer = b.load_base(folder, device="cpu", mixed_precision=False)
+examples = c.load_corpus("english-reasoning", ["en"], source="pocket", data=None, rows=None, seed=0).examples[: steps * batch]
 for count in (1, steps):
-    stage = stages.Stage("loop", ("x",), stages.AllParameters(), max_steps=count, batch_size=batch)
-    report = of("loop.loop", "loop").run_stage(model, tokenizer, stage, list(corpus.examples[: steps * batch]), seed=0)
+    stage = s.Stage("loop", ("x",), s.AllParameters(), max_steps=count, batch_size=batch)
+    report = l.run_stage(model, tokenizer, stage, examples, seed=0)
 print(report.tokens_per_second)
 """
-_MEASUREMENTS: dict[str, Callable[[Path | None], dict[str, float]]] = {
-    "step": lambda _: step(),
-    "packing": lambda _: packing(),
-    "loop": loop,
-}
+_MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {"step": step, "packing": packing}
 _TUNES: dict[str, Tune] = {"slam": FeedForward(SLAM_LAYERS), "full": AllParameters()}
 
 
@@ -178,7 +167,7 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
     from transformers import get_cosine_schedule_with_warmup
 
     rows, _ = tokenize(examples, tokenizer, stage.max_length)
-    order = step_order(stage, rows, 0, "cpu")
+    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, 0, rows=None, tokens=512)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=0.0, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimizer, 0, stage.max_steps)
     model.train()

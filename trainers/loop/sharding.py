@@ -90,10 +90,9 @@ def shard(
     whole = model.state_dict() if rank() == 0 else {}
     set_model_state_dict(sharded, whole, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
     # some buffers, such as rotary frequencies, are in no state dict
-    buffers = dict(model.named_buffers())
     for name, buffer in sharded.named_buffers():
         if rank() == 0:
-            buffer.copy_(buffers[name])
+            buffer.copy_(model.get_buffer(name))
         dist.broadcast(buffer, src=0)
     return sharded
 

@@ -12,7 +12,7 @@ from xreason.trainers.checkpoints.delta import Checkpoint, iterate_tensors, mate
 from xreason.trainers.corpora.examples import Example
 from xreason.trainers.corpora.tokens import IGNORED, tokenize
 from xreason.trainers.loop.batches import StepOrder, padded
-from xreason.trainers.loop.loop import optimizer_steps, run_stage
+from xreason.trainers.loop.loop import run_stage
 from xreason.trainers.loop.packing import packed, packed_attention
 from xreason.trainers.loop.reports import StageProgress, StageReport
 from xreason.trainers.methods import load_method
@@ -322,10 +322,12 @@ def test_a_step_smaller_than_the_processes_leaves_some_without_rows() -> None:
     assert [order.micro_batches(1, world=2, rank=rank) for rank in range(2)].count([[]]) == 1
 
 
-def test_steps_are_counted_as_run() -> None:
-    stage = Stage("stage", ("x",), AllParameters(), epochs=3, batch_size=128)
-    assert optimizer_steps(stage, 129) == 6
-    assert optimizer_steps(Stage("stage", ("x",), AllParameters(), batch_size=7, max_steps=2), 700) == 2
+def test_steps_are_counted_as_run(model_of: ModelOf, examples: list[Example]) -> None:
+    for settings, steps in (({"epochs": 3, "batch_size": 16}, 6), ({"batch_size": 7, "max_steps": 2}, 2)):
+        model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+        stage = Stage("stage", ("x",), FeedForward(1), max_length=250, **settings)  # type: ignore[arg-type]
+        report = run_stage(model, tokenizer, stage, examples[:17], seed=0)
+        assert (report.steps, report.losses[-1][0]) == (steps, steps)
 
 
 @pytest.fixture
