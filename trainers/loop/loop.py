@@ -35,7 +35,7 @@ from xreason.trainers.tuning.freezing import float32_masters, freeze_all_but, th
 from xreason.trainers.tuning.memory import activations_fit, peak_memory
 
 # Tokens a forward pass where the stage does not say: a CPU gains nothing beyond, a GPU holds 8 sequences of 1024 of a 7B model.
-_MICRO_BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
+_AT_ONCE = {"cpu": 512, "cuda": 8192}
 _REPORTS = 500  # more make a long run no more readable
 _SCORED_AT_ONCE = 1024  # tokens whose scores over the vocabulary are held in float32
 _NO_ROW = Tokens((0,), 1)  # takes part in a pass that has no rows left for this process: one token, and no label
@@ -73,8 +73,7 @@ def run_stage(
     check_packages([stage], report_to)
     # which rows make up which step
     rows, left_out = tokenize(examples, tokenizer, stage.max_length)
-    tokens_at_once = _MICRO_BATCH_TOKENS[device]
-    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, seed, rows=stage.micro_batch_size, tokens=tokens_at_once)
+    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, seed, rows=stage.micro_batch_size, tokens=_AT_ONCE[device])
     total = min(math.ceil(stage.epochs * order.steps_an_epoch), stage.max_steps or sys.maxsize)
     world, rank = sharding.world_size(), sharding.rank()
     peak_memory(device, anew=True)
@@ -110,7 +109,10 @@ def run_stage(
             {"params": [weight for name, weight in learning.items() if decays[name]], "weight_decay": stage.weight_decay},
             {"params": [weight for name, weight in learning.items() if not decays[name]], "weight_decay": 0.0},
         ]
-        in_8bit = stage.optimizer == "adamw-8bit"
+        if (in_8bit := stage.optimizer == "adamw-8bit") and world > 1:
+            raise UserError(
+                "adamw-8bit steps whole weights, and here they are in shards; set optimizer: adamw, or train on one GPU."
+            )
         adamw = import_module("bitsandbytes.optim").AdamW8bit if in_8bit else partial(torch.optim.AdamW, fused=True)
         optimizer = adamw(groups, lr=stage.learning_rate, betas=stage.betas)
         schedule = get_scheduler(stage.schedule, optimizer, int(total * stage.warmup_ratio), total)
@@ -143,7 +145,6 @@ def run_stage(
             optimizer.step()
             optimizer.zero_grad()
             tokens += sum(len(row.ids) for row in of_step)
-
             due = saving is not None and step < total and saving.is_due(step, time.perf_counter() - saved)
             if due or step in (1, total) or step % math.ceil(total / _REPORTS) == 0:
                 report = StageProgress(
@@ -193,10 +194,7 @@ def run_stage(
 
 
 def _loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> torch.Tensor:
-    """Returns the loss over the responses of a micro-batch, summed over tokens, in nats.
-
-    Only what foretells a response is projected onto the vocabulary, and of that only a part at a time is made float32.
-    """
+    """Returns the loss over a micro-batch's responses, summed, in nats; only they are projected, and made float32 part by part."""
 
     def summed(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return cross_entropy(scores.float(), labels, ignore_index=IGNORED, reduction="sum")

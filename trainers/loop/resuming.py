@@ -82,13 +82,17 @@ def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: tor
         torch.set_rng_state(of_torch)
         if of_cuda and torch.cuda.is_available():
             torch.cuda.set_rng_state(of_cuda[0])
-    return [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    log = [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    for state in optimizer.state.values():
+        # bitsandbytes counts steps in an int
+        state.update({kind: log[-1].step for kind, value in state.items() if isinstance(value, int)})
+    return log
 
 
 def _tensors(learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     """Returns what a step checkpoint holds, by name; to load into it is to set weights and optimizer."""
     state = {f"{name}.{kind}": value for name, weight in learning.items() for kind, value in optimizer.state[weight].items()}
-    return {**learning, **state}
+    return {**learning, **{name: value for name, value in state.items() if isinstance(value, torch.Tensor)}}
 
 
 def finish(model: PreTrainedModel, changed: Iterable[str], report: StageReport, directory: Path) -> None:

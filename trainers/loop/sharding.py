@@ -98,11 +98,10 @@ def shard(
 
 
 def bring_back(sharded: PreTrainedModel, model: PreTrainedModel) -> None:
-    """Puts what was tuned in the shards into the whole `model` of the main process, frozen as it was."""
+    """Puts what was tuned in the shards, gathered by all processes, into the whole `model` of the main one, frozen as it was."""
     parameters: dict[str, Any] = {} if sharded is model else dict(sharded.named_parameters())
     for name, shards in parameters.items():
         if shards.requires_grad:
-            # all processes take part in gathering, one keeps what is gathered
             gathered = shards.full_tensor()
             if rank() == 0:
                 model.get_parameter(name).data.copy_(gathered)
