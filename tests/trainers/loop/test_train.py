@@ -233,6 +233,106 @@ def test_integrations_that_are_not_there_are_refused(model_of: ModelOf, data: Pa
             )
 
 
+def test_trackers_are_told_the_settings_and_every_report(
+    model_of: ModelOf, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate import tracking
+
+    told: list[Any] = []
+
+    class Kept(tracking.GeneralTracker):  # type: ignore[misc]
+        name = "kept"
+        requires_logging_directory = True
+
+        def __init__(self, run_name: str, logging_dir: Path) -> None:
+            super().__init__()
+            told.append(logging_dir)
+
+        @property
+        def tracker(self) -> None:
+            return None
+
+        def store_init_configuration(self, values: dict[str, Any]) -> None:
+            told.append(values)
+
+        def log(self, values: dict[str, Any], step: int | None = None, **kwargs: Any) -> None:
+            told.append((step, values["train/loss"]))
+
+        def finish(self) -> None:
+            told.append("finished")
+
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "kept", Kept)
+    monkeypatch.setattr(tracking, "get_available_trackers", lambda: ["kept"])
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    stage = Stage("stage", ("x",), FeedForward(1), max_steps=2, batch_size=4, max_length=250)
+    report = run_stage(model, tokenizer, stage, examples, seed=0, report_to=["kept"], directory=tmp_path)
+    assert told[0] == tmp_path
+    assert (told[1]["name"], told[1]["batch_size"]) == ("stage", 4)
+    assert told[2:] == [*report.losses, "finished"]
+
+
+def test_matrices_decay_and_norms_do_not(model_of: ModelOf, examples: list[Example]) -> None:
+    ended = []
+    for decay in (0.0, 0.5):
+        model, tokenizer = load_base(model_of("qwen2"), device="cpu", mixed_precision=False)
+        stage = Stage(
+            "stage", ("x",), AllParameters(), max_steps=1, batch_size=4, weight_decay=decay, learning_rate=0.01, max_length=250
+        )
+        run_stage(model, tokenizer, stage, examples, seed=0)
+        ended.append(dict(model.named_parameters()))
+    same = {name for name, parameter in ended[0].items() if parameter.equal(ended[1][name])}
+    assert same == {name for name in ended[0] if "norm" in name or "bias" in name}
+
+
+def test_the_optimizer_has_the_stage_s_betas_and_gradients_are_clipped_to_its_norm(
+    model_of: ModelOf, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    made: list[dict[str, Any]] = []
+    plain, norms = torch.optim.AdamW, []
+
+    class Noted(plain):  # type: ignore[misc, valid-type]
+        def __init__(self, groups: Any, **settings: Any) -> None:
+            made.append(settings)
+            super().__init__(groups, **settings)
+
+        def step(self, closure: Any = None) -> Any:
+            gradients = [parameter.grad for group in self.param_groups for parameter in group["params"]]
+            norms.append(torch.nn.utils.get_total_norm(gradients).item())
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Noted)
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    stage = Stage("stage", ("x",), AllParameters(), max_steps=2, batch_size=4, betas=(0.8, 0.95), max_grad_norm=0.1, max_length=250)
+    report = run_stage(model, tokenizer, stage, examples, seed=0)
+    assert made == [{"lr": 2e-5, "betas": (0.8, 0.95), "fused": True}]
+    assert all(row.gradient_norm > 0.1 for row in report.log)
+    assert norms == pytest.approx([0.1, 0.1], rel=1e-3)
+
+
+def test_an_optimizer_whose_package_is_missing_is_refused_with_the_line_to_type(
+    model_of: ModelOf, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    monkeypatch.setattr("xreason.trainers.loop.reports.find_spec", lambda name: None)
+    stage = Stage("stage", ("x",), FeedForward(1), optimizer="adamw-8bit", max_length=250)
+    with pytest.raises(UserError, match="pip install bitsandbytes"):
+        run_stage(model, tokenizer, stage, examples, seed=0)
+
+
+@pytest.mark.parametrize(
+    "schedule", ["linear", "constant_with_warmup", "inverse_sqrt", "polynomial", "cosine_with_restarts", "constant"]
+)
+def test_every_schedule_runs_and_warm_up_begins_at_nothing(schedule: str, model_of: ModelOf, examples: list[Example]) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    settings: dict[str, Any] = {"schedule": schedule, "warmup_ratio": 0.5, "max_steps": 4, "batch_size": 2, "max_length": 250}
+    report = run_stage(model, tokenizer, Stage("stage", ("x",), FeedForward(1), **settings), examples, seed=0)
+    rates = [row.learning_rate for row in report.log]
+    assert max(rates) == pytest.approx(2e-5)
+    assert rates[:2] == ([2e-5, 2e-5] if schedule == "constant" else [0.0, 1e-5])
+
+
 def test_the_log_tells_learning_rate_gradient_norm_and_memory(model_of: ModelOf, examples: list[Example]) -> None:
     model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
     stage = Stage("stage", ("x",), FeedForward(1), max_steps=4, batch_size=8, learning_rate=0.01, max_length=250)
