@@ -25,12 +25,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, get_cosine_schedule_with_warmup
+
 from xreason.harness.store import provenance
-from xreason.trainers.corpora.examples import Example
+from xreason.trainers.checkpoints.base import load_base, resolve_model
+from xreason.trainers.corpora.examples import Example, Source
 from xreason.trainers.corpora.load import load_corpus
-from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
+from xreason.trainers.corpora.tokens import Tokens, tokenize
 from xreason.trainers.loop.batches import StepOrder, padded
-from xreason.trainers.loop.loop import run_stage
+from xreason.trainers.loop.loop import response_loss, run_stage
 from xreason.trainers.loop.packing import packed, packed_attention
 from xreason.trainers.stages import AllParameters, FeedForward, Stage, Tune
 
@@ -68,11 +72,9 @@ def step() -> dict[str, float]:
         for name in _TUNES
     }
     return {
-        "slam_seconds": round(seconds["slam"], 3),
-        "full_seconds": round(seconds["full"], 3),
+        **{f"{name}_seconds": round(each, 3) for name, each in seconds.items()},
         "time_ratio": round(seconds["slam"] / seconds["full"], 3),
-        "slam_mebibytes_above_weights": memory["slam"] >> 20,
-        "full_mebibytes_above_weights": memory["full"] >> 20,
+        **{f"{name}_mebibytes_above_weights": each >> 20 for name, each in memory.items()},
         "memory_ratio": round(memory["slam"] / memory["full"], 3),
     }
 
@@ -80,10 +82,12 @@ def step() -> dict[str, float]:
 def packing() -> dict[str, float]:
     """Returns useful tokens a second of each layout of the same optimizer steps, forward and backward."""
     model, tokenizer = _pocket_model()
-    rows = tokenize(_gsm8k(PACKED_BATCH), tokenizer, 1024)[0]
+    rows = tokenize(_examples(PACKED_BATCH, "papers"), tokenizer, 1024)[0]
     order = StepOrder([len(row.ids) for row in rows], PACKED_BATCH, 0, rows=MICRO_BATCH, tokens=0)
     as_they_come = [rows[start : start + MICRO_BATCH] for start in range(0, len(rows), MICRO_BATCH)]
     sorted_in_steps = [[rows[row] for row in each] for each in order.micro_batches(0)]
+
+    useful = sum(len(row.ids) for row in rows) / sum(len(each) * max(len(row.ids) for row in each) for each in as_they_come)
 
     def laid_end_to_end() -> float:
         with packed_attention(model):
@@ -92,7 +96,7 @@ def packing() -> dict[str, float]:
     naive, sort = (partial(_tokens_a_second, model, cut, padded) for cut in (as_they_come, sorted_in_steps))
     speeds = _medians({"naive": naive, "sorted": sort, "packed": laid_end_to_end})
     return {
-        "useful_share_when_padded": round(_useful_share(as_they_come), 3),
+        "useful_share_when_padded": round(useful, 3),
         **{f"{name}_tokens_per_second": round(speed) for name, speed in speeds.items()},
         "sorted_over_naive": round(speeds["sorted"] / speeds["naive"], 2),
         "packed_over_naive": round(speeds["packed"] / speeds["naive"], 2),
@@ -163,9 +167,6 @@ def _medians(measures: dict[str, Callable[[], float]]) -> dict[str, float]:
 
 def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]) -> float:
     """Returns tokens a second of the plainest loop that takes the same steps over the same micro-batches."""
-    import torch
-    from transformers import get_cosine_schedule_with_warmup
-
     rows, _ = tokenize(examples, tokenizer, stage.max_length)
     order = StepOrder([len(row.ids) for row in rows], stage.batch_size, 0, rows=None, tokens=512)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=0.0, fused=True)
@@ -178,7 +179,7 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
             taken = [rows[row] for row in order.rows(number)]
             responses = sum(len(row.ids) - row.prompt_length for row in taken)
             for micro_batch in order.micro_batches(number):
-                (_loss(model, packed([rows[row] for row in micro_batch])) / responses).backward()
+                (response_loss(model, packed([rows[row] for row in micro_batch]), "cpu") / responses).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
@@ -187,26 +188,12 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
         return tokens / (time.perf_counter() - began)
 
 
-def _loss(model: Any, batch: dict[str, Any]) -> Any:
-    from torch.nn.functional import cross_entropy
-
-    labels = batch.pop("labels")
-    keep = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
-    scores = model(**batch, use_cache=False, logits_to_keep=keep - 1).logits
-    return cross_entropy(scores.flatten(0, 1), labels[:, keep].flatten(), ignore_index=IGNORED, reduction="sum")
-
-
 def _tokens_a_second(model: Any, micro_batches: list[list[Tokens]], collate: Callable[[list[Tokens]], dict[str, Any]]) -> float:
     began = time.perf_counter()
     for rows in micro_batches:
-        _loss(model, collate(rows)).backward()
+        response_loss(model, collate(rows), "cpu").backward()
         model.zero_grad()
     return sum(len(row.ids) for rows in micro_batches for row in rows) / (time.perf_counter() - began)
-
-
-def _useful_share(micro_batches: list[list[Tokens]]) -> float:
-    padded = sum(len(rows) * max(len(row.ids) for row in rows) for rows in micro_batches)
-    return sum(len(row.ids) for rows in micro_batches for row in rows) / padded
 
 
 def _seconds_a_step(tune: Tune) -> float:
@@ -226,48 +213,26 @@ def _memory_above_weights(name: str) -> int:
     warm = Stage("warm-up", ("x",), FeedForward(1), max_steps=1, batch_size=1)
     # libraries that are loaded on first use are no cost of a step
     run_stage(model, tokenizer, warm, examples[:1], seed=0)
-    before = _resident()
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     stage = Stage("memory", ("x",), _TUNES[name], max_steps=2, batch_size=BATCH)
     return run_stage(model, tokenizer, stage, examples, seed=0).peak_memory_bytes - before
 
 
-def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def _pocket_model() -> tuple[Any, Any]:
-    from xreason.trainers.checkpoints.base import load_base, resolve_model
-
     return load_base(resolve_model("pocket"), device="cpu", mixed_precision=False)
 
 
 def _wide_model() -> tuple[Any, Any]:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     _, tokenizer = _pocket_model()
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=512,
-        intermediate_size=1376,
-        num_hidden_layers=12,
-        num_attention_heads=8,
-        max_position_embeddings=2048,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    return LlamaForCausalLM(config), tokenizer
+    shape = {"hidden_size": 512, "intermediate_size": 1376, "num_hidden_layers": 12, "num_attention_heads": 8}
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=2048, **shape, **ends)), tokenizer
 
 
-def _examples(count: int) -> list[Example]:
-    return list(load_corpus("english-reasoning", ["en"], source="pocket", data=None, rows=None, seed=0).examples[:count])
-
-
-def _gsm8k(count: int) -> list[Example]:
+def _examples(count: int, source: Source = "pocket") -> list[Example]:
     data = Path(os.environ["XREASON_DATA"]) if "XREASON_DATA" in os.environ else None
-    return list(load_corpus("english-reasoning", ["en"], source="papers", data=data, rows=None, seed=0).examples[:count])
+    return list(load_corpus("english-reasoning", ["en"], source=source, data=data, rows=None, seed=0).examples[:count])
 
 
 if __name__ == "__main__":

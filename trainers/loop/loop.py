@@ -138,7 +138,7 @@ def run_stage(
             for micro_batch in order.micro_batches(step - 1, world, rank):
                 batch = collate([rows[row] for row in micro_batch] or [_NO_ROW])
                 # gradients are averaged over processes, and this is a share of the sum
-                loss = _loss(trained, batch, device) / responses * world
+                loss = response_loss(trained, batch, device) / responses * world
                 loss.backward()  # type: ignore[no-untyped-call]
                 unreported += loss.detach()
             norm: Any = clip_grad_norm_(learning.values(), stage.max_grad_norm)
@@ -193,7 +193,7 @@ def run_stage(
     )
 
 
-def _loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> torch.Tensor:
+def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> torch.Tensor:
     """Returns the loss over a micro-batch's responses, summed, in nats; only they are projected, and made float32 part by part."""
 
     def summed(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
