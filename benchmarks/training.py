@@ -1,8 +1,7 @@
 """What training costs beside what it could cost, in ratios taken within one run on one machine.
 
-    python -m benchmarks.training [--only step|packing|loop] [--against DIR]
+    python -m benchmarks.training [--only step|packing|loop] [--against DIR]        # prints JSON
 
-Prints JSON.
 step: a SLAM step (2 of 12 layers, the lowest) against a full step; same model, same batches; time, and peak memory above weights.
 packing: useful tokens a second of packed micro-batches against batches of rows as they come, padded to their longest.
 loop: tokens a second of our stage loop against a bare PyTorch loop over the same batches, pocket model and the one of `step`; and
@@ -41,8 +40,7 @@ from xreason.trainers.stages import AllParameters, FeedForward, Stage, Tune
 SLAM_LAYERS = 2
 BATCH = 16
 # what a step of the packing measurement holds, and a micro-batch of a stage that does not say
-PACKED_BATCH = 64
-MICRO_BATCH = 32
+PACKED_BATCH, MICRO_BATCH = 64, 32
 REPETITIONS = 3
 
 
@@ -116,8 +114,8 @@ def loop(against: Path | None) -> dict[str, float]:
         }
         with tempfile.TemporaryDirectory() as folder:
             if against is not None:
-                model.save_pretrained(folder)
-                tokenizer.save_pretrained(folder)
+                for each in (model, tokenizer):
+                    each.save_pretrained(folder)
                 measures["here"] = partial(_of_checkout, Path.cwd(), folder, steps)
                 measures["there"] = partial(_of_checkout, against, folder, steps)
             speeds = _medians(measures)
@@ -172,9 +170,8 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=0.0, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimizer, 0, stage.max_steps)
     model.train()
-    tokens = 0
     with packed_attention(model):
-        began = time.perf_counter()
+        tokens, began = 0, time.perf_counter()
         for number in range(stage.max_steps or 0):
             taken = [rows[row] for row in order.rows(number)]
             responses = sum(len(row.ids) - row.prompt_length for row in taken)
@@ -210,9 +207,8 @@ def _memory_above_weights(name: str) -> int:
     """Returns the most that this process held in a stage of two steps, above what it held with the weights loaded."""
     model, tokenizer = _wide_model()
     examples = _examples(2 * BATCH)
-    warm = Stage("warm-up", ("x",), FeedForward(1), max_steps=1, batch_size=1)
     # libraries that are loaded on first use are no cost of a step
-    run_stage(model, tokenizer, warm, examples[:1], seed=0)
+    run_stage(model, tokenizer, Stage("warm-up", ("x",), FeedForward(1), max_steps=1, batch_size=1), examples[:1], seed=0)
     before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     stage = Stage("memory", ("x",), _TUNES[name], max_steps=2, batch_size=BATCH)
     return run_stage(model, tokenizer, stage, examples, seed=0).peak_memory_bytes - before
