@@ -1,8 +1,7 @@
 """What training costs beside what it could cost, in ratios taken within one run on one machine.
 
-    python -m benchmarks.training [--only step|packing|loop] [--against DIR]
+    python -m benchmarks.training [--only step|packing|loop] [--against DIR]        # prints JSON
 
-Prints JSON.
 step: a SLAM step (2 of 12 layers, the lowest) against a full step; same model, same batches; time, and peak memory above weights.
 packing: useful tokens a second of packed micro-batches against batches of rows as they come, padded to their longest.
 loop: tokens a second of our stage loop against a bare PyTorch loop over the same batches, pocket model and the one of `step`; and
@@ -21,30 +20,34 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, get_cosine_schedule_with_warmup
+
 from xreason.harness.store import provenance
-from xreason.trainers.corpora.examples import Example
+from xreason.trainers.checkpoints.base import load_base, resolve_model
+from xreason.trainers.corpora.examples import Example, Source
 from xreason.trainers.corpora.load import load_corpus
-from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
+from xreason.trainers.corpora.tokens import Tokens, tokenize
 from xreason.trainers.loop.batches import StepOrder, padded
-from xreason.trainers.loop.loop import run_stage, step_order
+from xreason.trainers.loop.loop import response_loss, run_stage
 from xreason.trainers.loop.packing import packed, packed_attention
 from xreason.trainers.stages import AllParameters, FeedForward, Stage, Tune
 
 SLAM_LAYERS = 2
 BATCH = 16
 # what a step of the packing measurement holds, and a micro-batch of a stage that does not say
-PACKED_BATCH = 64
-MICRO_BATCH = 32
+PACKED_BATCH, MICRO_BATCH = 64, 32
 REPETITIONS = 3
 
 
 def main() -> None:
     """Takes the measurements that are asked for and prints them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", choices=tuple(_MEASUREMENTS))
+    parser.add_argument("--only", choices=(*_MEASUREMENTS, "loop"))
     parser.add_argument("--against", type=Path, metavar="DIR", help="another checkout of this project, for --only loop")
     parser.add_argument("--memory-of", choices=("slam", "full"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -52,9 +55,9 @@ def main() -> None:
         sys.stdout.write(f"{_memory_above_weights(asked.memory_of)}\n")
         return
     report: dict[str, Any] = {"commit": provenance.commit(), "machine": provenance.machine()}
-    for name, measure in _MEASUREMENTS.items():
+    for name, measure in {**_MEASUREMENTS, "loop": partial(loop, asked.against)}.items():
         if asked.only in (None, name):
-            report[name] = measure(asked.against)
+            report[name] = measure()
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
 
 
@@ -67,11 +70,9 @@ def step() -> dict[str, float]:
         for name in _TUNES
     }
     return {
-        "slam_seconds": round(seconds["slam"], 3),
-        "full_seconds": round(seconds["full"], 3),
+        **{f"{name}_seconds": round(each, 3) for name, each in seconds.items()},
         "time_ratio": round(seconds["slam"] / seconds["full"], 3),
-        "slam_mebibytes_above_weights": memory["slam"] >> 20,
-        "full_mebibytes_above_weights": memory["full"] >> 20,
+        **{f"{name}_mebibytes_above_weights": each >> 20 for name, each in memory.items()},
         "memory_ratio": round(memory["slam"] / memory["full"], 3),
     }
 
@@ -79,24 +80,21 @@ def step() -> dict[str, float]:
 def packing() -> dict[str, float]:
     """Returns useful tokens a second of each layout of the same optimizer steps, forward and backward."""
     model, tokenizer = _pocket_model()
-    rows = tokenize(_gsm8k(PACKED_BATCH), tokenizer, 1024)[0]
+    rows = tokenize(_examples(PACKED_BATCH, "papers"), tokenizer, 1024)[0]
     order = StepOrder([len(row.ids) for row in rows], PACKED_BATCH, 0, rows=MICRO_BATCH, tokens=0)
     as_they_come = [rows[start : start + MICRO_BATCH] for start in range(0, len(rows), MICRO_BATCH)]
     sorted_in_steps = [[rows[row] for row in each] for each in order.micro_batches(0)]
+
+    useful = sum(len(row.ids) for row in rows) / sum(len(each) * max(len(row.ids) for row in each) for each in as_they_come)
 
     def laid_end_to_end() -> float:
         with packed_attention(model):
             return _tokens_a_second(model, sorted_in_steps, packed)
 
-    speeds = _medians(
-        {
-            "naive": lambda: _tokens_a_second(model, as_they_come, padded),
-            "sorted": lambda: _tokens_a_second(model, sorted_in_steps, padded),
-            "packed": laid_end_to_end,
-        }
-    )
+    naive, sort = (partial(_tokens_a_second, model, cut, padded) for cut in (as_they_come, sorted_in_steps))
+    speeds = _medians({"naive": naive, "sorted": sort, "packed": laid_end_to_end})
     return {
-        "useful_share_when_padded": round(_useful_share(as_they_come), 3),
+        "useful_share_when_padded": round(useful, 3),
         **{f"{name}_tokens_per_second": round(speed) for name, speed in speeds.items()},
         "sorted_over_naive": round(speeds["sorted"] / speeds["naive"], 2),
         "packed_over_naive": round(speeds["packed"] / speeds["naive"], 2),
@@ -104,24 +102,22 @@ def packing() -> dict[str, float]:
 
 
 def loop(against: Path | None) -> dict[str, float]:
-    """Returns the share of a bare loop's tokens a second that our stage loop reaches, and of another checkout's."""
+    """Returns the share of a bare loop's tokens a second that our stage loop reaches, and of the loop's of another checkout."""
     ratios = {}
     for name, make, steps in (("pocket", _pocket_model, 24), ("wide", _wide_model, 3)):
         model, tokenizer = make()
         stage = Stage("loop", ("x",), AllParameters(), max_steps=steps, batch_size=BATCH)
         examples = _examples(steps * BATCH)
+        measures = {
+            "ours": lambda: run_stage(model, tokenizer, stage, examples, seed=0).tokens_per_second,  # noqa: B023
+            "bare": lambda: _bare_loop(model, tokenizer, stage, examples),  # noqa: B023
+        }
         with tempfile.TemporaryDirectory() as folder:
-            measures = {
-                "ours": lambda: run_stage(model, tokenizer, stage, examples, seed=0).tokens_per_second,  # noqa: B023
-                "bare": lambda: _bare_loop(model, tokenizer, stage, examples),  # noqa: B023
-            }
             if against is not None:
-                model.save_pretrained(folder)
-                tokenizer.save_pretrained(folder)
-                measures |= {
-                    "here": lambda: _of_checkout(Path.cwd(), folder, steps),  # noqa: B023
-                    "there": lambda: _of_checkout(against, folder, steps),  # noqa: B023
-                }
+                for each in (model, tokenizer):
+                    each.save_pretrained(folder)
+                measures["here"] = partial(_of_checkout, Path.cwd(), folder, steps)
+                measures["there"] = partial(_of_checkout, against, folder, steps)
             speeds = _medians(measures)
         ratios |= {f"{name}_{kind}_tokens_per_second": round(speed) for kind, speed in speeds.items()}
         ratios[f"{name}_ratio"] = round(speeds["ours"] / speeds["bare"], 3)
@@ -131,33 +127,28 @@ def loop(against: Path | None) -> dict[str, float]:
 
 
 def _of_checkout(checkout: Path, model: str, steps: int) -> float:
-    """Returns tokens a second of the stage loop of a checkout, in a process of its own, after one step that warms up."""
+    """Returns tokens a second of the loop of a checkout, in a process of its own, after a step that warms up."""
     command = [str(checkout / ".venv/bin/python"), "-c", _STAGE, model, str(steps), str(BATCH)]
     return float(subprocess.check_output(command, cwd=checkout, text=True).splitlines()[-1])  # noqa: S603
 
 
-# names of before and after all became one package
+# modules by the names they have, and had before all became one package
 _STAGE = """
-import importlib, importlib.util, pathlib, sys
-def of(*names):
-    for name in names:
-        for package in ("xreason.trainers", "trainers"):
-            if importlib.util.find_spec(package.split(".")[0]):
-                try: return importlib.import_module(f"{package}.{name}")
-                except ModuleNotFoundError: pass
-stages, folder, steps, batch = of("stages"), pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-model, tokenizer = of("checkpoints.base", "base").load_base(folder, device="cpu", mixed_precision=False)
-corpus = of("corpora.load", "corpora").load_corpus("english-reasoning", ["en"], source="pocket", data=None, rows=None, seed=0)
+import importlib.util, pathlib, sys
+if importlib.util.find_spec("xreason"):
+    import xreason.trainers.stages as s, xreason.trainers.checkpoints.base as b, xreason.trainers.corpora.load as c
+    import xreason.trainers.loop.loop as l
+else:
+    import trainers.stages as s, trainers.base as b, trainers.corpora as c, trainers.loop as l
+folder, steps, batch = pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:])
+model, tokenizer = b.load_base(folder, device="cpu", mixed_precision=False)
+examples = c.load_corpus("english-reasoning", ["en"], source="pocket", data=None, rows=None, seed=0).examples[: steps * batch]
 for count in (1, steps):
-    stage = stages.Stage("loop", ("x",), stages.AllParameters(), max_steps=count, batch_size=batch)
-    report = of("loop.loop", "loop").run_stage(model, tokenizer, stage, list(corpus.examples[: steps * batch]), seed=0)
+    stage = s.Stage("loop", ("x",), s.AllParameters(), max_steps=count, batch_size=batch)
+    report = l.run_stage(model, tokenizer, stage, examples, seed=0)
 print(report.tokens_per_second)
 """
-_MEASUREMENTS: dict[str, Callable[[Path | None], dict[str, float]]] = {
-    "step": lambda _: step(),
-    "packing": lambda _: packing(),
-    "loop": loop,
-}
+_MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {"step": step, "packing": packing}
 _TUNES: dict[str, Tune] = {"slam": FeedForward(SLAM_LAYERS), "full": AllParameters()}
 
 
@@ -174,22 +165,18 @@ def _medians(measures: dict[str, Callable[[], float]]) -> dict[str, float]:
 
 def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]) -> float:
     """Returns tokens a second of the plainest loop that takes the same steps over the same micro-batches."""
-    import torch
-    from transformers import get_cosine_schedule_with_warmup
-
     rows, _ = tokenize(examples, tokenizer, stage.max_length)
-    order = step_order(stage, rows, 0, "cpu")
+    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, 0, rows=None, tokens=512)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=0.0, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimizer, 0, stage.max_steps)
     model.train()
-    tokens = 0
     with packed_attention(model):
-        began = time.perf_counter()
+        tokens, began = 0, time.perf_counter()
         for number in range(stage.max_steps or 0):
             taken = [rows[row] for row in order.rows(number)]
             responses = sum(len(row.ids) - row.prompt_length for row in taken)
             for micro_batch in order.micro_batches(number):
-                (_loss(model, packed([rows[row] for row in micro_batch])) / responses).backward()
+                (response_loss(model, packed([rows[row] for row in micro_batch]), "cpu") / responses).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
@@ -198,26 +185,12 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
         return tokens / (time.perf_counter() - began)
 
 
-def _loss(model: Any, batch: dict[str, Any]) -> Any:
-    from torch.nn.functional import cross_entropy
-
-    labels = batch.pop("labels")
-    keep = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
-    scores = model(**batch, use_cache=False, logits_to_keep=keep - 1).logits
-    return cross_entropy(scores.flatten(0, 1), labels[:, keep].flatten(), ignore_index=IGNORED, reduction="sum")
-
-
 def _tokens_a_second(model: Any, micro_batches: list[list[Tokens]], collate: Callable[[list[Tokens]], dict[str, Any]]) -> float:
     began = time.perf_counter()
     for rows in micro_batches:
-        _loss(model, collate(rows)).backward()
+        response_loss(model, collate(rows), "cpu").backward()
         model.zero_grad()
     return sum(len(row.ids) for rows in micro_batches for row in rows) / (time.perf_counter() - began)
-
-
-def _useful_share(micro_batches: list[list[Tokens]]) -> float:
-    padded = sum(len(rows) * max(len(row.ids) for row in rows) for rows in micro_batches)
-    return sum(len(row.ids) for rows in micro_batches for row in rows) / padded
 
 
 def _seconds_a_step(tune: Tune) -> float:
@@ -234,51 +207,28 @@ def _memory_above_weights(name: str) -> int:
     """Returns the most that this process held in a stage of two steps, above what it held with the weights loaded."""
     model, tokenizer = _wide_model()
     examples = _examples(2 * BATCH)
-    warm = Stage("warm-up", ("x",), FeedForward(1), max_steps=1, batch_size=1)
     # libraries that are loaded on first use are no cost of a step
-    run_stage(model, tokenizer, warm, examples[:1], seed=0)
-    before = _resident()
+    run_stage(model, tokenizer, Stage("warm-up", ("x",), FeedForward(1), max_steps=1, batch_size=1), examples[:1], seed=0)
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     stage = Stage("memory", ("x",), _TUNES[name], max_steps=2, batch_size=BATCH)
     return run_stage(model, tokenizer, stage, examples, seed=0).peak_memory_bytes - before
 
 
-def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def _pocket_model() -> tuple[Any, Any]:
-    from xreason.trainers.checkpoints.base import load_base, resolve_model
-
     return load_base(resolve_model("pocket"), device="cpu", mixed_precision=False)
 
 
 def _wide_model() -> tuple[Any, Any]:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     _, tokenizer = _pocket_model()
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=512,
-        intermediate_size=1376,
-        num_hidden_layers=12,
-        num_attention_heads=8,
-        max_position_embeddings=2048,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    return LlamaForCausalLM(config), tokenizer
+    shape = {"hidden_size": 512, "intermediate_size": 1376, "num_hidden_layers": 12, "num_attention_heads": 8}
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=2048, **shape, **ends)), tokenizer
 
 
-def _examples(count: int) -> list[Example]:
-    return list(load_corpus("english-reasoning", ["en"], source="pocket", data=None, rows=None, seed=0).examples[:count])
-
-
-def _gsm8k(count: int) -> list[Example]:
+def _examples(count: int, source: Source = "pocket") -> list[Example]:
     data = Path(os.environ["XREASON_DATA"]) if "XREASON_DATA" in os.environ else None
-    return list(load_corpus("english-reasoning", ["en"], source="papers", data=data, rows=None, seed=0).examples[:count])
+    return list(load_corpus("english-reasoning", ["en"], source=source, data=data, rows=None, seed=0).examples[:count])
 
 
 if __name__ == "__main__":

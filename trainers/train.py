@@ -65,24 +65,15 @@ def train(
     after an hour. Started by torchrun or accelerate in several processes, all of them call this with the same arguments: the model
     is sharded over them, a step's rows are shared among them, the first one writes, and all get the report.
 
-    Args:
-        method: see xreason.trainers.methods.load_method.
-        base: model folder or hub id.
-        directory: where the checkpoint goes; the caller sees to it that it appears whole.
-        languages: codes of the languages to teach.
-        source: "papers" or "pocket".
-        data: folder with local copies of the papers' sets.
-        seed: of rows drawn, their order, and dropout.
-        device: "cpu" or "cuda"; None takes a GPU where there is one.
-        progress: called with every report of the loss, on the first process.
-        work: folder for what an interrupted training needs to go on: its last step, and the stages that are done. What another
-            training left there is removed. The caller removes it when the checkpoint is where it belongs. None keeps nothing.
-        save_steps: optimizer steps between step checkpoints; None goes by the clock alone.
-        save_minutes: minutes between step checkpoints; None goes by steps alone.
-        report_to: Accelerate's trackers, such as "tensorboard", "wandb" or "trackio".
-        logs: folder for what these write to files, a folder in it for each stage; None keeps nothing.
-        recompute: gradient checkpointing; see xreason.trainers.loop.loop.run_stage.
-        mixed_precision: compute in bfloat16 over float32; None does so on GPUs that can.
+    `base` is a model folder or hub id; the checkpoint goes into `directory`, and the caller sees to it that it appears whole. What
+    is taught are the `languages`, by their codes; `source` is "papers" or "pocket", and `data` a folder with local copies of the
+    papers' sets. `seed` is of rows drawn, their order, and dropout. `device` is "cpu" or "cuda"; None takes a GPU where there is
+    one. With `mixed_precision` computation is in bfloat16 over float32; None does so on GPUs that can. `recompute`, `progress` and
+    `report_to`: see run_stage. `logs` is the folder for what trackers write, a folder in it for each stage.
+
+    `work` is a folder for what an interrupted training needs to go on: its last step, and the stages that are done. What another
+    training left there is removed; the caller removes it when the checkpoint is where it belongs; None keeps nothing. Step
+    checkpoints are written every `save_steps` optimizer steps and every `save_minutes` minutes; None leaves one of them out.
 
     Raises:
         UserError: model, data or settings do not do; the text says what to do about it.
@@ -91,7 +82,6 @@ def train(
     check_packages(method.stages, report_to)
     device, has_bfloat16, device_name = choose_device(device)
     precise = has_bfloat16 if mixed_precision is None else mixed_precision
-    # what comes now is what loads torch and Transformers
     from xreason.trainers.loop import resuming, sharding
     from xreason.trainers.loop.loop import run_stage
     from xreason.trainers.tuning.freezing import changed_weights

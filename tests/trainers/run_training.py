@@ -32,6 +32,7 @@ def main(told: dict[str, Any]) -> None:
         work=Path(told["work"]) if "work" in told else None,
         save_steps=told.get("save_steps", 2),
         save_minutes=None,
+        mixed_precision=told.get("mixed_precision"),
     )
     if int(os.environ.get("RANK", "0")) == 0:
         said = {"seen": seen, "losses": report.stages[-1].losses, "tokens": [stage.tokens for stage in report.stages]}

@@ -1,12 +1,12 @@
 """The one loop that runs a stage, whatever the method, in plain PyTorch; run_stage reads from the first row to the last report.
 
-One precision at every number of GPUs and in every stage. With `mixed_precision` all parameters that the model computes with are
-bfloat16, and what is tuned has float32 masters, which the optimizer steps: a single process holds them here, and of a model in
-shards FSDP2's own are float32, gathered in bfloat16. A stage leaves the masters in the model, so nothing is rounded between stages.
-Without it, all is float32.
+One precision at every number of GPUs and in every stage: with `mixed_precision` all parameters that the model computes with are
+bfloat16, and what is tuned has float32 masters, which the optimizer steps: held here by a single process; of a model in shards
+FSDP2's own are float32 and gathered in bfloat16. A stage leaves masters, so nothing is rounded between stages. Else all is float32.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -35,13 +35,10 @@ from xreason.trainers.tuning.freezing import float32_masters, freeze_all_but, th
 from xreason.trainers.tuning.memory import activations_fit, peak_memory
 
 # Tokens a forward pass where the stage does not say: a CPU gains nothing beyond, a GPU holds 8 sequences of 1024 of a 7B model.
-_MICRO_BATCH_TOKENS = {"cpu": 512, "cuda": 8192}
-# More reports than this make a long run no more readable.
-_REPORTS = 500
-# Tokens whose scores over the vocabulary are held in float32 at once.
-_SCORED_AT_ONCE = 1024
-# Takes part in a pass that has no rows left for this process: one token, and no label.
-_NO_ROW = Tokens((0,), 1)
+_AT_ONCE = {"cpu": 512, "cuda": 8192}
+_REPORTS = 500  # more make a long run no more readable
+_SCORED_AT_ONCE = 1024  # tokens whose scores over the vocabulary are held in float32
+_NO_ROW = Tokens((0,), 1)  # takes part in a pass that has no rows left for this process: one token, and no label
 
 
 def run_stage(
@@ -76,7 +73,8 @@ def run_stage(
     check_packages([stage], report_to)
     # which rows make up which step
     rows, left_out = tokenize(examples, tokenizer, stage.max_length)
-    order, total = step_order(stage, rows, seed, device), optimizer_steps(stage, len(rows))
+    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, seed, rows=stage.micro_batch_size, tokens=_AT_ONCE[device])
+    total = min(math.ceil(stage.epochs * order.steps_an_epoch), stage.max_steps or sys.maxsize)
     world, rank = sharding.world_size(), sharding.rank()
     peak_memory(device, anew=True)
     with ExitStack() as at_the_end:
@@ -111,9 +109,11 @@ def run_stage(
             {"params": [weight for name, weight in learning.items() if decays[name]], "weight_decay": stage.weight_decay},
             {"params": [weight for name, weight in learning.items() if not decays[name]], "weight_decay": 0.0},
         ]
-        adamw = partial(torch.optim.AdamW, fused=True)
-        if stage.optimizer == "adamw-8bit":
-            adamw = import_module("bitsandbytes.optim").AdamW8bit
+        if (in_8bit := stage.optimizer == "adamw-8bit") and world > 1:
+            raise UserError(
+                "adamw-8bit steps whole weights, and here they are in shards; set optimizer: adamw, or train on one GPU."
+            )
+        adamw = import_module("bitsandbytes.optim").AdamW8bit if in_8bit else partial(torch.optim.AdamW, fused=True)
         optimizer = adamw(groups, lr=stage.learning_rate, betas=stage.betas)
         schedule = get_scheduler(stage.schedule, optimizer, int(total * stage.warmup_ratio), total)
 
@@ -127,54 +127,49 @@ def run_stage(
         trackers = [start_tracker(name, directory or Path(mkdtemp()), vars(stage)) for name in report_to if rank == 0]
         for tracker in trackers:
             at_the_end.callback(tracker.finish)
-
         saved = time.perf_counter()
         began = saved - seconds
         unreported = torch.zeros((), device=device)
-        for step in range(done, total):
+        for step in range(done + 1, total + 1):
             for parameter, master in masters.items():
                 parameter.data.copy_(master)
-            of_step = [rows[row] for row in order.rows(step)]
+            of_step = [rows[row] for row in order.rows(step - 1)]
             responses = sum(len(row.ids) - row.start for row in of_step)
-            for micro_batch in order.micro_batches(step, world, rank):
+            for micro_batch in order.micro_batches(step - 1, world, rank):
                 batch = collate([rows[row] for row in micro_batch] or [_NO_ROW])
                 # gradients are averaged over processes, and this is a share of the sum
-                loss = _loss(trained, batch, device) / responses * world
+                loss = response_loss(trained, batch, device) / responses * world
                 loss.backward()  # type: ignore[no-untyped-call]
                 unreported += loss.detach()
             norm: Any = clip_grad_norm_(learning.values(), stage.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
-            learning_rate = schedule.get_last_lr()[0]
-            schedule.step()
             tokens += sum(len(row.ids) for row in of_step)
-
-            done = step + 1
-            due = saving is not None and done < total and saving.is_due(done, time.perf_counter() - saved)
-            if due or done in (1, total) or done % math.ceil(total / _REPORTS) == 0:
+            due = saving is not None and step < total and saving.is_due(step, time.perf_counter() - saved)
+            if due or step in (1, total) or step % math.ceil(total / _REPORTS) == 0:
                 report = StageProgress(
                     stage=stage.name,
-                    step=done,
+                    step=step,
                     total_steps=total,
-                    loss=sharding.mean(unreported) / (done - (log[-1].step if log else 0)),
+                    loss=sharding.mean(unreported) / (step - (log[-1].step if log else 0)),
                     tokens=tokens,
                     tokens_per_second=tokens / (time.perf_counter() - began),
-                    learning_rate=learning_rate,
+                    learning_rate=optimizer.param_groups[0]["lr"],
                     gradient_norm=float(norm.full_tensor() if world > 1 else norm),
                     memory_bytes=peak_memory(device),
                 )
                 if not math.isfinite(report.loss):
-                    raise UserError(f"The loss is {report.loss} at step {done}: training diverged; lower learning_rate.")
+                    raise UserError(f"The loss is {report.loss} at step {step}: training diverged; lower learning_rate.")
                 log.append(report)
                 unreported.zero_()
                 for tracker in trackers:
-                    numbers = report.model_dump(exclude={"stage", "step", "total_steps"})
-                    tracker.log({f"train/{name}": value for name, value in numbers.items()}, step=done)
+                    tracker.log({f"train/{name}": value for name, value in report if name != "stage"}, step=step)
                 if progress is not None:
                     progress(report)
             if saving and due:
                 resuming.save_step(saving.directory, learning, optimizer, log)
                 saved = time.perf_counter()
+            schedule.step()
         sharding.bring_back(trained, model)
     return StageReport(
         name=stage.name,
@@ -198,23 +193,8 @@ def run_stage(
     )
 
 
-def step_order(stage: Stage, rows: Sequence[Tokens], seed: int, device: str) -> StepOrder:
-    """Returns the optimizer steps of a stage, cut into what the stage says, else into what suits the device."""
-    lengths = [len(row.ids) for row in rows]
-    return StepOrder(lengths, stage.batch_size, seed, rows=stage.micro_batch_size, tokens=_MICRO_BATCH_TOKENS[device])
-
-
-def optimizer_steps(stage: Stage, rows: int) -> int:
-    """Returns the optimizer steps of a stage over so many rows; the last step of an epoch may be a smaller one."""
-    steps = math.ceil(stage.epochs * math.ceil(rows / stage.batch_size))
-    return steps if stage.max_steps is None else min(steps, stage.max_steps)
-
-
-def _loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> torch.Tensor:
-    """Returns the loss over the responses of a micro-batch, summed over tokens, in nats.
-
-    Only what foretells a response is projected onto the vocabulary, and of that only a part at a time is made float32.
-    """
+def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> torch.Tensor:
+    """Returns the loss over a micro-batch's responses, summed, in nats; only they are projected, and made float32 part by part."""
 
     def summed(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return cross_entropy(scores.float(), labels, ignore_index=IGNORED, reduction="sum")

@@ -10,7 +10,8 @@ A folder is written aside and renamed, so what has its name is whole. Frozen wei
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,7 @@ from transformers import PreTrainedModel
 from xreason.trainers.loop.reports import StageProgress, StageReport
 from xreason.trainers.loop.sharding import barrier, from_main, rank, world_size
 
-_ASIDE = ".partial"
-_WEIGHTS = "model.safetensors"
-_REPORT = "report.json"
+_FINISHED = "finished"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Saving:
 
 def last_step(directory: Path) -> Path | None:
     """Returns the folder of the last step checkpoint, or None where there is none."""
-    whole = [folder for folder in directory.glob("step-*") if not folder.name.endswith(_ASIDE)]
+    whole = [folder for folder in directory.glob("step-*") if not folder.name.endswith(".partial")]
     return max(whole, key=lambda folder: int(folder.name.removeprefix("step-")), default=None)
 
 
@@ -54,8 +53,7 @@ def save_step(
     directory: Path, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, log: Sequence[StageProgress]
 ) -> None:
     """Writes where a stage stands after the step of its last report, and removes the step checkpoints before it."""
-
-    def write(aside: Path) -> None:
+    with _appearing(directory / f"step-{log[-1].step}") as aside:
         save(_tensors(learning, optimizer), checkpoint_id=aside, no_dist=world_size() == 1)
         name, numbers, *rest = numpy.random.get_state()
         chance = [random.getstate(), (name, numpy.asarray(numbers).tolist(), *rest), torch.get_rng_state()]
@@ -63,17 +61,13 @@ def save_step(
         if rank() == 0:
             (aside / "log.jsonl").write_text("\n".join(row.model_dump_json() for row in log), encoding="utf-8")
 
-    _appear(directory / f"step-{log[-1].step}", write)
-
 
 def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> list[StageProgress]:
     """Puts weights, optimizer and random states back to where they stood, and returns the reports up to there.
 
-    The learning rate is left at 0, for the schedule to set. A process that wrote no random states keeps its own.
+    A process that wrote no random states keeps its own.
     """
-    # a step of no length makes the optimizer's state: what is loaded is loaded into something
-    for group in optimizer.param_groups:
-        group["lr"] = 0.0
+    # a step makes the optimizer's state: what is loaded is loaded into something
     for weight in learning.values():
         weight.grad = torch.zeros_like(weight)
     optimizer.step()
@@ -88,47 +82,49 @@ def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: tor
         torch.set_rng_state(of_torch)
         if of_cuda and torch.cuda.is_available():
             torch.cuda.set_rng_state(of_cuda[0])
-    return [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    log = [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    for state in optimizer.state.values():
+        # bitsandbytes counts steps in an int
+        state.update({kind: log[-1].step for kind, value in state.items() if isinstance(value, int)})
+    return log
 
 
 def _tensors(learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     """Returns what a step checkpoint holds, by name; to load into it is to set weights and optimizer."""
     state = {f"{name}.{kind}": value for name, weight in learning.items() for kind, value in optimizer.state[weight].items()}
-    return {**learning, **state}
+    return {**learning, **{name: value for name, value in state.items() if isinstance(value, torch.Tensor)}}
 
 
 def finish(model: PreTrainedModel, changed: Iterable[str], report: StageReport, directory: Path) -> None:
     """Keeps in `directory` the weights that a stage may have `changed`, by name, and its report; removes its step checkpoints."""
-
-    def write(aside: Path) -> None:
+    with _appearing(directory / _FINISHED) as aside:
         if rank() == 0:
-            save_file({name: model.get_parameter(name).detach().contiguous() for name in changed}, aside / _WEIGHTS)
-            (aside / _REPORT).write_text(report.model_dump_json(), encoding="utf-8")
-
-    _appear(directory / "finished", write)
+            save_file({name: model.get_parameter(name).detach().contiguous() for name in changed}, aside / "model.safetensors")
+            (aside / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
 
 
 def finished(directory: Path) -> StageReport | None:
     """Returns the report of a stage that was finished before, or None."""
-    path = directory / "finished" / _REPORT
+    path = directory / _FINISHED / "report.json"
     return StageReport.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def load_finished(model: PreTrainedModel, directory: Path) -> None:
     """Puts the weights that a finished stage ended in into `model` of the main process, in the precision of tuning."""
-    for name, tensor in load_file(directory / "finished" / _WEIGHTS).items() if rank() == 0 else ():
+    for name, tensor in load_file(directory / _FINISHED / "model.safetensors").items() if rank() == 0 else ():
         parameter = model.get_parameter(name)
         parameter.data = tensor.to(parameter.device)
 
 
-def _appear(folder: Path, write: Callable[[Path], None]) -> None:
-    """Makes `folder` appear whole or not at all, filled by `write` on every process, and removes the step checkpoints beside it."""
-    aside = folder.with_name(folder.name + _ASIDE)
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """Yields where to write what shall appear as `folder`, whole or not at all; removes the step checkpoints beside it then."""
+    aside = folder.with_name(folder.name + ".partial")
     if rank() == 0:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
     barrier()
-    write(aside)
+    yield aside
     barrier()
     if rank() == 0:
         _to_disk(*aside.rglob("*"), aside)

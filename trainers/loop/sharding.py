@@ -90,20 +90,18 @@ def shard(
     whole = model.state_dict() if rank() == 0 else {}
     set_model_state_dict(sharded, whole, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
     # some buffers, such as rotary frequencies, are in no state dict
-    buffers = dict(model.named_buffers())
     for name, buffer in sharded.named_buffers():
         if rank() == 0:
-            buffer.copy_(buffers[name])
+            buffer.copy_(model.get_buffer(name))
         dist.broadcast(buffer, src=0)
     return sharded
 
 
 def bring_back(sharded: PreTrainedModel, model: PreTrainedModel) -> None:
-    """Puts what was tuned in the shards into the whole `model` of the main process, frozen as it was."""
+    """Puts what was tuned in the shards, gathered by all processes, into the whole `model` of the main one, frozen as it was."""
     parameters: dict[str, Any] = {} if sharded is model else dict(sharded.named_parameters())
     for name, shards in parameters.items():
         if shards.requires_grad:
-            # all processes take part in gathering, one keeps what is gathered
             gathered = shards.full_tensor()
             if rank() == 0:
                 model.get_parameter(name).data.copy_(gathered)

@@ -24,15 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Counts:
-    """How much of a model a stage tunes.
+    """How much of a model a stage tunes."""
 
-    Attributes:
-        tuned: numbers that are trained.
-        total: parameters of the model, tied ones once.
-    """
-
-    tuned: int
-    total: int
+    tuned: int  #: numbers that are trained
+    total: int  #: parameters of the model, tied ones once
 
     @property
     def share(self) -> float:
@@ -61,11 +56,7 @@ class Memory:
 
 
 def count(model: str | Path, tune: Tune) -> Counts:
-    """Returns what `tune` trains of a model.
-
-    Args:
-        model: "pocket", a folder (config.json is enough), or a hub id.
-        tune: which parameters are trained.
+    """Returns what `tune` trains of "pocket", a folder (config.json is enough), or a hub id.
 
     Raises:
         UserError: there is no such model, or `tune` does not fit it.
@@ -79,17 +70,11 @@ def count_of(model: "PreTrainedModel", tune: Tune) -> Counts:
     Raises:
         UserError: `tune` does not fit the model.
     """
-    return Counts(
-        tuned=sum(tuned.count for tuned in choose(model, tune)),
-        total=sum(parameter.numel() for parameter in model.parameters()),
-    )
+    return Counts(sum(tuned.count for tuned in choose(model, tune)), sum(parameter.numel() for parameter in model.parameters()))
 
 
 def skeleton(model: str | Path) -> "PreTrainedModel":
-    """Returns a model without weights, on the meta device.
-
-    Args:
-        model: "pocket", a folder (config.json is enough), or a hub id (only its config is fetched).
+    """Returns "pocket", a folder's model, or a hub id's, of which only the config is read, without weights, on the meta device.
 
     Raises:
         UserError: there is no such model, or it is no decoder that Transformers knows.
@@ -128,13 +113,7 @@ def skeleton_of(config: "PreTrainedConfig") -> "PreTrainedModel":
 
 
 def estimate_memory(
-    model: "PreTrainedModel",
-    tune: Tune,
-    *,
-    sequences: int,
-    length: int,
-    checkpointing: bool = True,
-    mixed_precision: bool = True,
+    model: "PreTrainedModel", tune: Tune, *, sequences: int, length: int, checkpointing: bool = True, mixed_precision: bool = True
 ) -> Memory:
     """Estimates the memory of training on one device. No fragmentation in it.
 
@@ -143,26 +122,18 @@ def estimate_memory(
     - weights: 2 N + 4 T. All in bfloat16, and float32 masters of the tuned; 4 N where all is float32.
     - gradients: 4 T, optimizer: 8 T (AdamW's two moments). For T = N that is 18 N: "Model training anatomy" in the documentation of
       Transformers counts the same 6 + 4 + 8 bytes.
-    - activations, of b sequences of s tokens, width h, FFN width f, L layers, V words: a layer keeps 11 h + 4 f numbers a token for
-      the backward pass, as counted with saved_tensors_hooks in a Llama: 7 h at norms and projections and 4 h in attention (5 a s^2
-      b is not stored by a fused one), 4 f in the FFN (gate, its activation, up, their product). Korthikanti et al. 2022, arXiv
-      2205.05198, section 4, count 8 h + 4 f so; Transformers' norms compute in float32, which makes the difference. The logits, in
-      float32, are 4 s b V bytes, and their gradient is as much again. Layers beneath the lowest that is tuned keep nothing. Of
-      experts, those that a token takes count. Gradient checkpointing keeps each layer's input, h, and of one layer all.
-
-    Args:
-        model: with or without weights.
-        tune: which parameters are trained.
-        sequences: of a forward pass (b).
-        length: tokens of the longest sequence (s).
-        checkpointing: whether activations are recomputed.
-        mixed_precision: bfloat16 over float32; else all is float32.
+    - activations, of b `sequences` of at most s tokens (`length`), width h, FFN width f, L layers, V words: a layer keeps 11 h + 4
+      f numbers a token for the backward pass, as counted with saved_tensors_hooks in a Llama: 7 h at norms and projections and 4 h
+      in attention (5 a s^2 b is not stored by a fused one), 4 f in the FFN (gate, its activation, up, their product). Korthikanti
+      et al. 2022, arXiv 2205.05198, section 4, count 8 h + 4 f so; Transformers' norms compute in float32, which makes the
+      difference. The logits, in float32, are 4 s b V bytes, and their gradient is as much again. Layers beneath the lowest that is
+      tuned keep nothing. Of experts, those that a token takes count. Gradient checkpointing keeps each layer's input, h, and of one
+      layer all.
 
     Raises:
         UserError: `tune` does not fit the model.
     """
-    counts = count_of(model, tune)
-    config = model.config.get_text_config()
+    counts, config = count_of(model, tune), model.config.get_text_config()
     held = counts.total + (counts.tuned if isinstance(tune, LowRank) else 0)
     size = 2 if mixed_precision else 4
     layer = size * (11 * int(config.hidden_size) + 4 * _active_width(config))
@@ -188,11 +159,6 @@ def estimate_flops(model: "PreTrainedModel", tune: Tune, *, checkpointing: bool 
 
     Gradient checkpointing repeats the forward pass of the layers from the lowest tuned one on, 2 more for each of their parameters
     (6 A becomes 8 A, but for the projection onto the vocabulary).
-
-    Args:
-        model: with or without weights.
-        tune: which parameters are trained.
-        checkpointing: whether activations are recomputed.
 
     Raises:
         UserError: `tune` does not fit the model.
@@ -245,6 +211,5 @@ def _experts_taken(config: Any) -> int:
 
 def _active_width(config: Any) -> int:
     """Returns how many feed-forward neurons of a layer a token meets; four times the width where a config does not say."""
-    names = ("moe_intermediate_size", "intermediate_size")
-    said = [int(value) for name in names if (value := getattr(config, name, None))]
-    return (said[0] if said else 4 * int(config.hidden_size)) * _experts_taken(config)
+    said = getattr(config, "moe_intermediate_size", None) or getattr(config, "intermediate_size", None)
+    return int(said or 4 * config.hidden_size) * _experts_taken(config)

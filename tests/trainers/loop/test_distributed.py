@@ -72,6 +72,19 @@ def test_two_processes_end_in_the_checkpoint_of_one(
         assert [loss, norm] == pytest.approx(other[2:], rel=1e-4)
 
 
+@pytest.mark.parametrize("stored", ["bfloat16", "float32"])
+def test_two_processes_compute_in_bfloat16_over_float32_as_one_does(
+    stored: str, model_of: ModelOf, data: Path, tmp_path: Path
+) -> None:
+    settings = {**SETTINGS, "layers": [1], "learning_rate": 1e-2}
+    told = {"method": "slam", "settings": settings, "base": str(model_of("llama", dtype=stored)), "data": str(data)}
+    for name, processes in (("one", 1), ("two", 2)):
+        trained({**told, "mixed_precision": True, "out": str(tmp_path / name)}, processes)
+    one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
+    assert [loss for _, loss in one["losses"]] == pytest.approx([loss for _, loss in two["losses"]], rel=2e-3)
+    assert one["losses"][-1][1] < 0.9 * one["losses"][0][1]
+
+
 def test_two_processes_that_are_killed_go_on_and_end_in_the_same_weights(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
     told = {"method": "slam", "settings": {**SETTINGS, "layers": 2}, "base": str(model_of("llama")), "data": str(data)}
     whole = trained({**told, "out": str(tmp_path / "whole")}, 2)

@@ -12,7 +12,7 @@ from xreason.trainers.checkpoints.delta import Checkpoint, iterate_tensors, mate
 from xreason.trainers.corpora.examples import Example
 from xreason.trainers.corpora.tokens import IGNORED, tokenize
 from xreason.trainers.loop.batches import StepOrder, padded
-from xreason.trainers.loop.loop import optimizer_steps, run_stage
+from xreason.trainers.loop.loop import run_stage
 from xreason.trainers.loop.packing import packed, packed_attention
 from xreason.trainers.loop.reports import StageProgress, StageReport
 from xreason.trainers.methods import load_method
@@ -232,6 +232,106 @@ def test_integrations_that_are_not_there_are_refused(model_of: ModelOf, data: Pa
             )
 
 
+def test_trackers_are_told_the_settings_and_every_report(
+    model_of: ModelOf, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate import tracking
+
+    told: list[Any] = []
+
+    class Kept(tracking.GeneralTracker):  # type: ignore[misc]
+        name = "kept"
+        requires_logging_directory = True
+
+        def __init__(self, run_name: str, logging_dir: Path) -> None:
+            super().__init__()
+            told.append(logging_dir)
+
+        @property
+        def tracker(self) -> None:
+            return None
+
+        def store_init_configuration(self, values: dict[str, Any]) -> None:
+            told.append(values)
+
+        def log(self, values: dict[str, Any], step: int | None = None, **kwargs: Any) -> None:
+            told.append((step, values["train/loss"]))
+
+        def finish(self) -> None:
+            told.append("finished")
+
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "kept", Kept)
+    monkeypatch.setattr(tracking, "get_available_trackers", lambda: ["kept"])
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    stage = Stage("stage", ("x",), FeedForward(1), max_steps=2, batch_size=4, max_length=250)
+    report = run_stage(model, tokenizer, stage, examples, seed=0, report_to=["kept"], directory=tmp_path)
+    assert told[0] == tmp_path
+    assert (told[1]["name"], told[1]["batch_size"]) == ("stage", 4)
+    assert told[2:] == [*report.losses, "finished"]
+
+
+def test_matrices_decay_and_norms_do_not(model_of: ModelOf, examples: list[Example]) -> None:
+    ended = []
+    for decay in (0.0, 0.5):
+        model, tokenizer = load_base(model_of("qwen2"), device="cpu", mixed_precision=False)
+        stage = Stage(
+            "stage", ("x",), AllParameters(), max_steps=1, batch_size=4, weight_decay=decay, learning_rate=0.01, max_length=250
+        )
+        run_stage(model, tokenizer, stage, examples, seed=0)
+        ended.append(dict(model.named_parameters()))
+    same = {name for name, parameter in ended[0].items() if parameter.equal(ended[1][name])}
+    assert same == {name for name in ended[0] if "norm" in name or "bias" in name}
+
+
+def test_the_optimizer_has_the_stage_s_betas_and_gradients_are_clipped_to_its_norm(
+    model_of: ModelOf, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    made: list[dict[str, Any]] = []
+    plain, norms = torch.optim.AdamW, []
+
+    class Noted(plain):  # type: ignore[misc, valid-type]
+        def __init__(self, groups: Any, **settings: Any) -> None:
+            made.append(settings)
+            super().__init__(groups, **settings)
+
+        def step(self, closure: Any = None) -> Any:
+            gradients = [parameter.grad for group in self.param_groups for parameter in group["params"]]
+            norms.append(torch.nn.utils.get_total_norm(gradients).item())
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Noted)
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    stage = Stage("stage", ("x",), AllParameters(), max_steps=2, batch_size=4, betas=(0.8, 0.95), max_grad_norm=0.1, max_length=250)
+    report = run_stage(model, tokenizer, stage, examples, seed=0)
+    assert made == [{"lr": 2e-5, "betas": (0.8, 0.95), "fused": True}]
+    assert all(row.gradient_norm > 0.1 for row in report.log)
+    assert norms == pytest.approx([0.1, 0.1], rel=1e-3)
+
+
+def test_an_optimizer_whose_package_is_missing_is_refused_with_the_line_to_type(
+    model_of: ModelOf, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    monkeypatch.setattr("xreason.trainers.loop.reports.find_spec", lambda name: None)
+    stage = Stage("stage", ("x",), FeedForward(1), optimizer="adamw-8bit", max_length=250)
+    with pytest.raises(UserError, match="pip install bitsandbytes"):
+        run_stage(model, tokenizer, stage, examples, seed=0)
+
+
+@pytest.mark.parametrize(
+    "schedule", ["linear", "constant_with_warmup", "inverse_sqrt", "polynomial", "cosine_with_restarts", "constant"]
+)
+def test_every_schedule_runs_and_warm_up_begins_at_nothing(schedule: str, model_of: ModelOf, examples: list[Example]) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    settings: dict[str, Any] = {"schedule": schedule, "warmup_ratio": 0.5, "max_steps": 4, "batch_size": 2, "max_length": 250}
+    report = run_stage(model, tokenizer, Stage("stage", ("x",), FeedForward(1), **settings), examples, seed=0)
+    rates = [row.learning_rate for row in report.log]
+    assert max(rates) == pytest.approx(2e-5)
+    assert rates[:2] == ([2e-5, 2e-5] if schedule == "constant" else [0.0, 1e-5])
+
+
 def test_the_log_tells_learning_rate_gradient_norm_and_memory(model_of: ModelOf, examples: list[Example]) -> None:
     model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
     stage = Stage("stage", ("x",), FeedForward(1), max_steps=4, batch_size=8, learning_rate=0.01, max_length=250)
@@ -321,10 +421,12 @@ def test_a_step_smaller_than_the_processes_leaves_some_without_rows() -> None:
     assert [order.micro_batches(1, world=2, rank=rank) for rank in range(2)].count([[]]) == 1
 
 
-def test_steps_are_counted_as_run() -> None:
-    stage = Stage("stage", ("x",), AllParameters(), epochs=3, batch_size=128)
-    assert optimizer_steps(stage, 129) == 6
-    assert optimizer_steps(Stage("stage", ("x",), AllParameters(), batch_size=7, max_steps=2), 700) == 2
+def test_steps_are_counted_as_run(model_of: ModelOf, examples: list[Example]) -> None:
+    for settings, steps in (({"epochs": 3, "batch_size": 16}, 6), ({"batch_size": 7, "max_steps": 2}, 2)):
+        model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+        stage = Stage("stage", ("x",), FeedForward(1), max_length=250, **settings)  # type: ignore[arg-type]
+        report = run_stage(model, tokenizer, stage, examples[:17], seed=0)
+        assert (report.steps, report.losses[-1][0]) == (steps, steps)
 
 
 @pytest.fixture
