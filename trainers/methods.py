@@ -29,19 +29,12 @@ _OURS = "xreason"
 
 @dataclass(frozen=True)
 class ListedMethod:
-    """A method that can be named, or a registration that is broken.
+    """A method that can be named, or a registration that is broken."""
 
-    Attributes:
-        name: as it is typed.
-        package: the distribution that brings it, with its version where another than ours.
-        method: with its own settings; None where it is broken.
-        problem: what is wrong with it, in one sentence; empty where nothing is.
-    """
-
-    name: str
-    package: str
-    method: Method | None
-    problem: str
+    name: str  #: as it is typed
+    package: str  #: the distribution that brings it, with its version where another than ours
+    method: Method | None  #: with its own settings; None where it is broken
+    problem: str  #: what is wrong with it, in one sentence; empty where nothing is
 
 
 def method_names() -> tuple[str, ...]:
@@ -89,13 +82,7 @@ def wants_layers(method: Method) -> bool:
 
 
 def with_layers(method: Method, layers: Sequence[int], evidence: str) -> Method:
-    """Returns the method with `layers` where its stages say auto.
-
-    Args:
-        method: left as it is where no stage says auto.
-        layers: indices.
-        evidence: why these, in words; boards show it.
-    """
+    """Returns the method with `layers` (indices) where its stages say auto; `evidence` says why these, and boards show it."""
     found = FeedForward(tuple(layers), evidence)
     return replace(method, stages=tuple(replace(stage, tune=found) if _is_auto(stage.tune) else stage for stage in method.stages))
 

@@ -35,25 +35,15 @@ _WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".msgpack", ".h5"}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model on disk.
-
-    Attributes:
-        directory: the folder.
-        kind: "delta" or "full".
-        base: the base model's folder (absolute) or hub id.
-        base_hash: of the base at the time of training (see xreason.trainers.checkpoints.base.base_hash).
-        tensors: names of those that differ from the base, as its files name them.
-        method: the method's name.
-        seed: of the training.
-    """
+    """A trained model on disk."""
 
     directory: Path
     kind: Literal["delta", "full"]
-    base: str
-    base_hash: str
-    tensors: tuple[str, ...]
-    method: str
-    seed: int
+    base: str  #: the base model's folder (absolute) or hub id
+    base_hash: str  #: of the base at the time of training (see xreason.trainers.checkpoints.base.base_hash)
+    tensors: tuple[str, ...]  #: names of those that differ from the base, as its files name them
+    method: str  #: the method's name
+    seed: int  #: of the training
 
 
 def save_checkpoint(

@@ -68,7 +68,7 @@ def sources(seed: int) -> dict[str, Sequence[Example]]:
     facts = [f" {fact}." for fact in world.equations()]
     tables = ["".join(chance.choices(facts, k=12)) for _ in range(PROBLEMS // 4)]
     return {
-        "reasoning": [corpora.reasoning(problem, "en") for problem in problems],
+        "reasoning": [corpora.native_reasoning(problem, "en") for problem in problems],
         "text": texts,
         "equations": [Example("", table) for table in tables],
         "translation": translations,

@@ -29,15 +29,10 @@ _SMALL_WIDTH, _SMALL_HIDDEN = 6, 10
 
 @dataclass(frozen=True)
 class Part:
-    """One projection of a feed-forward sub-layer.
+    """One projection of a feed-forward sub-layer."""
 
-    Attributes:
-        parameter: name of the weight.
-        slices: which part of the weight it is, one slice an axis; None where it is all of it.
-    """
-
-    parameter: str
-    slices: Slices | None = None
+    parameter: str  #: name of the weight
+    slices: Slices | None = None  #: which part of the weight it is, one slice an axis; None where it is all of it
 
     def within(self, path: str) -> "Part":
         """Returns it by its full name, of a module at `path`."""
