@@ -52,11 +52,9 @@ def list_methods() -> tuple[ListedMethod, ...]:
 
 
 def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
-    """Returns the method called `name`, with `settings` applied.
+    """Returns the method called `name`, in which hyphens and underscores are the same and case does not matter.
 
-    Args:
-        name: hyphens and underscores are the same, case does not matter.
-        settings: those that the method's function takes (such as `layers` of slam) go to it, the rest to Method.with_settings.
+    Settings that the method's function takes (such as `layers` of slam) go to it, the rest to Method.with_settings.
 
     Raises:
         UserError: there is no such method or setting, two packages bring it, its package cannot be imported or its function fails,

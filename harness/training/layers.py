@@ -58,13 +58,12 @@ def suite_questions(suite: str, languages: Sequence[str] | None, count: int) -> 
     """
     chosen = suite_of(suite)
     codes = languages_of(chosen, None if languages is None else (ENGLISH, *languages))
-    rows = {code: [row["question"] for row in chosen.rows(code)] for code in codes}
+    rows = {code: chosen.rows(code) for code in codes}
     shared = min(map(len, rows.values()))
     # drawn, for a suite may stand in an order; the first ones of two languages are the same questions
     drawn = sorted(random.Random("language layers").sample(range(shared), min(count, shared)))
-    return ParallelQuestions(
-        {code: tuple(texts[index] for index in drawn) for code, texts in rows.items()}, f"{chosen.title}, test"
-    )
+    texts = {code: tuple(of_language[index]["question"] for index in drawn) for code, of_language in rows.items()}
+    return ParallelQuestions(texts, f"{chosen.title}, test")
 
 
 class FindLayers(Step):
@@ -120,12 +119,7 @@ def layers_found(folder: Path, base: str) -> tuple[tuple[int, ...], str]:
 
 
 def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> FoundLayers:
-    """Finds the language layers of a model, what of it is not done yet; a language counted once is not counted again.
-
-    Args:
-        model: a full model.
-        questions: what it is asked.
-        folder: results go to `folder/MODEL/found`.
+    """Finds the language layers of a full model into `folder/MODEL/found`; a language counted once is not counted again.
 
     Raises:
         UserError: the model cannot be loaded or watched, or there is nothing to compare.

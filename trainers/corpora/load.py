@@ -67,14 +67,9 @@ def load_corpus(
         return pocket.write_corpus(name, languages, rows=rows, seed=seed)
     shelf, codes = _Shelf(data), taught(name, languages)
     parts = [_sampled(_READERS[name](shelf, code), rows, f"{seed} {name} {code}") for code in codes]
-    return make_corpus(
-        name,
-        parts[0].words if parts else "",
-        codes,
-        ", ".join(dict.fromkeys(part.where for part in parts)),
-        [example for part in parts for example in part.examples],
-        sum(part.left_out for part in parts),
-    )
+    where = ", ".join(dict.fromkeys(part.where for part in parts))
+    examples = [example for part in parts for example in part.examples]
+    return make_corpus(name, parts[0].words if parts else "", codes, where, examples, sum(part.left_out for part in parts))
 
 
 def _sampled(part: _Part, rows: int | None, seed: str) -> _Part:
@@ -85,11 +80,11 @@ def _sampled(part: _Part, rows: int | None, seed: str) -> _Part:
     return replace(part, examples=[part.examples[index] for index in sorted(chosen)])
 
 
+@dataclass
 class _Shelf:
     """Where sets are: the local folder, else the hub. The one that several languages share is read once."""
 
-    def __init__(self, data: Path | None) -> None:
-        self.data = data
+    data: Path | None
 
     def path(self, *parts: str) -> Path:
         """Returns where a local form would be; without a data folder that is "data/...", for the text of errors."""

@@ -50,13 +50,9 @@ CORPORA: dict[str, tuple[str, Callable[[world.Problem, str], Example]]] = {
 
 
 def write_corpus(name: str, languages: Sequence[str], *, rows: int | None, seed: int) -> Corpus:
-    """Returns one corpus, all languages mixed.
+    """Returns one corpus of CORPORA with `rows` problems a language (None: `ROWS`), all languages mixed.
 
-    Args:
-        name: one of CORPORA.
-        languages: codes; see xreason.trainers.corpora.examples.taught.
-        rows: problems a language; None means `ROWS`.
-        seed: which problems, and their order. The same seed gives the same problems to every corpus.
+    The seed says which problems, and in which order; the same one gives the same problems to every corpus.
 
     Raises:
         UserError: the pocket world is not written in one of the languages, or there is nothing to write.

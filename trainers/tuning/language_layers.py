@@ -196,23 +196,18 @@ def _batches(
             yield batch
 
 
-def _padded(batch: Sequence[_Encoded]) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
+def _padded(batch: Sequence[_Encoded]) -> "tuple[torch.Tensor, ...]":
     """Returns (ids, attention mask) as [batch, length], padded on the right, and which tokens count, [batch x length]."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
-    rows = (([1] * len(ids), ids, counted) for ids, counted in batch)
-    attended, ids, counted = (
-        pad_sequence([torch.tensor(row) for row in part], batch_first=True) for part in zip(*rows, strict=True)
-    )
+    parts = zip(*((ids, [1] * len(ids), counted) for ids, counted in batch), strict=True)
+    ids, attended, counted = (pad_sequence([torch.tensor(row) for row in part], batch_first=True) for part in parts)
     return ids, attended, counted.reshape(-1)
 
 
 def analyse(activity: Mapping[str, Activity]) -> LanguageLayers:
-    """Returns what the activity in several languages says of each layer, and the language block.
-
-    Args:
-        activity: language code to its counts, all of one model.
+    """Returns what the activity in several languages (by their codes, all of one model) says of each layer, and the block.
 
     Raises:
         UserError: English is missing, or there is no other language.
@@ -259,9 +254,7 @@ def language_block(deviation: Sequence[float], chance: float) -> Block:
     So no share of the layers is assumed, and no size of deviations. Curves of the published outcome's form (high in the lowest 6
     layers of 32 or 40, falling, flat, rising at the end) give these 6.
 
-    Args:
-        deviation: [layers].
-        chance: the least deviation that means something; smaller ones count as this.
+    Deviations, [layers], that are smaller than `chance` mean nothing and count as this.
     """
     logs = np.log(np.maximum(deviation, chance))
     end = len(logs)
@@ -298,11 +291,7 @@ def training_questions(
     They are those that the corpus question-translation has in all the languages, and always the same ones: no seed of a training
     changes which layers are found.
 
-    Args:
-        languages: codes; English comes first whether named or not.
-        source: "papers" or "pocket".
-        data: folder with local copies of the papers' sets.
-        count: questions a language, or as many as there are.
+    English comes first whether named or not. Where there are fewer than `count` questions a language, all are returned.
 
     Raises:
         UserError: the corpus cannot be had in these languages, or they share no question.

@@ -89,9 +89,7 @@ def _widths(layer: "nn.Module") -> tuple[int, ...]:
 def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict[str, "nn.Module"]:
     """Returns the linear modules within the decoder's layers, by their full names.
 
-    Args:
-        model: a decoder, on any device.
-        targets: last parts of the names, such as "q_proj"; none means all.
+    Only those whose names end in one of `targets`, such as "q_proj"; all where none are named.
 
     Raises:
         UserError: there is no linear module of such a name.
@@ -102,7 +100,7 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
     path = layers_path(model)
     modules = ((name, module) for name, module in model.named_modules() if name.startswith(f"{path}."))
     linear = {name: module for name, module in modules if isinstance(module, nn.Linear | Conv1D)}
-    own_names = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+    own_names = dict.fromkeys(name.rpartition(".")[2] for name in linear)
     absent = [target for target in targets if target not in own_names]
     if absent or not linear:
         wanted, known = ", ".join(absent) or "anything", ", ".join(own_names) or "none"
@@ -121,11 +119,7 @@ def layers_path(model: "PreTrainedModel") -> str:
 
 
 def feed_forward_blocks(model: "PreTrainedModel", layers: set[int] | None = None) -> tuple[FeedForwardBlock, ...]:
-    """Returns the feed-forward sub-layers of a model, in order; several a layer where it keeps its experts apart.
-
-    Args:
-        model: a decoder, on any device.
-        layers: indices of the layers to look at; None means all.
+    """Returns the feed-forward sub-layers of some layers (None: of all), in order; several a layer where it keeps experts apart.
 
     Raises:
         UserError: one of these layers has no feed-forward sub-layer that can be made out.
