@@ -48,7 +48,14 @@ def method_names() -> tuple[str, ...]:
 
 def list_methods() -> tuple[ListedMethod, ...]:
     """Returns every method that is registered, in the order of method_names; what is broken is told, not raised."""
-    return tuple(_listed(name, entries) for name, entries in _registered().items())
+    found = []
+    for name, entries in _registered().items():
+        package = " and ".join(_package(entry) for entry in entries)
+        try:
+            found.append(ListedMethod(name, package, _made(entries[0], _function(entries), {}), ""))
+        except UserError as error:
+            found.append(ListedMethod(name, package, None, str(error)))
+    return tuple(found)
 
 
 def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
@@ -102,14 +109,6 @@ def _registered() -> dict[str, list[EntryPoint]]:
 def _place(entry: EntryPoint) -> tuple[int, str, bool, str]:
     name = canonical(entry.name)
     return (_FIRST.index(name) if name in _FIRST else len(_FIRST), name, _package(entry) != _OURS, entry.value)
-
-
-def _listed(name: str, entries: list[EntryPoint]) -> ListedMethod:
-    package = " and ".join(_package(entry) for entry in entries)
-    try:
-        return ListedMethod(name, package, _made(entries[0], _function(entries), {}), "")
-    except UserError as error:
-        return ListedMethod(name, package, None, str(error))
 
 
 def _package(entry: EntryPoint) -> str:

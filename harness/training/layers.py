@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +25,6 @@ from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.suites import languages_of, suite_of
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.tuning.language_layers import ENGLISH, QUESTIONS, Activity, analyse, count_active, training_questions
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 FOLDER = "layers"
 FOUND = "found"
@@ -124,13 +121,17 @@ def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> Found
     Raises:
         UserError: the model cannot be loaded or watched, or there is nothing to compare.
     """
+    from xreason.trainers.checkpoints.base import load_base
+    from xreason.trainers.train import choose_device
+
     place = folder / row_name(model.name)
     keys = {code: _key(model, texts) for code, texts in questions.texts.items()}
     folders = {code: place / "languages" / code for code in keys}
     missing = [code for code, key in keys.items() if not is_done(folders[code], key)]
     if missing:
         with progress.bar(f"language layers of {model.name}, questions") as report:
-            network, tokenizer = _loaded(model)
+            device, mixed_precision, _ = choose_device(None)
+            network, tokenizer = load_base(model.folder, device=device, mixed_precision=mixed_precision)
             for number, code in enumerate(missing):
 
                 def show(done: int, before: int = number * questions.count, words: str = LANGUAGES[code].english) -> None:
@@ -157,14 +158,6 @@ def _key_of_found(model: Model, questions: ParallelQuestions) -> str:
 def _key(model: Model, texts: Sequence[str]) -> str:
     asked = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
     return key_of({"step": "layers", "format": _VERSION, "model": model.hash, "questions": asked, "versions": training_versions()})
-
-
-def _loaded(model: Model) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    from xreason.trainers.checkpoints.base import load_base
-    from xreason.trainers.train import choose_device
-
-    device, mixed_precision, _ = choose_device(None)
-    return load_base(model.folder, device=device, mixed_precision=mixed_precision)
 
 
 def _read_counts(folder: Path) -> Activity:

@@ -13,7 +13,7 @@ of these are positive exactly where what goes in is.
 Frequency: the share of a language's tokens on which a neuron is active. Nothing is said of sets, for these would need a share from
 which a neuron belongs, another in ReLU models (a neuron in ten active) than in SiLU models (up to every other):
 
-    number     sum of the frequencies over neurons: how many are active on a token, on average
+    active     sum of the frequencies over neurons: how many are active on a token, on average
     overlap    with English, sum of the lesser frequency over sum of the greater one (of sets: intersection over union), 0..1
     deviation  squared difference of a frequency from its mean over languages, averaged over neurons and languages, 0..0.25
 
