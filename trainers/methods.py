@@ -29,19 +29,12 @@ _OURS = "xreason"
 
 @dataclass(frozen=True)
 class ListedMethod:
-    """A method that can be named, or a registration that is broken.
+    """A method that can be named, or a registration that is broken."""
 
-    Attributes:
-        name: as it is typed.
-        package: the distribution that brings it, with its version where another than ours.
-        method: with its own settings; None where it is broken.
-        problem: what is wrong with it, in one sentence; empty where nothing is.
-    """
-
-    name: str
-    package: str
-    method: Method | None
-    problem: str
+    name: str  #: as it is typed
+    package: str  #: the distribution that brings it, with its version where another than ours
+    method: Method | None  #: with its own settings; None where it is broken
+    problem: str  #: what is wrong with it, in one sentence; empty where nothing is
 
 
 def method_names() -> tuple[str, ...]:
@@ -55,15 +48,20 @@ def method_names() -> tuple[str, ...]:
 
 def list_methods() -> tuple[ListedMethod, ...]:
     """Returns every method that is registered, in the order of method_names; what is broken is told, not raised."""
-    return tuple(_listed(name, entries) for name, entries in _registered().items())
+    found = []
+    for name, entries in _registered().items():
+        package = " and ".join(_package(entry) for entry in entries)
+        try:
+            found.append(ListedMethod(name, package, _made(entries[0], _function(entries), {}), ""))
+        except UserError as error:
+            found.append(ListedMethod(name, package, None, str(error)))
+    return tuple(found)
 
 
 def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
-    """Returns the method called `name`, with `settings` applied.
+    """Returns the method called `name`, in which hyphens and underscores are the same and case does not matter.
 
-    Args:
-        name: hyphens and underscores are the same, case does not matter.
-        settings: those that the method's function takes (such as `layers` of slam) go to it, the rest to Method.with_settings.
+    Settings that the method's function takes (such as `layers` of slam) go to it, the rest to Method.with_settings.
 
     Raises:
         UserError: there is no such method or setting, two packages bring it, its package cannot be imported or its function fails,
@@ -89,13 +87,7 @@ def wants_layers(method: Method) -> bool:
 
 
 def with_layers(method: Method, layers: Sequence[int], evidence: str) -> Method:
-    """Returns the method with `layers` where its stages say auto.
-
-    Args:
-        method: left as it is where no stage says auto.
-        layers: indices.
-        evidence: why these, in words; boards show it.
-    """
+    """Returns the method with `layers` (indices) where its stages say auto; `evidence` says why these, and boards show it."""
     found = FeedForward(tuple(layers), evidence)
     return replace(method, stages=tuple(replace(stage, tune=found) if _is_auto(stage.tune) else stage for stage in method.stages))
 
@@ -117,14 +109,6 @@ def _registered() -> dict[str, list[EntryPoint]]:
 def _place(entry: EntryPoint) -> tuple[int, str, bool, str]:
     name = canonical(entry.name)
     return (_FIRST.index(name) if name in _FIRST else len(_FIRST), name, _package(entry) != _OURS, entry.value)
-
-
-def _listed(name: str, entries: list[EntryPoint]) -> ListedMethod:
-    package = " and ".join(_package(entry) for entry in entries)
-    try:
-        return ListedMethod(name, package, _made(entries[0], _function(entries), {}), "")
-    except UserError as error:
-        return ListedMethod(name, package, None, str(error))
 
 
 def _package(entry: EntryPoint) -> str:

@@ -263,9 +263,8 @@ class Method(_Checked):
     def with_settings(self, settings: Mapping[str, Any]) -> "Method":
         """Returns this method with some settings changed.
 
-        Args:
-            settings: fields of Stage (all but name and tune) for every stage; under "stages" a list with one mapping a stage,
-                which wins over the others; and "base".
+        They are fields of Stage (all but name and tune) for every stage; under "stages" a list with one mapping a stage, which
+        wins over the others; and "base".
 
         Raises:
             UserError: a key is not a setting, a value is not of its kind, or the list has not one mapping a stage.

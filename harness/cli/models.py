@@ -30,7 +30,7 @@ def layers(
     plan = plan_finding(model, out, suite=suite, languages=chosen, questions=questions, source=source, data=data)
     run(plan)
     found = find_layers(plan.layers[0])
-    options.show(as_json, found.as_dict(), layers_table(found))
+    options.show(as_json, found.model_dump(mode="json"), layers_table(found))
     options.say_where(plan.layers[0].folder)
 
 

@@ -10,7 +10,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from xreason.harness import progress
 from xreason.harness.serving.models import Model, row_name
@@ -22,17 +24,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.suites import languages_of, suite_of
 from xreason.trainers.corpora.examples import Source
-from xreason.trainers.tuning.language_layers import (
-    ENGLISH,
-    QUESTIONS,
-    Activity,
-    analyse,
-    count_active,
-    training_questions,
-)
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from xreason.trainers.tuning.language_layers import ENGLISH, QUESTIONS, Activity, analyse, count_active, training_questions
 
 FOLDER = "layers"
 FOUND = "found"
@@ -44,15 +36,10 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class ParallelQuestions:
-    """The same questions in several languages.
+    """The same questions in several languages."""
 
-    Attributes:
-        texts: language code to the questions, bare, in the same order in each.
-        where: what they are, in words.
-    """
-
-    texts: Mapping[str, tuple[str, ...]]
-    where: str
+    texts: Mapping[str, tuple[str, ...]]  #: language code to the questions, bare, in the same order in each
+    where: str  #: what they are, in words
 
     @property
     def count(self) -> int:
@@ -68,35 +55,26 @@ def suite_questions(suite: str, languages: Sequence[str] | None, count: int) -> 
     """
     chosen = suite_of(suite)
     codes = languages_of(chosen, None if languages is None else (ENGLISH, *languages))
-    rows = {code: [row["question"] for row in chosen.rows(code)] for code in codes}
+    rows = {code: chosen.rows(code) for code in codes}
     shared = min(map(len, rows.values()))
     # drawn, for a suite may stand in an order; the first ones of two languages are the same questions
     drawn = sorted(random.Random("language layers").sample(range(shared), min(count, shared)))
-    return ParallelQuestions(
-        {code: tuple(texts[index] for index in drawn) for code, texts in rows.items()}, f"{chosen.title}, test"
-    )
+    texts = {code: tuple(of_language[index]["question"] for index in drawn) for code, of_language in rows.items()}
+    return ParallelQuestions(texts, f"{chosen.title}, test")
 
 
 class FindLayers(Step):
     """To find the language layers of a model, by the same questions in several languages.
 
     Where a method's stage says `layers: auto` these are training questions: what is scored later has no say in what is tuned.
-
-    Attributes:
-        base: the model.
-        languages: codes that are compared; for None all of the suite.
-        source: of training questions.
-        data: folder with local copies of the sets, or None.
-        suite: whose test questions are asked instead; None for training questions.
-        count: questions a language, at most.
     """
 
-    base: Model
-    languages: tuple[str, ...] | None
-    source: Source
-    data: Path | None
-    suite: str | None = None
-    count: int = QUESTIONS
+    base: Model  #: the model
+    languages: tuple[str, ...] | None  #: codes that are compared; for None all of the suite
+    source: Source  #: of training questions
+    data: Path | None  #: folder with local copies of the sets
+    suite: str | None = None  #: whose test questions are asked instead of training questions
+    count: int = QUESTIONS  #: questions a language, at most
 
     def questions(self) -> ParallelQuestions:
         """Returns what the model is asked; reads them."""
@@ -128,39 +106,47 @@ def layers_found(folder: Path, base: str) -> tuple[tuple[int, ...], str]:
     Raises:
         UserError: there are none.
     """
-    said = json.loads((folder / JSON_FILE).read_text(encoding="utf-8"))
-    if not said["language_layers"]:
+    found = FoundLayers.model_validate_json((folder / JSON_FILE).read_bytes())
+    if not found.language_layers:
         raise UserError(
-            f"layers=auto finds none in {base}: {said['evidence']}; look at `xreason layers {base}`, and give `layers` as a "
+            f"layers=auto finds none in {base}: {found.evidence}; look at `xreason layers {base}`, and give `layers` as a "
             "count (6) or as indices ([0, 1, 2])."
         )
-    return tuple(said["language_layers"]), f"found: {said['evidence']}"
+    return found.language_layers, f"found: {found.evidence}"
 
 
 def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> FoundLayers:
-    """Finds the language layers of a model, what of it is not done yet; a language counted once is not counted again.
-
-    Args:
-        model: a full model.
-        questions: what it is asked.
-        folder: results go to `folder/MODEL/found`.
+    """Finds the language layers of a full model into `folder/MODEL/found`; a language counted once is not counted again.
 
     Raises:
         UserError: the model cannot be loaded or watched, or there is nothing to compare.
     """
+    from xreason.trainers.checkpoints.base import load_base
+    from xreason.trainers.train import choose_device
+
     place = folder / row_name(model.name)
     keys = {code: _key(model, texts) for code, texts in questions.texts.items()}
     folders = {code: place / "languages" / code for code in keys}
     missing = [code for code, key in keys.items() if not is_done(folders[code], key)]
     if missing:
         with progress.bar(f"language layers of {model.name}, questions") as report:
-            _count(model, questions, missing, keys, folders, report)
-    activity = {code: _read_counts(folders[code]) for code in keys}
-    found = FoundLayers(model.name, model.hash, questions.where, questions.count, analyse(activity))
+            device, mixed_precision, _ = choose_device(None)
+            network, tokenizer = load_base(model.folder, device=device, mixed_precision=mixed_precision)
+            for number, code in enumerate(missing):
+
+                def show(done: int, before: int = number * questions.count, words: str = LANGUAGES[code].english) -> None:
+                    report(before + done, questions.count * len(missing), words)
+
+                with step(folders[code], keys[code]) as directory:
+                    counted = count_active(network, tokenizer, questions.texts[code], progress=show)
+                    np.savez_compressed(directory / _COUNTS_FILE, np.array(counted.tokens), *counted.active)
+    seen = analyse({code: _read_counts(folders[code]) for code in keys})
+    asked = {"model": model.name, "model_hash": model.hash, "questions": questions.count, "questions_from": questions.where}
+    found = FoundLayers.model_validate({**asked, **dict(seen)})
     key = _key_of_found(model, questions)
     if not is_done(place / FOUND, key):
         with step(place / FOUND, key) as directory:
-            write_whole(directory / JSON_FILE, json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n")
+            write_whole(directory / JSON_FILE, found.model_dump_json(indent=1) + "\n")
             write_plot(found, directory)
     return found
 
@@ -174,42 +160,7 @@ def _key(model: Model, texts: Sequence[str]) -> str:
     return key_of({"step": "layers", "format": _VERSION, "model": model.hash, "questions": asked, "versions": training_versions()})
 
 
-def _count(
-    model: Model,
-    questions: ParallelQuestions,
-    codes: Sequence[str],
-    keys: Mapping[str, str],
-    folders: Mapping[str, Path],
-    report: progress.Report,
-) -> None:
-    network, tokenizer = _loaded(model)
-    total = questions.count * len(codes)
-    for place, code in enumerate(codes):
-
-        def show(done: int, before: int = place * questions.count, words: str = LANGUAGES[code].english) -> None:
-            report(before + done, total, words)
-
-        with step(folders[code], keys[code]) as directory:
-            _write_counts(count_active(network, tokenizer, questions.texts[code], progress=show), directory)
-
-
-def _loaded(model: Model) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    from xreason.trainers.checkpoints.base import load_base
-    from xreason.trainers.train import choose_device
-
-    device, mixed_precision, _ = choose_device(None)
-    return load_base(model.folder, device=device, mixed_precision=mixed_precision)
-
-
-def _write_counts(activity: Activity, folder: Path) -> None:
-    import numpy as np
-
-    np.savez_compressed(folder / _COUNTS_FILE, np.array(activity.tokens), *activity.active)
-
-
 def _read_counts(folder: Path) -> Activity:
-    import numpy as np
-
     with np.load(folder / _COUNTS_FILE) as stored:
         tokens, *active = (stored[name] for name in stored.files)
     return Activity(tuple(active), int(tokens))

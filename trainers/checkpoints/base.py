@@ -19,7 +19,6 @@ CHECKPOINT_FILE = "checkpoint.json"  #: Marks a folder as one of our checkpoints
 _INDEX = "model.safetensors.index.json"
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
-_BLOCK = 1 << 22  # bytes
 
 
 def resolve_model(model: str | Path) -> Path:
@@ -45,13 +44,15 @@ def _fetched(model: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    advice = f"give a model folder, or run `hf download {model}` on a machine with network"
     if model.startswith((".", "/", "~")) or model.count("/") > 1:
         raise UserError(f"There is no model folder {model}; check the path, or give a hub id such as meta-math/MetaMath-7B-V1.0.")
     try:
         return Path(snapshot_download(model, allow_patterns=_WANTED))
     except (OSError, HFValidationError, HfHubHTTPError) as error:
-        raise UserError(f"{model} is no folder here, nor to be had from the hub ({type(error).__name__}); {advice}.") from error
+        raise UserError(
+            f"{model} is no folder here, nor to be had from the hub ({type(error).__name__}); give a model folder, or run "
+            f"`hf download {model}` on a machine with network."
+        ) from error
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -60,12 +61,9 @@ def weight_files(folder: Path) -> list[Path]:
     Raises:
         UserError: there are none, or one that the index names is missing.
     """
-    index = folder / _INDEX
+    index, files = folder / _INDEX, sorted(folder.glob("*.safetensors"))
     if index.is_file():
-        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        files = [folder / name for name in sorted(set(named))]
-    else:
-        files = sorted(folder.glob("*.safetensors"))
+        files = [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
     if not files:
         pickled = " It has only .bin weights, which can run code when read." if list(folder.glob("*.bin")) else ""
         raise UserError(f"{folder} holds no safetensors weights.{pickled} Convert it with save_pretrained, which writes them.")
@@ -110,8 +108,7 @@ def base_hash(model: str | Path) -> str:
     for file in (folder / "config.json", *weight_files(folder)):
         digest.update(f"{file.name}\n{file.stat().st_size}\n".encode())
         with file.open("rb") as content:
-            while block := content.read(_BLOCK):
-                digest.update(block)
+            hashlib.file_digest(content, lambda: digest)
     return digest.hexdigest()
 
 
@@ -142,6 +139,7 @@ def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["Pre
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
@@ -149,30 +147,22 @@ def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["Pre
         reason = type(error).__name__
         raise UserError(f"{folder} holds no tokenizer that can be read ({reason}); put the model's own beside it.") from error
     dtype: Any = "auto" if mixed_precision else torch.float32
-    with _no_progress_bar():
+    # whoever calls draws a bar of its own
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
         model, loading = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     missing = sorted(loading["missing_keys"])
     if missing:
         raise UserError(f"{folder} lacks weights that its config asks for ({', '.join(missing[:5])}); fetch the model again.")
     if model.dtype == torch.float16:
         model = model.float()
     return model.to(device), tokenizer
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keeps Transformers from drawing a bar into whatever the caller draws."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _check_causal(folder: Path) -> None:

@@ -35,25 +35,15 @@ _WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".msgpack", ".h5"}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model on disk.
-
-    Attributes:
-        directory: the folder.
-        kind: "delta" or "full".
-        base: the base model's folder (absolute) or hub id.
-        base_hash: of the base at the time of training (see xreason.trainers.checkpoints.base.base_hash).
-        tensors: names of those that differ from the base, as its files name them.
-        method: the method's name.
-        seed: of the training.
-    """
+    """A trained model on disk."""
 
     directory: Path
     kind: Literal["delta", "full"]
-    base: str
-    base_hash: str
-    tensors: tuple[str, ...]
-    method: str
-    seed: int
+    base: str  #: the base model's folder (absolute) or hub id
+    base_hash: str  #: of the base at the time of training (see xreason.trainers.checkpoints.base.base_hash)
+    tensors: tuple[str, ...]  #: names of those that differ from the base, as its files name them
+    method: str  #: the method's name
+    seed: int  #: of the training
 
 
 def save_checkpoint(
@@ -77,6 +67,8 @@ def save_checkpoint(
     Raises:
         UserError: nothing changed, the base's folder is gone, or its files have no place for a weight of the model.
     """
+    from safetensors.torch import save_file
+
     folder = resolve_model(base)
     trained = _as_in_files(model, folder)
     same = {name: _same(_as_stored(trained[name], stored), stored) for name, stored in stored_tensors(folder) if name in trained}
@@ -96,8 +88,11 @@ def save_checkpoint(
     if checkpoint.kind == "full":
         _write_model(folder, directory, trained)
     else:
-        _write_delta(folder, directory, trained, set(changed))
-    _write_description(checkpoint)
+        tensors = {name: _as_stored(trained[name], stored) for name, stored in stored_tensors(folder) if not same.get(name, True)}
+        save_file(tensors, directory / _DELTA_FILE, metadata={"format": "pt"})
+    of_base = {"id": checkpoint.base, "hash": checkpoint.base_hash}
+    said = {"format": _FORMAT, "base": of_base, "kind": checkpoint.kind, "tensors": changed, "method": method, "seed": seed}
+    (directory / CHECKPOINT_FILE).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return checkpoint
 
 
@@ -130,13 +125,6 @@ def _same(one: "torch.Tensor", other: "torch.Tensor") -> bool:
     return one.shape == other.shape and torch.equal(one.reshape(-1).view(torch.uint8), other.reshape(-1).view(torch.uint8))
 
 
-def _write_delta(folder: Path, directory: Path, trained: dict[str, "torch.Tensor"], changed: set[str]) -> None:
-    from safetensors.torch import save_file
-
-    tensors = {name: _as_stored(trained[name], stored) for name, stored in stored_tensors(folder) if name in changed}
-    save_file(tensors, directory / _DELTA_FILE, metadata={"format": "pt"})
-
-
 def _write_model(folder: Path, directory: Path, replaced: dict[str, "torch.Tensor"]) -> None:
     """Writes a model folder like `folder`, file by file, with the tensors that `replaced` has in place of the stored ones."""
     from safetensors.torch import save_file
@@ -147,13 +135,6 @@ def _write_model(folder: Path, directory: Path, replaced: dict[str, "torch.Tenso
     for file in sorted(folder.iterdir()):
         if file.is_file() and file.suffix not in _WEIGHTS and file.name != CHECKPOINT_FILE and not file.name.startswith("."):
             shutil.copyfile(file, directory / file.name)
-
-
-def _write_description(checkpoint: Checkpoint) -> None:
-    fields = {key: getattr(checkpoint, key) for key in ("kind", "tensors", "method", "seed")}
-    base = {"id": checkpoint.base, "hash": checkpoint.base_hash}
-    text = json.dumps({"format": _FORMAT, "base": base, **fields}, indent=2, ensure_ascii=False)
-    (checkpoint.directory / CHECKPOINT_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def read_checkpoint(directory: str | Path) -> Checkpoint:
@@ -193,11 +174,7 @@ def verify_base(checkpoint: Checkpoint) -> None:
 
 
 def iterate_tensors(source: Checkpoint | str | Path) -> Iterator[tuple[str, "torch.Tensor"]]:
-    """Yields (name, tensor) for all that a checkpoint itself, or a model folder or hub id, stores; one in memory at a time.
-
-    Raises:
-        UserError: files are missing or damaged.
-    """
+    """Yields (name, tensor) for all that a checkpoint itself, or a model folder or hub id, stores; see stored_tensors."""
     return stored_tensors(source.directory if isinstance(source, Checkpoint) else resolve_model(source))
 
 

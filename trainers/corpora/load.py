@@ -16,14 +16,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import canonical, unknown
-from xreason.tasks.prompts import alpaca, translation_instruction
 from xreason.trainers.corpora import octopus, pocket
-from xreason.trainers.corpora.examples import Corpus, Example, Source, make_corpus, taught
+from xreason.trainers.corpora.examples import Corpus, Example, Source, make_corpus, reasoning, taught, translation
 from xreason.trainers.corpora.rows import find_json_file, load_hub_rows, read_json_rows, read_lines
 
 _METAMATH = "meta-math/MetaMathQA"
@@ -67,14 +67,9 @@ def load_corpus(
         return pocket.write_corpus(name, languages, rows=rows, seed=seed)
     shelf, codes = _Shelf(data), taught(name, languages)
     parts = [_sampled(_READERS[name](shelf, code), rows, f"{seed} {name} {code}") for code in codes]
-    return make_corpus(
-        name,
-        parts[0].words if parts else "",
-        codes,
-        ", ".join(dict.fromkeys(part.where for part in parts)),
-        [example for part in parts for example in part.examples],
-        sum(part.left_out for part in parts),
-    )
+    where = ", ".join(dict.fromkeys(part.where for part in parts))
+    examples = [example for part in parts for example in part.examples]
+    return make_corpus(name, parts[0].words if parts else "", codes, where, examples, sum(part.left_out for part in parts))
 
 
 def _sampled(part: _Part, rows: int | None, seed: str) -> _Part:
@@ -85,11 +80,11 @@ def _sampled(part: _Part, rows: int | None, seed: str) -> _Part:
     return replace(part, examples=[part.examples[index] for index in sorted(chosen)])
 
 
+@dataclass
 class _Shelf:
     """Where sets are: the local folder, else the hub. The one that several languages share is read once."""
 
-    def __init__(self, data: Path | None) -> None:
-        self.data = data
+    data: Path | None
 
     def path(self, *parts: str) -> Path:
         """Returns where a local form would be; without a data folder that is "data/...", for the text of errors."""
@@ -120,26 +115,22 @@ def _question_translation(shelf: _Shelf, language: str) -> _Part:
     folder = shelf.path("question_translation", f"{language}-en")
     words = "questions of GSM8K, translated into English"
     if shelf.data is None or not folder.is_dir():
-        return _aligned(shelf, language, words, lambda problem: problem.question)
+        return _aligned(shelf, language, words, attrgetter("question"))
     sources, targets = (read_lines(folder / f"train.{code}") for code in (language, "en"))
     if len(sources) != len(targets):
         counts = f"{folder}/train.{language} has {len(sources)} lines and train.en beside it {len(targets)}"
         raise UserError(f"{counts}; they must be parallel, so fetch both again.")
-    return _Part(words, [_translation(language, *pair) for pair in zip(sources, targets, strict=True)], str(folder.parent))
+    return _Part(words, [translation(language, *pair) for pair in zip(sources, targets, strict=True)], str(folder.parent))
 
 
 def _answer_translation(shelf: _Shelf, language: str) -> _Part:
-    return _aligned(shelf, language, "rationales of GSM8K, translated into English", lambda problem: problem.rationale)
+    return _aligned(shelf, language, "rationales of GSM8K, translated into English", attrgetter("rationale"))
 
 
 def _aligned(shelf: _Shelf, language: str, words: str, text: Callable[[octopus.Problem], str]) -> _Part:
     problems, where = shelf.problems(language)
     pairs, left_out = octopus.pair_with_english(problems, shelf.problems("en")[0])
-    return _Part(words, [_translation(language, text(own), text(english)) for own, english in pairs], where, left_out)
-
-
-def _translation(language: str, text: str, english: str) -> Example:
-    return Example(alpaca(translation_instruction(LANGUAGES[language].english, text)), english)
+    return _Part(words, [translation(language, text(own), text(english)) for own, english in pairs], where, left_out)
 
 
 def _english_reasoning(shelf: _Shelf, _: str) -> _Part:
@@ -148,15 +139,15 @@ def _english_reasoning(shelf: _Shelf, _: str) -> _Part:
         # as published, "#### 72" included (the last number is what is scored), but without the calculator's <<48/2=24>>,
         # which GSM8K wrote for a tool, not for a reader
         rows = read_json_rows(gsm8k, ("question", "answer"))
-        examples = [Example(alpaca(row["question"]), _CALCULATOR.sub("", row["answer"])) for row in rows]
+        examples = [reasoning(row["question"], _CALCULATOR.sub("", row["answer"])) for row in rows]
         return _Part("GSM8K in English with its rationales (no MetaMathQA in the data folder)", examples, str(gsm8k))
     rows, where = shelf.rows("metamath", _METAMATH, ("query", "response"))
-    return _Part("MetaMathQA in English", [Example(alpaca(row["query"]), row["response"]) for row in rows], where)
+    return _Part("MetaMathQA in English", [reasoning(row["query"], row["response"]) for row in rows], where)
 
 
 def _multilingual_reasoning(shelf: _Shelf, language: str) -> _Part:
     problems, where = shelf.problems(language)
-    examples = [Example(alpaca(problem.question), problem.rationale) for problem in problems]
+    examples = [reasoning(problem.question, problem.rationale) for problem in problems]
     return _Part("GSM8K with rationales, both in the language", examples, where)
 
 

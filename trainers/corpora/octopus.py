@@ -5,7 +5,7 @@ saa ...\n\n### Response:", "chosen": "..."}. No id ties it to its English origin
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xreason.tasks.errors import UserError
@@ -30,19 +30,14 @@ class Problem:
 
 
 def problems_by_language(rows: Iterable[Mapping[str, str]], where: str) -> dict[str, list[Problem]]:
-    """Returns the problems of each language (by its code), in the order of the file.
-
-    Args:
-        rows: with the columns prompt and chosen.
-        where: the file or hub id, for errors.
+    """Returns the problems of each language (by its code), in the order of the file, or hub id, that `where` names in errors.
 
     Raises:
         UserError: a row names no language, or has no instruction.
     """
     grouped: dict[str, list[Problem]] = {}
     for number, row in enumerate(rows, start=1):
-        frame, _, _ = row["prompt"].partition("Instruction:\n")
-        language = _IN_LANGUAGE.search(frame)
+        language = _IN_LANGUAGE.search(row["prompt"].partition("Instruction:\n")[0])
         question = _QUESTION.search(row["prompt"])
         if language is None or question is None:
             raise UserError(f"{where}, row {number} has no known language or no instruction in its prompt; is it {HUB_ID}?")
@@ -51,12 +46,8 @@ def problems_by_language(rows: Iterable[Mapping[str, str]], where: str) -> dict[
     return grouped
 
 
-def pair_with_english(problems: Iterable[Problem], english: Iterable[Problem]) -> tuple[list[tuple[Problem, Problem]], int]:
+def pair_with_english(problems: Sequence[Problem], english: Sequence[Problem]) -> tuple[list[tuple[Problem, Problem]], int]:
     """Returns the certain pairs (problem, its English original), and how many problems have none."""
-    left, right = list(problems), list(english)
-    pairs = align([_signature(problem) for problem in left], [_signature(problem) for problem in right])
-    return [(left[own], right[original]) for own, original in pairs], len(left) - len(pairs)
-
-
-def _signature(problem: Problem) -> tuple[int, ...]:
-    return number_signature(f"{problem.question}\n{problem.rationale}")
+    left, right = ([number_signature(f"{each.question}\n{each.rationale}") for each in side] for side in (problems, english))
+    pairs = align(left, right)
+    return [(problems[own], english[original]) for own, original in pairs], len(problems) - len(pairs)

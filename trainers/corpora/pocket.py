@@ -11,56 +11,48 @@ Rows are parallel: problem i is the same one in every language. None is a test p
 import random
 from collections.abc import Callable, Sequence
 
-from xreason.tasks import prompts
 from xreason.tasks.errors import UserError
-from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.pocket import world
-from xreason.trainers.corpora.examples import Corpus, Example, make_corpus, taught
+from xreason.trainers.corpora.examples import Corpus, Example, make_corpus, reasoning, taught, translation
 
 ROWS = 4000  #: Problems a language where the caller sets no number.
 
 
 def question_translation(problem: world.Problem, code: str) -> Example:
-    """Returns the pair that translates the question from `code` into English, with QAlign's instruction."""
-    instruction = prompts.translation_instruction(LANGUAGES[code].english, problem.question(code))
-    return Example(prompts.alpaca(instruction), problem.question("en"))
+    """Returns the pair that translates the question from `code` into English."""
+    return translation(code, problem.question(code), problem.question("en"))
 
 
 def answer_translation(problem: world.Problem, code: str) -> Example:
     """Returns the pair that translates the rationale from `code` into English."""
-    instruction = prompts.translation_instruction(LANGUAGES[code].english, problem.rationale(code))
-    return Example(prompts.alpaca(instruction), problem.rationale("en"))
+    return translation(code, problem.rationale(code), problem.rationale("en"))
 
 
-def reasoning(problem: world.Problem, code: str) -> Example:
+def native_reasoning(problem: world.Problem, code: str) -> Example:
     """Returns the question and its rationale, both in `code`."""
-    return Example(prompts.alpaca(problem.question(code)), problem.rationale(code))
+    return reasoning(problem.question(code), problem.rationale(code))
 
 
 def english_rationale(problem: world.Problem, code: str) -> Example:
     """Returns the question in `code` with its rationale in English."""
-    return Example(prompts.alpaca(problem.question(code)), problem.rationale("en"))
+    return reasoning(problem.question(code), problem.rationale("en"))
 
 
 #: What a corpus of each name holds, and how one row of it is written.
 CORPORA: dict[str, tuple[str, Callable[[world.Problem, str], Example]]] = {
     "question-translation": ("pocket questions, translated into English", question_translation),
     "answer-translation": ("pocket rationales, translated into English", answer_translation),
-    "english-reasoning": ("pocket problems in English with their rationales", reasoning),
-    "multilingual-reasoning": ("pocket problems, question and rationale in the language", reasoning),
+    "english-reasoning": ("pocket problems in English with their rationales", native_reasoning),
+    "multilingual-reasoning": ("pocket problems, question and rationale in the language", native_reasoning),
     # for the pocket model itself
     "english-rationales": ("pocket problems, the question in the language, the rationale in English", english_rationale),
 }
 
 
 def write_corpus(name: str, languages: Sequence[str], *, rows: int | None, seed: int) -> Corpus:
-    """Returns one corpus, all languages mixed.
+    """Returns one corpus of CORPORA with `rows` problems a language (None: `ROWS`), all languages mixed.
 
-    Args:
-        name: one of CORPORA.
-        languages: codes; see xreason.trainers.corpora.examples.taught.
-        rows: problems a language; None means `ROWS`.
-        seed: which problems, and their order. The same seed gives the same problems to every corpus.
+    The seed says which problems, and in which order; the same one gives the same problems to every corpus.
 
     Raises:
         UserError: the pocket world is not written in one of the languages, or there is nothing to write.

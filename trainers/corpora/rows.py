@@ -1,7 +1,7 @@
 """Rows of published sets, read from a local file or from the hub, with errors that say which file and line to look at."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,11 @@ def read_json_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         UserError: a row is not JSON, or lacks a column, or holds something else than text in it.
     """
     lines = read_lines(path)
-    found: Iterable[tuple[str, Any]]
     if lines and lines[0].lstrip().startswith("["):
-        found = ((f"{path}, row {number}", row) for number, row in enumerate(_parsed("\n".join(lines), f"{path}"), start=1))
-    else:
-        places = ((f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
-        found = ((where, _parsed(line, where)) for where, line in places)
-    return [_chosen(row, columns, where) for where, row in found]
+        rows = enumerate(_parsed("\n".join(lines), f"{path}"), start=1)
+        return [_chosen(row, columns, f"{path}, row {number}") for number, row in rows]
+    places = ((f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+    return [_chosen(_parsed(line, where), columns, where) for where, line in places]
 
 
 def _parsed(text: str, where: str) -> Any:
@@ -57,10 +55,7 @@ def _chosen(row: Any, columns: Sequence[str], where: str) -> dict[str, str]:
 def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list[dict[str, str]]:
     """Returns `columns` of the train split of a set on the Hugging Face hub (or in its cache).
 
-    Args:
-        hub_id: the set's id.
-        columns: those to keep.
-        looked_for: the local path that was not there, for the error.
+    Errors name `looked_for`, the local path that was not there.
 
     Raises:
         UserError: the hub cannot be reached or has no such set, or its columns differ.

@@ -28,6 +28,7 @@ from xreason.tasks import prompts
 from xreason.tasks.pocket import world
 from xreason.trainers.corpora import pocket as corpora
 from xreason.trainers.corpora.examples import Example
+from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +50,7 @@ TRANSFERRED: Mapping[str, int] = {"de": 5, "es": 4, "fr": 3, "zh": 4, "sw": 0}
 
 _SORTED_TOGETHER = 8  # batches whose sequences are sorted by length together, so that little is padded
 _PAD, _END = "<pad>", "<eos>"
-_IGNORED = -100
+_LONGEST = 4096  # tokens: real MGSM questions in Thai or Bengali take up to about 2,500 of these
 
 
 def sources(seed: int) -> dict[str, Sequence[Example]]:
@@ -68,7 +69,7 @@ def sources(seed: int) -> dict[str, Sequence[Example]]:
     facts = [f" {fact}." for fact in world.equations()]
     tables = ["".join(chance.choices(facts, k=12)) for _ in range(PROBLEMS // 4)]
     return {
-        "reasoning": [corpora.reasoning(problem, "en") for problem in problems],
+        "reasoning": [corpora.native_reasoning(problem, "en") for problem in problems],
         "text": texts,
         "equations": [Example("", table) for table in tables],
         "translation": translations,
@@ -102,7 +103,7 @@ def train_tokenizer() -> "PreTrainedTokenizerFast":
     tokenizer.train_from_iterator(texts, learner)
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in frame])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=_PAD, eos_token=_END, model_max_length=4096, clean_up_tokenization_spaces=False
+        tokenizer_object=tokenizer, pad_token=_PAD, eos_token=_END, model_max_length=_LONGEST, clean_up_tokenization_spaces=False
     )
 
 
@@ -120,8 +121,7 @@ def new_model(seed: int) -> "LlamaForCausalLM":
             num_hidden_layers=6,
             num_attention_heads=4,  # heads of 32: vLLM's CPU attention takes 32 or 64
             num_key_value_heads=4,
-            # real MGSM questions in Thai or Bengali take up to about 2,500 of these tokens
-            max_position_embeddings=4096,
+            max_position_embeddings=_LONGEST,
             initializer_range=0.04,
             tie_word_embeddings=True,
             pad_token_id=0,
@@ -131,45 +131,33 @@ def new_model(seed: int) -> "LlamaForCausalLM":
     )
 
 
-_Row = tuple[list[int], int]
-
-
-def _encode(examples: Sequence[Example], tokenizer: "PreTrainedTokenizerFast") -> list[_Row]:
-    """Returns per example its tokens, the end among them, and how many of them are the prompt's."""
-    asked = tokenizer([example.prompt for example in examples])["input_ids"]
-    answered = tokenizer([example.response for example in examples])["input_ids"]
-    return [(prompt + response + [tokenizer.eos_token_id], len(prompt)) for prompt, response in zip(asked, answered, strict=True)]
-
-
-def _batches(rows: Mapping[str, Sequence[_Row]], seed: int) -> Iterator[list[_Row]]:
+def _batches(rows: Mapping[str, Sequence[Tokens]], seed: int) -> Iterator[list[Tokens]]:
     """Yields batches without end; sequences of one batch are about equally long."""
     chance = random.Random(f"pocket batches {seed}")
     names = list(rows)
     while True:
         drawn = chance.choices(names, [MIXTURE[name] for name in names], k=BATCH_SIZE * _SORTED_TOGETHER)
-        pool = sorted((chance.choice(rows[name]) for name in drawn), key=lambda row: len(row[0]))
+        pool = sorted((chance.choice(rows[name]) for name in drawn), key=lambda row: len(row.ids))
         batches = [pool[start : start + BATCH_SIZE] for start in range(0, len(pool), BATCH_SIZE)]
         chance.shuffle(batches)
         yield from batches
 
 
-def _loss(model: "LlamaForCausalLM", batch: Sequence[_Row]) -> "torch.Tensor":
+def _loss(model: "LlamaForCausalLM", batch: Sequence[Tokens]) -> "torch.Tensor":
     """Returns the mean cross entropy over the responses, in nats a token."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
-    tokens = pad_sequence([torch.tensor(row) for row, _ in batch], batch_first=True)
-    mask = pad_sequence([torch.ones(len(row), dtype=torch.long) for row, _ in batch], batch_first=True)
-    labels = pad_sequence(
-        [torch.tensor([_IGNORED] * prompt + row[prompt:]) for row, prompt in batch], batch_first=True, padding_value=_IGNORED
-    )
-    hidden = model.model(input_ids=tokens, attention_mask=mask).last_hidden_state[:, :-1]
-    wanted = labels[:, 1:] != _IGNORED
+    ids = pad_sequence([torch.tensor(row.ids) for row in batch], batch_first=True)
+    mask = pad_sequence([torch.ones(len(row.ids), dtype=torch.long) for row in batch], batch_first=True)
+    labels = pad_sequence([torch.tensor(row.labels) for row in batch], batch_first=True, padding_value=IGNORED)[:, 1:]
+    hidden = model.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
+    wanted = labels != IGNORED
     # logits of the wanted places only: two thirds of a batch are prompt
-    return torch.nn.functional.cross_entropy(model.lm_head(hidden[wanted]), labels[:, 1:][wanted])
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[wanted]), labels[wanted])
 
 
-def _train(model: "LlamaForCausalLM", batches: Iterator[list[_Row]], progress: Callable[[int, int, float], None] | None) -> None:
+def _train(model: "LlamaForCausalLM", batches: Iterator[list[Tokens]], progress: Callable[[int, int, float], None] | None) -> None:
     """Trains `model` in place: AdamW, a cosine from `LEARNING_RATE` after 3% of warm-up."""
     import torch
 
@@ -217,13 +205,13 @@ def build(directory: Path, *, seed: int = 0, progress: Callable[[int, int, float
     Args:
         directory: is made if need be; files of the same names are replaced.
         seed: of the text, of its order and of the first weights.
-        progress: called after every step with the step, the number of steps and the loss in nats a token.
+        progress: called after every step with its number, how many there are and the loss in nats a token.
     """
     import torch
 
     torch.set_num_threads(2)  # the order in which floats are added depends on it
     tokenizer = train_tokenizer()
-    rows = {name: _encode(examples, tokenizer) for name, examples in sources(seed).items()}
+    rows = {name: tokenize(examples, tokenizer, _LONGEST)[0] for name, examples in sources(seed).items()}
     model = new_model(seed)
     _train(model, _batches(rows, seed), progress)
     directory.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ As SLAM finds them (Fan et al., COLING 2025, arXiv 2501.03681): parallel questio
 feed-forward neurons they activate. Where languages deviate most from each other, languages are handled.
 
     counts = {code: count_active(model, tokenizer, questions[code]) for code in questions}
-    analyse(counts).block.layers     # (0, 1, 2, 3, 4, 5)
+    analyse(counts).language_layers     # (0, 1, 2, 3, 4, 5)
 
 Active: a neuron is active on a token where its activation, after the non-linearity, is positive. In a gated sub-layer (SwiGLU,
 GeGLU) that is the activation of the gate, before up is multiplied in; in a plain one (ReLU, GELU) the neuron's own output. All
@@ -13,7 +13,7 @@ of these are positive exactly where what goes in is.
 Frequency: the share of a language's tokens on which a neuron is active. Nothing is said of sets, for these would need a share from
 which a neuron belongs, another in ReLU models (a neuron in ten active) than in SiLU models (up to every other):
 
-    number     sum of the frequencies over neurons: how many are active on a token, on average
+    active     sum of the frequencies over neurons: how many are active on a token, on average
     overlap    with English, sum of the lesser frequency over sum of the greater one (of sets: intersection over union), 0..1
     deviation  squared difference of a frequency from its mean over languages, averaged over neurons and languages, 0..0.25
 
@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, computed_field
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
@@ -60,65 +61,50 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Activity:
-    """How often the neurons of a model are active in one language.
+    """How often the neurons of a model are active in one language."""
 
-    Attributes:
-        active: a layer's array of [neurons]: tokens on which each is active.
-        tokens: how many tokens there were.
-    """
-
-    active: tuple[Counts, ...]
-    tokens: int
+    active: tuple[Counts, ...]  #: a layer's array of [neurons]: tokens on which each is active
+    tokens: int  #: how many tokens there were
 
 
-@dataclass(frozen=True)
-class Block:
-    """The layers that stand out.
+class Block(BaseModel, frozen=True):
+    """The layers that stand out."""
 
-    Attributes:
-        layers: their indices, from the lowest, without a gap; empty where none stands out.
-        baseline: deviation of the layers that do not stand out, as their geometric mean.
-        threshold: the deviation above which a layer stands out; None where none does.
-    """
-
-    layers: tuple[int, ...]
-    baseline: float
-    threshold: float | None
+    language_layers: tuple[int, ...]  #: their indices, from the lowest, without a gap; empty where none stands out
+    baseline: float  #: deviation of the layers that do not stand out, as their geometric mean
+    threshold: float | None  #: the deviation above which a layer stands out; None where none does
 
 
-@dataclass(frozen=True)
-class LanguageLayers:
-    """What was seen of languages in each layer.
+class Layer(BaseModel, frozen=True):
+    """What was seen of languages, which go by their codes, in one layer."""
 
-    Attributes:
-        languages: codes, English among them.
-        tokens: [languages], counted in each.
-        neurons: [layers], of each feed-forward sub-layer.
-        number: [layers, languages], neurons active on a token, on average.
-        overlap: [layers, languages], with English, 0..1.
-        deviation_of: [layers, languages], of each language from the mean of all.
-        deviation: [layers], the mean of these over languages.
-        block: the language block.
-    """
+    layer: int  #: its index
+    neurons: int  #: of its feed-forward sub-layer
+    deviation: float  #: the mean of `deviation_of`
+    deviation_of: dict[str, float]  #: of each language from the mean of all
+    active: dict[str, float]  #: neurons active on a token, on average
+    overlap_with_english: dict[str, float]  #: 0..1
 
-    languages: tuple[str, ...]
-    tokens: Counts
-    neurons: Counts
-    number: Numbers
-    overlap: Numbers
-    deviation_of: Numbers
-    deviation: Numbers
-    block: Block
 
+class LanguageLayers(Block, frozen=True):
+    """The language block, and what was seen in each layer."""
+
+    languages: tuple[str, ...]  #: codes, English among them
+    tokens: tuple[int, ...]  #: counted in each of the languages
+    layers: tuple[Layer, ...]
+
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic says to
+    @property
     def evidence(self) -> str:
-        """Returns in words how much the block stands out, and how much the layer above it does not."""
-        relative = self.deviation / self.block.baseline
-        layers = self.block.layers
-        if not layers:
-            return f"no layers stand out: languages deviate most in layer {relative.argmax()}, {relative.max():.1f} times the mean"
+        """How much the block stands out, in words, and how much the layer above it does not."""
+        relative = [layer.deviation / self.baseline for layer in self.layers]
+        if not self.language_layers:
+            most = max(relative)
+            return f"no layers stand out: languages deviate most in layer {relative.index(most)}, {most:.1f} times the mean"
+        above = self.language_layers[-1] + 1
         return (
-            f"languages deviate at least {relative[list(layers)].min():,.1f} times as much as in layers that do not stand out, "
-            f"and {relative[layers[-1] + 1]:,.1f} times in layer {layers[-1] + 1}"
+            f"languages deviate at least {min(relative[layer] for layer in self.language_layers):,.1f} times as much as in layers "
+            f"that do not stand out, and {relative[above]:,.1f} times in layer {above}"
         )
 
 
@@ -134,7 +120,7 @@ def count_active(
 
     Args:
         model: a decoder with one feed-forward sub-layer a layer, on the device that it shall run on.
-        tokenizer: its own.
+        tokenizer: the model's.
         questions: bare texts of one language; read once and as it goes, so memory does not depend on how many there are.
         batch_tokens: of a forward pass, padding included; a longer question goes alone.
         progress: called after each forward pass with the questions done.
@@ -210,23 +196,18 @@ def _batches(
             yield batch
 
 
-def _padded(batch: Sequence[_Encoded]) -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
+def _padded(batch: Sequence[_Encoded]) -> "tuple[torch.Tensor, ...]":
     """Returns (ids, attention mask) as [batch, length], padded on the right, and which tokens count, [batch x length]."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
-    rows = (([1] * len(ids), ids, counted) for ids, counted in batch)
-    attended, ids, counted = (
-        pad_sequence([torch.tensor(row) for row in part], batch_first=True) for part in zip(*rows, strict=True)
-    )
+    parts = zip(*((ids, [1] * len(ids), counted) for ids, counted in batch), strict=True)
+    ids, attended, counted = (pad_sequence([torch.tensor(row) for row in part], batch_first=True) for part in parts)
     return ids, attended, counted.reshape(-1)
 
 
 def analyse(activity: Mapping[str, Activity]) -> LanguageLayers:
-    """Returns what the activity in several languages says of each layer, and the language block.
-
-    Args:
-        activity: language code to its counts, all of one model.
+    """Returns what the activity in several languages (by their codes, all of one model) says of each layer, and the block.
 
     Raises:
         UserError: English is missing, or there is no other language.
@@ -236,29 +217,32 @@ def analyse(activity: Mapping[str, Activity]) -> LanguageLayers:
         raise UserError("Language layers are found by comparing English with other languages; name at least one beside en.")
     tokens = np.array([each.tokens for each in activity.values()], dtype=np.int64)
     english = languages.index(ENGLISH)
-    number, overlap, deviation_of = [], [], []
-    for layer in zip(*(each.active for each in activity.values()), strict=True):
-        frequency = np.stack(layer) / tokens[:, None]  # [languages, neurons]
-        number.append(frequency.sum(1))
-        lesser, greater = np.minimum(frequency, frequency[english]).sum(1), np.maximum(frequency, frequency[english]).sum(1)
-        # two languages that activate nothing agree in that
-        overlap.append(np.divide(lesser, greater, out=np.ones_like(lesser), where=greater > 0))
-        deviation_of.append(((frequency - frequency.mean(0)) ** 2).mean(1))
-    deviation = np.stack(deviation_of).mean(1)
-    return LanguageLayers(
-        languages=languages,
-        tokens=tokens,
-        neurons=np.array([counts.size for counts in activity[ENGLISH].active], dtype=np.int64),
-        number=np.stack(number),
-        overlap=np.stack(overlap),
-        deviation_of=np.stack(deviation_of),
-        deviation=deviation,
-        # languages that are alike still deviate by chance: a frequency on T independent tokens has a variance of 1 / (4 T) at most
-        block=language_block(deviation, chance=1 / (4 * int(tokens.min()))),
-    )
+
+    def by_language(values: Numbers) -> dict[str, float]:
+        return dict(zip(languages, values.tolist(), strict=True))
+
+    layers: list[Layer] = []
+    for counts in zip(*(each.active for each in activity.values()), strict=True):
+        frequency = np.stack(counts) / tokens[:, None]  # [languages, neurons]
+        lesser, greater = (choose(frequency, frequency[english]).sum(1) for choose in (np.minimum, np.maximum))
+        deviation_of = ((frequency - frequency.mean(0)) ** 2).mean(1)
+        layers.append(
+            Layer(
+                layer=len(layers),
+                neurons=frequency.shape[1],
+                deviation=deviation_of.mean(),
+                deviation_of=by_language(deviation_of),
+                active=by_language(frequency.sum(1)),
+                # two languages that activate nothing agree in that
+                overlap_with_english=by_language(np.divide(lesser, greater, out=np.ones_like(lesser), where=greater > 0)),
+            )
+        )
+    # languages that are alike still deviate by chance: a frequency on T independent tokens has a variance of 1 / (4 T) at most
+    block = language_block([layer.deviation for layer in layers], chance=1 / (4 * int(tokens.min())))
+    return LanguageLayers(**vars(block), languages=languages, tokens=tuple(tokens.tolist()), layers=tuple(layers))
 
 
-def language_block(deviation: Sequence[float] | Numbers, chance: float) -> Block:
+def language_block(deviation: Sequence[float], chance: float) -> Block:
     """Returns the language block of a model: the lowest unbroken run of layers whose deviation stands out.
 
     The layers are split into two classes, high and low, where that leaves the least squared error of the logarithms around the
@@ -270,9 +254,7 @@ def language_block(deviation: Sequence[float] | Numbers, chance: float) -> Block
     So no share of the layers is assumed, and no size of deviations. Curves of the published outcome's form (high in the lowest 6
     layers of 32 or 40, falling, flat, rising at the end) give these 6.
 
-    Args:
-        deviation: [layers].
-        chance: the least deviation that means something; smaller ones count as this.
+    Deviations, [layers], that are smaller than `chance` mean nothing and count as this.
     """
     logs = np.log(np.maximum(deviation, chance))
     end = len(logs)
@@ -284,9 +266,9 @@ def language_block(deviation: Sequence[float] | Numbers, chance: float) -> Block
         first = int(high.argmax())
         after = first + int((~high[first:]).argmax()) if not high[first:].all() else end
         if after < end:
-            return Block(tuple(range(first, after)), float(np.exp(low)), float(np.exp(limit)))
+            return Block(language_layers=tuple(range(first, after)), baseline=np.exp(low), threshold=np.exp(limit))
         end = first
-    return Block((), float(np.exp(logs.mean())), None)
+    return Block(language_layers=(), baseline=np.exp(logs.mean()), threshold=None)
 
 
 def _natural_break(values: Numbers) -> float | None:
@@ -309,11 +291,7 @@ def training_questions(
     They are those that the corpus question-translation has in all the languages, and always the same ones: no seed of a training
     changes which layers are found.
 
-    Args:
-        languages: codes; English comes first whether named or not.
-        source: "papers" or "pocket".
-        data: folder with local copies of the papers' sets.
-        count: questions a language, or as many as there are.
+    English comes first whether named or not. Where there are fewer than `count` questions a language, all are returned.
 
     Raises:
         UserError: the corpus cannot be had in these languages, or they share no question.

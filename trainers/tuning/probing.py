@@ -29,15 +29,10 @@ _SMALL_WIDTH, _SMALL_HIDDEN = 6, 10
 
 @dataclass(frozen=True)
 class Part:
-    """One projection of a feed-forward sub-layer.
+    """One projection of a feed-forward sub-layer."""
 
-    Attributes:
-        parameter: name of the weight.
-        slices: which part of the weight it is, one slice an axis; None where it is all of it.
-    """
-
-    parameter: str
-    slices: Slices | None = None
+    parameter: str  #: name of the weight
+    slices: Slices | None = None  #: which part of the weight it is, one slice an axis; None where it is all of it
 
     def within(self, path: str) -> "Part":
         """Returns it by its full name, of a module at `path`."""
@@ -63,20 +58,18 @@ def matrices_of(module: "nn.Module", width: int) -> list[Matrix]:
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    shapes: list[tuple[str, tuple[int, ...], bool | None]] = [
-        (name, tuple(parameter.shape), None) for name, parameter in module.named_parameters(recurse=False)
-    ]
+    weights: list[tuple[str, torch.Tensor, bool | None]] = [(*named, None) for named in module.named_parameters(recurse=False)]
     for name, child in module.named_children():
         if isinstance(child, nn.Linear | Conv1D):
-            shapes.append((f"{name}.weight", tuple(child.weight.shape), isinstance(child, Conv1D)))
+            weights.append((f"{name}.weight", child.weight, isinstance(child, Conv1D)))
     # beside tensors of all experts, what has two axes is the experts' biases
-    axes = max((len(shape) for _, shape, _ in shapes), default=0)
+    axes = max((weight.ndim for _, weight, _ in weights), default=0)
     matrices = []
-    for name, shape, transposed in shapes:
-        if len(shape) == axes and axes in (2, 3) and width in shape[-2:]:
-            other = shape[-1] if shape[-2] == width else shape[-2]
+    for name, weight, transposed in weights:
+        if weight.ndim == axes and axes in (2, 3) and width in weight.shape[-2:]:
+            other = weight.shape[-1] if weight.shape[-2] == width else weight.shape[-2]
             if other > 1:
-                matrices.append(Matrix(name, shape, other, transposed))
+                matrices.append(Matrix(name, tuple(weight.shape), other, transposed))
     return matrices
 
 
@@ -184,20 +177,14 @@ class _Probe:
         kept = weight.detach().clone()
         with torch.no_grad():
             weight[slices or ...] *= factor
-            output = self._run()
+            if not self._experts:
+                output = self._module(self._states)
+            else:
+                # beneath the wrapper that picks a faster kernel for the device; the router is left out: all goes to expert 0
+                forward = inspect.unwrap(type(self._module).forward)
+                chosen = torch.zeros(len(self._states), 1, dtype=torch.long)
+                output = forward(self._module, self._states, chosen, torch.ones(len(self._states), 1, dtype=torch.float64))
             weight.copy_(kept)
-        return output
-
-    def _run(self) -> "torch.Tensor":
-        import torch
-
-        if not self._experts:
-            output = self._module(self._states)
-        else:
-            # beneath the wrapper that picks a faster kernel for the device; the router is left out: all goes to expert 0
-            forward = inspect.unwrap(type(self._module).forward)
-            chosen = torch.zeros(len(self._states), 1, dtype=torch.long)
-            output = forward(self._module, self._states, chosen, torch.ones(len(self._states), 1, dtype=torch.float64))
         if not isinstance(output, torch.Tensor):
             raise TypeError(f"{type(self._module).__name__} returns no tensor")
         return output

@@ -28,38 +28,23 @@ _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class FeedForwardBlock:
-    """One feed-forward sub-layer, or all experts of one in one tensor.
+    """One feed-forward sub-layer, or all experts of one in one tensor."""
 
-    Attributes:
-        layer: index of the decoder layer, from 0.
-        path: full name of the module that holds the projections.
-        up: the projection that neurons read the model with.
-        down: the projection that they write with.
-        gate: the projection whose activation is multiplied with up's output; None where up's goes through the activation itself.
-        activation: full name of the activation's module; None where the activation is no module of its own.
-    """
-
-    layer: int
-    path: str
-    up: Part
-    down: Part
-    gate: Part | None
-    activation: str | None
+    layer: int  #: index of the decoder layer, from 0
+    path: str  #: full name of the module that holds the projections
+    up: Part  #: the projection that neurons read the model with
+    down: Part  #: the projection that they write with
+    gate: Part | None  #: its activation is multiplied with up's output; None where up's goes through the activation itself
+    activation: str | None  #: full name of the activation's module; None where the activation is no module of its own
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A parameter, or a part of one, that a stage trains.
+    """A parameter, or a part of one, that a stage trains."""
 
-    Attributes:
-        name: full name of the parameter.
-        slices: which part of it is trained, one slice an axis; None where it is all of it.
-        count: numbers that are trained.
-    """
-
-    name: str
-    slices: Slices | None
-    count: int
+    name: str  #: full name of the parameter
+    slices: Slices | None  #: which part of it is trained, one slice an axis; None where it is all of it
+    count: int  #: numbers that are trained
 
 
 def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
@@ -73,7 +58,12 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
         UserError: the model's feed-forward sub-layers cannot be made out, or it has none of the layers or names that are chosen.
     """
     if isinstance(tune, LowRank):
-        return [adapter for name, layer in linear_layers(model, tune.targets).items() for adapter in _adapters(name, layer, tune)]
+        linear = linear_layers(model, tune.targets).items()
+        return [
+            Tuned(f"{name}.lora_{matrix}.{ADAPTER}.weight", None, tune.rank * width)
+            for name, layer in linear
+            for matrix, width in zip("AB", _widths(layer), strict=True)
+        ]
     parameters = dict(model.named_parameters())
     if isinstance(tune, AllParameters):
         parts = [Part(name) for name in parameters]
@@ -88,21 +78,18 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
     return [Tuned(part.parameter, part.slices, parameters[part.parameter][part.slices or ...].numel()) for part in parts]
 
 
-def _adapters(name: str, layer: "nn.Module", tune: LowRank) -> Iterator[Tuned]:
+def _widths(layer: "nn.Module") -> tuple[int, ...]:
+    """Returns how wide a linear module's inputs and its outputs are."""
     from transformers.pytorch_utils import Conv1D
 
     shape = layer.get_parameter("weight").shape
-    inputs, outputs = shape if isinstance(layer, Conv1D) else reversed(shape)
-    yield Tuned(f"{name}.lora_A.{ADAPTER}.weight", None, tune.rank * inputs)
-    yield Tuned(f"{name}.lora_B.{ADAPTER}.weight", None, tune.rank * outputs)
+    return tuple(shape if isinstance(layer, Conv1D) else reversed(shape))
 
 
 def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict[str, "nn.Module"]:
     """Returns the linear modules within the decoder's layers, by their full names.
 
-    Args:
-        model: a decoder, on any device.
-        targets: last parts of the names, such as "q_proj"; none means all.
+    Only those whose names end in one of `targets`, such as "q_proj"; all where none are named.
 
     Raises:
         UserError: there is no linear module of such a name.
@@ -113,7 +100,7 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
     path = layers_path(model)
     modules = ((name, module) for name, module in model.named_modules() if name.startswith(f"{path}."))
     linear = {name: module for name, module in modules if isinstance(module, nn.Linear | Conv1D)}
-    own_names = list(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+    own_names = dict.fromkeys(name.rpartition(".")[2] for name in linear)
     absent = [target for target in targets if target not in own_names]
     if absent or not linear:
         wanted, known = ", ".join(absent) or "anything", ", ".join(own_names) or "none"
@@ -132,11 +119,7 @@ def layers_path(model: "PreTrainedModel") -> str:
 
 
 def feed_forward_blocks(model: "PreTrainedModel", layers: set[int] | None = None) -> tuple[FeedForwardBlock, ...]:
-    """Returns the feed-forward sub-layers of a model, in order; several a layer where it keeps its experts apart.
-
-    Args:
-        model: a decoder, on any device.
-        layers: indices of the layers to look at; None means all.
+    """Returns the feed-forward sub-layers of some layers (None: of all), in order; several a layer where it keeps experts apart.
 
     Raises:
         UserError: one of these layers has no feed-forward sub-layer that can be made out.

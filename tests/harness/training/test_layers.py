@@ -41,7 +41,7 @@ def test_json_holds_every_layer_and_language_and_the_choice(built: Path, tmp_pat
     found = find_once(plain_model(str(built)), asked(*LANGUAGES), tmp_path)
     (folder,) = tmp_path.glob("*/found")
     said = json.loads((folder / "layers.json").read_text())
-    assert said == found.as_dict()
+    assert said == found.model_dump(mode="json")
     assert said["language_layers"] == list(BLOCK)
     assert said["languages"] == list(LANGUAGES)
     assert len(said["layers"]) == 8
@@ -82,13 +82,13 @@ def test_what_was_counted_is_not_counted_again(built: Path, tmp_path: Path) -> N
     before = times(folder.parent)
     again = find_once(model, asked("en", "de"), tmp_path)
     assert times(folder.parent) == before
-    assert again.as_dict() == first.as_dict()
+    assert again == first
     # one language more: the others stay, what follows from all is new
     more = find_once(model, asked(*LANGUAGES), tmp_path)
     after = times(folder.parent)
     assert {code: after[code] for code in before} == before
-    assert list(json.loads((folder / "layers.json").read_text())["tokens"]) == more.seen.tokens.tolist()
-    assert len(more.seen.tokens) == 3
+    assert list(json.loads((folder / "layers.json").read_text())["tokens"]) == list(more.tokens)
+    assert len(more.tokens) == 3
     # other questions: all is counted again
     find_once(model, asked("en", "de", count=30), tmp_path)
     assert not {times(folder.parent)[code] for code in before} & set(before.values())
@@ -116,7 +116,7 @@ def test_an_interrupted_search_goes_on_with_the_language_it_was_at(
     assert sorted(before) == ["de", "en"]
     assert not (folder / "found").exists()
     found = find_once(model, asked(*LANGUAGES), tmp_path)
-    assert found.seen.block.layers == BLOCK
+    assert found.language_layers == BLOCK
     assert {code: times(folder)[code] for code in before} == before
 
 
@@ -140,8 +140,8 @@ def test_the_pocket_model_reads_languages_in_its_lowest_layer(tmp_path: Path) ->
     assert task.folder == tmp_path / "layers" / "pocket" / "found"
     found = find_layers(task)
     assert found.questions == 60
-    assert set(found.seen.languages) == set(world.LANGUAGES)
-    assert found.seen.block.layers == (0,)
+    assert set(found.languages) == set(world.LANGUAGES)
+    assert found.language_layers == (0,)
 
 
 def test_test_questions_are_asked_only_where_a_suite_is_named() -> None:

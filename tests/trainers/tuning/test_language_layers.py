@@ -38,16 +38,23 @@ def seen(model: object, count: int = 60) -> LanguageLayers:
     return analyse({code: count_active(model, tokenizer, questions(code, count)) for code in BUILT_LANGUAGES})  # type: ignore[arg-type]
 
 
+def deviations(found: LanguageLayers) -> list[float]:
+    return [layer.deviation for layer in found.layers]
+
+
 @pytest.mark.parametrize("language_layers", [(0,), (0, 1, 2), (2, 3), (3, 4, 5), (5, 6)])
 def test_a_model_whose_languages_differ_in_known_layers_only_has_these_found(language_layers: tuple[int, ...]) -> None:
     # how it is built: see tests/trainers/built.py
     found = seen(built_model(language_layers))
-    others = [layer for layer in range(LAYERS) if layer not in language_layers]
-    assert found.deviation[list(language_layers)].min() > 1e-3
-    # nothing but the rounding of a mean
-    assert found.deviation[others].max() < 1e-30
-    assert np.all(found.overlap[others] == 1)
-    assert found.block.layers == language_layers
+    assert len(found.layers) == LAYERS
+    for seen_of in found.layers:
+        if seen_of.layer in language_layers:
+            assert seen_of.deviation > 1e-3
+        else:
+            # nothing but the rounding of a mean
+            assert seen_of.deviation < 1e-30
+            assert set(seen_of.overlap_with_english.values()) == {1}
+    assert found.language_layers == language_layers
 
 
 @pytest.mark.parametrize("language_layers", [(0, 1), (2, 3)])
@@ -56,14 +63,14 @@ def test_they_are_found_too_where_layers_above_differ_for_what_they_are_given(la
     import torch
 
     found = seen(built_model(language_layers, spills=True).to(getattr(torch, dtype)))
-    assert found.deviation[language_layers[-1] + 1 :].min() > 0
-    assert found.block.layers == language_layers
+    assert min(deviations(found)[language_layers[-1] + 1 :]) > 0
+    assert found.language_layers == language_layers
 
 
 def test_a_model_that_does_not_tell_languages_apart_has_no_language_layers() -> None:
     found = seen(built_model(()))
-    assert found.block.layers == ()
-    assert "no layers stand out" in found.evidence()
+    assert found.language_layers == ()
+    assert "no layers stand out" in found.evidence
 
 
 def test_neither_the_size_of_batches_nor_padding_changes_a_count() -> None:
@@ -141,16 +148,17 @@ def test_number_overlap_and_deviation_of_a_case_worked_by_hand() -> None:
     english = Activity((np.array([10, 5, 0, 0]),), 10)
     german = Activity((np.array([10, 10, 20, 0]),), 20)
     found = analyse({"en": english, "de": german})
-    assert found.number.tolist() == [[1.5, 2.0]]
-    assert found.overlap.tolist() == [[1.0, (0.5 + 0.5) / (1 + 0.5 + 1)]]
+    (layer,) = found.layers
+    assert layer.active == {"en": 1.5, "de": 2.0}
+    assert layer.overlap_with_english == {"en": 1.0, "de": (0.5 + 0.5) / (1 + 0.5 + 1)}
     # the means are (.75, .5, .5, 0), each language .25 and .5 from them
-    assert found.deviation_of.tolist() == [[(0.0625 + 0.25) / 4] * 2]
-    assert found.deviation.tolist() == [(0.0625 + 0.25) / 4]
+    assert layer.deviation_of == {"en": (0.0625 + 0.25) / 4, "de": (0.0625 + 0.25) / 4}
+    assert layer.deviation == (0.0625 + 0.25) / 4
 
 
 def test_layers_may_have_different_numbers_of_neurons() -> None:
     counts = {code: Activity((np.array([1, 2, 3]), np.array([4])), 4) for code in ("en", "de")}
-    assert analyse(counts).neurons.tolist() == [3, 1]
+    assert [layer.neurons for layer in analyse(counts).layers] == [3, 1]
 
 
 @pytest.mark.parametrize("codes", [("en",), ("de", "sw")])
@@ -170,34 +178,34 @@ def published(depth: int, fall: float = 1.0, rise: float = 1.0) -> list[float]:
 @pytest.mark.parametrize("fall", [1.0, 0.9, 0.8])
 @pytest.mark.parametrize("rise", [1.0, 3.0, 10.0])
 def test_a_curve_of_the_published_form_gives_the_published_six_layers(depth: int, fall: float, rise: float) -> None:
-    assert language_block(published(depth, fall, rise), 1e-6).layers == (0, 1, 2, 3, 4, 5)
+    assert language_block(published(depth, fall, rise), 1e-6).language_layers == (0, 1, 2, 3, 4, 5)
 
 
 def test_a_steep_first_layer_does_not_hide_the_others() -> None:
     curve = published(32)
-    assert language_block([5 * curve[0], *curve[1:]], 1e-6).layers == (0, 1, 2, 3, 4, 5)
+    assert language_block([5 * curve[0], *curve[1:]], 1e-6).language_layers == (0, 1, 2, 3, 4, 5)
 
 
 def test_a_rise_at_the_end_is_no_language_block_however_high() -> None:
-    assert language_block([0.01] * 28 + [0.1, 0.3, 0.5, 0.9], 1e-6).layers == ()
-    assert language_block([0.02] * 6 + [0.01] * 22 + [0.5] * 4, 1e-6).layers == (0, 1, 2, 3, 4, 5)
+    assert language_block([0.01] * 28 + [0.1, 0.3, 0.5, 0.9], 1e-6).language_layers == ()
+    assert language_block([0.02] * 6 + [0.01] * 22 + [0.5] * 4, 1e-6).language_layers == (0, 1, 2, 3, 4, 5)
 
 
 def test_of_two_blocks_the_lower_is_taken() -> None:
-    assert language_block([0.01, 0.2, 0.2, 0.01, 0.01, 0.3, 0.01, 0.01], 1e-6).layers == (1, 2)
+    assert language_block([0.01, 0.2, 0.2, 0.01, 0.01, 0.3, 0.01, 0.01], 1e-6).language_layers == (1, 2)
 
 
 @pytest.mark.parametrize("curve", [[0.01] * 8, [0.0] * 8, [0.0100, 0.0101, 0.0099, 0.0100], [0.01], [1, 2, 3, 4, 5, 6]])
 def test_where_nothing_stands_out_there_is_no_block(curve: list[float]) -> None:
     block = language_block(curve, 1e-6)
-    assert block.layers == ()
+    assert block.language_layers == ()
     assert block.threshold is None
 
 
 def test_what_chance_makes_of_few_tokens_does_not_stand_out() -> None:
     curve = [0.0, 3e-5, 0.0, 0.0, 1e-5, 0.0]
-    assert language_block(curve, 1e-9).layers == (1,)
-    assert language_block(curve, 1e-4).layers == ()
+    assert language_block(curve, 1e-9).language_layers == (1,)
+    assert language_block(curve, 1e-4).language_layers == ()
 
 
 def test_pocket_questions_are_parallel_and_none_is_a_test_question() -> None:
