@@ -73,7 +73,8 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
         layers = range(layer_count(model))
         absent = [layer for layer in tune.indices if layer not in layers]
         if absent:
-            raise UserError(f"The model has no layers {ranges(absent)}: it has layers {ranges(layers)}. Choose among those with `layers`.")
+            has = f"The model has no layers {ranges(absent)}: it has layers {ranges(layers)}"
+            raise UserError(f"{has}. Choose among those with `layers`.")
         parts = [part for block in feed_forward_blocks(model, set(tune.indices)) for part in (block.up, block.down)]
     return [Tuned(part.parameter, part.slices, parameters[part.parameter][part.slices or ...].numel()) for part in parts]
 

@@ -62,7 +62,7 @@ def assert_sentence(result: object, *says: str) -> None:
         (("compare", "--seeds", "one"), ("--seeds",)),
         (("train", "slam", "--layers", "six"), ("--layers 'six' is neither auto, nor a count, nor indices",)),
         (("train", "slam", "--layers", "99", *TRAIN), ("no layers", "`layers`")),
-        (("train", "slam", "--source", "pockets"), ("There is no source 'pockets'; did you mean 'pocket'?",)),
+        (("train", "slam", "--source", "pockets"), ("'pockets' is not one of 'papers', 'pocket'",)),
         (("train", "full", "--corpora", "question-translatoin", *TRAIN), ("did you mean 'question-translation'?",)),
         (("train", "slam", "--languages", "en", "--corpora", "question-translation", "--source", "pocket"), ("is empty",)),
         (("score",), ("nothing to score",)),
