@@ -1,11 +1,8 @@
-"""A board: the records of one suite put side by side.
-
-Records enter, already read; rows leave in the order they are printed, each with its intervals, its place against the base model
-and what its training cost. How a row looks is for the terminal table and the page to say.
-"""
+"""A board: the records of one suite put side by side, in rows as they are printed. How a row looks is for the forms to say."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from pydantic import computed_field
@@ -34,11 +31,9 @@ class Board(Frozen):
 
     Attributes:
         format: version of what a board is written as, see `xreason.leaderboards.forms.as_json`.
-        suite: name of the suite.
         reading: how answers were read for ranks, gains and everything else in a row that does not say otherwise.
         languages: codes of the languages scored, in column order: English, the averaged ones, then the rest by code.
         average_languages: those of them that means run over.
-        questions: language code to number of questions.
         rows: the base model first, then the methods by mean.
         notes: where the two readings differ too much to cite either as it stands, see `build_board`.
         provenance: where the records come from, each distinct one once.
@@ -96,7 +91,7 @@ class _Contender:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which languages are shown, which are averaged, and how their answers are read."""
+    """The languages shown, those averaged, and how their answers are read."""
 
     shown: tuple[str, ...]
     averaged: tuple[str, ...]
@@ -127,7 +122,7 @@ def build_board(
 
     Args:
         records: each (method, seed, style) once; their order changes nothing.
-        suite: the suite to compare on.
+        suite: what to compare on.
         average_languages: codes that means run over, as far as they were scored; their order is the column order after English.
         reading: how answers are read for ranks and gains.
         across_styles: whether records may differ in prompt, shots, samples and temperature. A method asked in two styles is then
@@ -177,16 +172,14 @@ def _columns(scored: tuple[str, ...], average_languages: tuple[str, ...], suite:
 
 
 def _contenders(ordered: Sequence[Record], suite: str) -> list[_Contender]:
-    grouped: dict[_Key, list[Record]] = {}
-    for record in ordered:
-        grouped.setdefault(_key(record), []).append(record)
+    grouped = {key: tuple(group) for key, group in groupby(ordered, _key)}
     styles, models = [key.style for key in grouped], {key.model_hash for key in grouped}
     contenders = []
     for key, group in grouped.items():
         # a base model has a name of its own; of a method, the board says what it started from where that is not all the same
         start = f"from {group[0].provenance.model}" if len(models) > 1 and group[0].training else ""
         apart = ", ".join(filter(None, (start, distinguishing(key.style, styles))))
-        contenders.append(_Contender(key, f"{key.method} ({apart})" if apart else key.method, suite, tuple(group)))
+        contenders.append(_Contender(key, f"{key.method} ({apart})" if apart else key.method, suite, group))
     return contenders
 
 
@@ -235,11 +228,9 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
 
 def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
     """The mean of each share, over those that know it."""
-    means: dict[str, float | None] = {}
-    for name in ResponseShares.model_fields:
-        known = [share for share in (getattr(each, name) for each in shares) if share is not None]
-        means[name] = sum(known) / len(known) if known else None
-    return ResponseShares.model_validate(means)
+    columns = {name: [getattr(each, name) for each in shares] for name in ResponseShares.model_fields}
+    known = {name: [share for share in column if share is not None] for name, column in columns.items()}
+    return ResponseShares.model_validate({name: sum(column) / len(column) if column else None for name, column in known.items()})
 
 
 def _sampling(contender: _Contender, columns: _Columns) -> Sampling:

@@ -12,7 +12,7 @@ class Style:
 
     Attributes:
         prompt: name of the prompt style, for example "alpaca".
-        prompt_hash: hash of the prompt's text.
+        prompt_hash: of its text.
         shots: worked examples before each question.
         samples: responses a question.
         temperature: of sampling, 0 for greedy decoding.
