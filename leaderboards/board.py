@@ -97,10 +97,6 @@ class _Columns:
     averaged: tuple[str, ...]
     reading: Reading
 
-    @property
-    def without_english(self) -> tuple[str, ...]:
-        return tuple(code for code in self.averaged if code != ENGLISH)
-
 
 def build_board(
     records: Sequence[Record],
@@ -198,6 +194,7 @@ def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
 
 def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contender | None, columns: _Columns) -> Row:
     verdicts, otherwise = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
+    without_english = [code for code in columns.averaged if code != ENGLISH]
     responses = {code: _mean_responses([scores[code].responses for scores in contender.scores]) for code in columns.shown}
 
     def against_base(languages: Sequence[str]) -> Difference | None:
@@ -213,10 +210,10 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
         seeds=tuple(record.seed for record in contender.records),
         languages={code: mean_interval(verdicts, [code]) for code in columns.shown},
         mean=mean,
-        mean_without_english=mean_interval(verdicts, columns.without_english) if columns.without_english else None,
+        mean_without_english=mean_interval(verdicts, without_english) if without_english else None,
         languages_by_other_reading={code: mean_interval(otherwise, [code]) for code in columns.shown},
         mean_by_other_reading=mean_interval(otherwise, columns.averaged),
-        gain=against_base(columns.without_english),
+        gain=against_base(without_english),
         english=against_base([ENGLISH] if ENGLISH in columns.shown else []),
         responses=responses,
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),

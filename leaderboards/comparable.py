@@ -21,7 +21,10 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     """
     if not records:
         raise BoardError(f"There are no records to build a board of {suite} from: run a comparison first.")
-    _check_each_once(records)
+    keys = ((_label(record), record.provenance.model_hash, style_of(record.provenance)) for record in records)
+    (label, _, _), count = Counter(keys).most_common(1)[0]
+    if count > 1:
+        raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
     for record in records:
         if not record.scores.get(suite):
             raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
@@ -47,13 +50,6 @@ def _asked(record: Record, suite: str) -> dict[str, object]:
         f"the languages of {suite}": ", ".join(code for code, _ in scores),
         f"the number of questions of {suite}": ", ".join(f"{code} {score.questions}" for code, score in scores),
     }
-
-
-def _check_each_once(records: Sequence[Record]) -> None:
-    keys = ((_label(record), record.provenance.model_hash, style_of(record.provenance)) for record in records)
-    (label, _, _), count = Counter(keys).most_common(1)[0]
-    if count > 1:
-        raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
 
 
 def _check_bases(records: Sequence[Record]) -> None:

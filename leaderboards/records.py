@@ -86,8 +86,7 @@ class LanguageScore(Frozen):
             for length in {len(sample) for sample in samples or ()} - {self.questions}:
                 found = f"{name} has a sample of {length} questions"
                 raise PydanticCustomError("questions", f"{found} where paper's first has {self.questions}")
-        for name in ("majority_paper", "majority_strict"):
-            majority = getattr(self, name)
+        for name, majority in (("majority_paper", self.majority_paper), ("majority_strict", self.majority_strict)):
             if (majority is None) != (self.samples == 1):
                 expected = "needs a majority vote" if majority is None else "has no majority vote"
                 raise PydanticCustomError("majority", f"{name} is wrong: a score of {self.samples} sample(s) a question {expected}")
@@ -197,7 +196,7 @@ class Provenance(Frozen):
     Attributes:
         model: hub id or name of the base model, whose weights `model_hash` tells.
         data: suite to where its questions came from.
-        prompt: name of the prompt style, for example "alpaca"; with the next four, see `xreason.leaderboards.styles.Style`.
+        prompt: name of the prompt style; for it and the next four see `xreason.leaderboards.styles.Style`.
         max_new_tokens: suite to the most tokens a response may have.
         limit: questions asked a language where that was cut, None for all of them.
         commit: of this project.
@@ -246,11 +245,10 @@ class Record(Frozen):
 
     @model_validator(mode="after")
     def _samples_as_the_provenance_says(self) -> Self:
-        for suite, languages in self.scores.items():
-            for language, score in languages.items():
-                if score.samples != self.provenance.samples:
-                    found = f"{suite} in {language} has {score.samples} samples a question"
-                    raise PydanticCustomError("samples", f"{found} where provenance says {self.provenance.samples}")
+        for suite, language, score in ((suite, *each) for suite, scores in self.scores.items() for each in scores.items()):
+            if score.samples != self.provenance.samples:
+                found = f"{suite} in {language} has {score.samples} samples a question"
+                raise PydanticCustomError("samples", f"{found} where provenance says {self.provenance.samples}")
         return self
 
     def verdicts(self, suite: str, reading: Reading) -> Mapping[str, str | tuple[float, ...]]:

@@ -33,7 +33,12 @@ def diagnose() -> dict[str, Any]:
     `needs` has an entry a method: what xreason.harness.training.counting says of it, `tokens_per_second_at_most` (measured FLOP/s
     over FLOPs a token: no training reaches it), the size of the checkpoint in bfloat16, and one line of advice.
     """
+    from huggingface_hub import constants
+
     gpus, (speed, speed_of) = _gpus(), _flops_per_second()
+    data, cache = os.environ.get("XREASON_DATA") or None, Path(constants.HF_HUB_CACHE)
+    # the suites, then the corpora
+    sets = (*SOURCES, "gsm8k", octopus.FOLDER, "metamath", "question_translation")
     return {
         "machine": machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -44,8 +49,12 @@ def diagnose() -> dict[str, Any]:
         "flops_per_second": speed,
         "flops_measured_on": speed_of,
         "versions": {name: distribution_version(name) for name in _LIBRARIES} | {"vllm": vllm_version()},
-        "data": _data(),
-        "hub_cache": _hub_cache(),
+        "data": {"folder": data, "sets": [name for name in sets if data and (Path(data) / name).is_dir()]},
+        "hub_cache": {
+            "folder": str(cache),
+            "models": len(list(cache.glob("models--*"))),
+            "offline": bool(constants.HF_HUB_OFFLINE),
+        },
         "needs": _needs_of_7b([gpu["memory_bytes"] for gpu in gpus], speed),
     }
 
@@ -154,17 +163,3 @@ def _flops_per_second() -> tuple[float, str]:
         torch.mm(matrix, matrix)[0, 0].item()
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best, f"{str(dtype).removeprefix('torch.')} matrix product on the {'GPU' if on_gpu else 'CPU'}"
-
-
-def _data() -> dict[str, Any]:
-    folder = os.environ.get("XREASON_DATA") or None
-    # the suites, then the corpora
-    names = (*SOURCES, "gsm8k", octopus.FOLDER, "metamath", "question_translation")
-    return {"folder": folder, "sets": [name for name in names if folder and (Path(folder) / name).is_dir()]}
-
-
-def _hub_cache() -> dict[str, Any]:
-    from huggingface_hub import constants
-
-    models = list(Path(constants.HF_HUB_CACHE).glob("models--*"))
-    return {"folder": constants.HF_HUB_CACHE, "models": len(models), "offline": bool(constants.HF_HUB_OFFLINE)}

@@ -80,14 +80,9 @@ def count_method(model: "PreTrainedModel", name: str, method: Method) -> MethodC
         assumed = range(min(PUBLISHED_LAYERS, layer_count(model)))
         method = with_layers(method, assumed, f"assumed: auto finds them in the weights, the paper tuned {PUBLISHED_LAYERS}")
     stages = tuple(_count(model, stage) for stage in method.stages)
-    largest = max(stages, key=lambda stage: stage.tuned)
-    return MethodCount(
-        model=name,
-        method=method.name,
-        **largest.model_dump(include={"tuned", "total", "share"}),
-        memory_bytes=max(stage.memory_bytes.total for stage in stages),
-        stages=stages,
-    )
+    largest = max(stages, key=lambda stage: stage.tuned).model_dump(include={"tuned", "total", "share"})
+    memory = max(stage.memory_bytes.total for stage in stages)
+    return MethodCount(model=name, method=method.name, **largest, memory_bytes=memory, stages=stages)
 
 
 def _count(model: "PreTrainedModel", stage: Stage) -> StageCount:

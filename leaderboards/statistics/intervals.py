@@ -38,7 +38,7 @@ _QUESTION_STREAM, _FIRST_SEED_STREAM, _SECOND_SEED_STREAM = 0, 1, 2
 
 
 class Interval(BaseModel, frozen=True):
-    """A value and its 95 % interval, all fractions: accuracies lie in 0..1."""
+    """A value and its 95 % interval, as fractions: accuracies lie in 0..1."""
 
     value: float
     low: float
