@@ -1,11 +1,8 @@
-"""A board: the records of one suite put side by side.
-
-Records enter, already read; rows leave in the order they are printed, each with its intervals, its place against the base model
-and what its training cost. How a row looks is for the terminal table and the page to say.
-"""
+"""A board: the records of one suite put side by side, in rows as they are printed. How a row looks is for the forms to say."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from pydantic import computed_field
@@ -34,11 +31,9 @@ class Board(Frozen):
 
     Attributes:
         format: version of what a board is written as, see `xreason.leaderboards.forms.as_json`.
-        suite: name of the suite.
         reading: how answers were read for ranks, gains and everything else in a row that does not say otherwise.
         languages: codes of the languages scored, in column order: English, the averaged ones, then the rest by code.
         average_languages: those of them that means run over.
-        questions: language code to number of questions.
         rows: the base model first, then the methods by mean.
         notes: where the two readings differ too much to cite either as it stands, see `build_board`.
         provenance: where the records come from, each distinct one once.
@@ -96,15 +91,11 @@ class _Contender:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which languages are shown, which are averaged, and how their answers are read."""
+    """The languages shown, those averaged, and how their answers are read."""
 
     shown: tuple[str, ...]
     averaged: tuple[str, ...]
     reading: Reading
-
-    @property
-    def without_english(self) -> tuple[str, ...]:
-        return tuple(code for code in self.averaged if code != ENGLISH)
 
 
 def build_board(
@@ -127,7 +118,7 @@ def build_board(
 
     Args:
         records: each (method, seed, style) once; their order changes nothing.
-        suite: the suite to compare on.
+        suite: what to compare on.
         average_languages: codes that means run over, as far as they were scored; their order is the column order after English.
         reading: how answers are read for ranks and gains.
         across_styles: whether records may differ in prompt, shots, samples and temperature. A method asked in two styles is then
@@ -177,16 +168,14 @@ def _columns(scored: tuple[str, ...], average_languages: tuple[str, ...], suite:
 
 
 def _contenders(ordered: Sequence[Record], suite: str) -> list[_Contender]:
-    grouped: dict[_Key, list[Record]] = {}
-    for record in ordered:
-        grouped.setdefault(_key(record), []).append(record)
+    grouped = {key: tuple(group) for key, group in groupby(ordered, _key)}
     styles, models = [key.style for key in grouped], {key.model_hash for key in grouped}
     contenders = []
     for key, group in grouped.items():
         # a base model has a name of its own; of a method, the board says what it started from where that is not all the same
         start = f"from {group[0].provenance.model}" if len(models) > 1 and group[0].training else ""
         apart = ", ".join(filter(None, (start, distinguishing(key.style, styles))))
-        contenders.append(_Contender(key, f"{key.method} ({apart})" if apart else key.method, suite, tuple(group)))
+        contenders.append(_Contender(key, f"{key.method} ({apart})" if apart else key.method, suite, group))
     return contenders
 
 
@@ -205,6 +194,7 @@ def _ranks(methods: Sequence[_Contender], columns: _Columns) -> list[int]:
 
 def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contender | None, columns: _Columns) -> Row:
     verdicts, otherwise = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
+    without_english = [code for code in columns.averaged if code != ENGLISH]
     responses = {code: _mean_responses([scores[code].responses for scores in contender.scores]) for code in columns.shown}
 
     def against_base(languages: Sequence[str]) -> Difference | None:
@@ -220,10 +210,10 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
         seeds=tuple(record.seed for record in contender.records),
         languages={code: mean_interval(verdicts, [code]) for code in columns.shown},
         mean=mean,
-        mean_without_english=mean_interval(verdicts, columns.without_english) if columns.without_english else None,
+        mean_without_english=mean_interval(verdicts, without_english) if without_english else None,
         languages_by_other_reading={code: mean_interval(otherwise, [code]) for code in columns.shown},
         mean_by_other_reading=mean_interval(otherwise, columns.averaged),
-        gain=against_base(columns.without_english),
+        gain=against_base(without_english),
         english=against_base([ENGLISH] if ENGLISH in columns.shown else []),
         responses=responses,
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
@@ -235,11 +225,9 @@ def _row(contender: _Contender, rank: int | None, mean: Interval, base: _Contend
 
 def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
     """The mean of each share, over those that know it."""
-    means: dict[str, float | None] = {}
-    for name in ResponseShares.model_fields:
-        known = [share for share in (getattr(each, name) for each in shares) if share is not None]
-        means[name] = sum(known) / len(known) if known else None
-    return ResponseShares.model_validate(means)
+    columns = {name: [getattr(each, name) for each in shares] for name in ResponseShares.model_fields}
+    known = {name: [share for share in column if share is not None] for name, column in columns.items()}
+    return ResponseShares.model_validate({name: sum(column) / len(column) if column else None for name, column in known.items()})
 
 
 def _sampling(contender: _Contender, columns: _Columns) -> Sampling:

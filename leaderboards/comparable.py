@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from itertools import pairwise
 
 from xreason.leaderboards.records import Record
@@ -20,7 +21,10 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     """
     if not records:
         raise BoardError(f"There are no records to build a board of {suite} from: run a comparison first.")
-    _check_each_once(records)
+    keys = ((_label(record), record.provenance.model_hash, style_of(record.provenance)) for record in records)
+    (label, _, _), count = Counter(keys).most_common(1)[0]
+    if count > 1:
+        raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
     for record in records:
         if not record.scores.get(suite):
             raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
@@ -28,7 +32,9 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     same_way = "score both the same way, or put them on two boards"
     _check_same(records, lambda record: _asked(record, suite), same_way)
     if not across_styles:
-        _check_same(records, _styled, f"{same_way}, or rank across styles with --across-styles")
+        named = ("the prompt style", "the hash of the prompt", "the number of shots", "the number of samples", "the temperature")
+        remedy = f"{same_way}, or rank across styles with --across-styles"
+        _check_same(records, lambda record: dict(zip(named, astuple(style_of(record.provenance)), strict=True)), remedy)
 
 
 def _label(record: Record) -> str:
@@ -44,23 +50,6 @@ def _asked(record: Record, suite: str) -> dict[str, object]:
         f"the languages of {suite}": ", ".join(code for code, _ in scores),
         f"the number of questions of {suite}": ", ".join(f"{code} {score.questions}" for code, score in scores),
     }
-
-
-def _styled(record: Record) -> dict[str, object]:
-    return {
-        "the prompt style": record.provenance.prompt,
-        "the hash of the prompt": record.provenance.prompt_hash,
-        "the number of shots": record.provenance.shots,
-        "the number of samples": record.provenance.samples,
-        "the temperature": record.provenance.temperature,
-    }
-
-
-def _check_each_once(records: Sequence[Record]) -> None:
-    keys = ((_label(record), record.provenance.model_hash, style_of(record.provenance)) for record in records)
-    (label, _, _), count = Counter(keys).most_common(1)[0]
-    if count > 1:
-        raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
 
 
 def _check_bases(records: Sequence[Record]) -> None:

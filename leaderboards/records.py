@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from xreason.leaderboards.files import write_whole
 
@@ -66,8 +66,7 @@ class LanguageScore(Frozen):
         answered: "1" where the strict reading found an answer at all.
         cut_off: "1" where the response ended at the token limit; None where the server does not tell.
         in_language: "1" in the question's language, "0" in another, "-" with too little text to say; None where nothing told it.
-        majority_paper: "0" or "1" a question for the answer that most samples give, by the papers' reading; None with one sample.
-        majority_strict: the same by the strict reading.
+        majority_paper: "0" or "1" a question for the answer that most samples give; None with one sample; likewise majority_strict.
     """
 
     paper: Verdict
@@ -87,8 +86,7 @@ class LanguageScore(Frozen):
             for length in {len(sample) for sample in samples or ()} - {self.questions}:
                 found = f"{name} has a sample of {length} questions"
                 raise PydanticCustomError("questions", f"{found} where paper's first has {self.questions}")
-        for name in ("majority_paper", "majority_strict"):
-            majority = getattr(self, name)
+        for name, majority in (("majority_paper", self.majority_paper), ("majority_strict", self.majority_strict)):
             if (majority is None) != (self.samples == 1):
                 expected = "needs a majority vote" if majority is None else "has no majority vote"
                 raise PydanticCustomError("majority", f"{name} is wrong: a score of {self.samples} sample(s) a question {expected}")
@@ -98,23 +96,20 @@ class LanguageScore(Frozen):
 
     @property
     def questions(self) -> int:
-        """How many questions were asked."""
+        """Questions asked."""
         return len(self.paper[0])
 
     @property
     def samples(self) -> int:
-        """How many responses each question got."""
+        """Responses a question."""
         return len(self.paper)
 
     @property
     def responses(self) -> ResponseShares:
         """How the responses of all samples look."""
-        cut_off, identified = "".join(self.cut_off or ()), "".join(self.in_language or ()).replace("-", "")
-        return ResponseShares(
-            answered=_share("".join(self.answered)),
-            cut_off=_share(cut_off) if cut_off else None,
-            in_language=_share(identified) if identified else None,
-        )
+        columns = {name: "".join(getattr(self, name) or ()).replace("-", "") for name in ResponseShares.model_fields}
+        shares = {name: bits.count("1") / len(bits) if bits else None for name, bits in columns.items()}
+        return ResponseShares.model_validate(shares)
 
     def rights(self, reading: Reading) -> tuple[int, ...]:
         """How many of its samples answer each question right, in question order."""
@@ -141,29 +136,18 @@ class LanguageScore(Frozen):
         return self.paper if reading == "paper" else self.strict
 
 
-def _share(bits: str) -> float:
-    return bits.count("1") / len(bits)
-
-
 class StageCost(Frozen):
     """What one fine-tuning pass read, tuned and took.
 
     Attributes:
-        name: the stage's name in its method.
         corpus: what it was trained on, in words for people.
-        rows: examples in the corpus.
-        languages: codes of the languages in the corpus.
+        rows: examples in the corpus, in all its languages together.
         tuned: which parameters were tuned, in words for people: "up_proj, down_proj of layers 0-1", "all parameters".
-        tuned_parameters: how many numbers that is.
-        total_parameters: how many numbers the model has.
-        epochs: passes over the corpus.
-        learning_rate: the peak learning rate.
-        batch_size: sequences an optimizer step.
-        steps: optimizer steps.
+        tuned_parameters: how many numbers that is, of `total_parameters` that the model has.
+        learning_rate: at its peak.
+        batch_size: sequences an optimizer step, of which there were `steps`.
         tokens: tokens trained on, over all epochs.
         seconds: wall-clock time of the training loop.
-        tokens_per_second: tokens over that time.
-        peak_memory_bytes: the most memory the training held, in bytes.
         losses: (step, training loss) as logged.
     """
 
@@ -192,7 +176,7 @@ class Training(Frozen):
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of all stages together, in seconds."""
+        """Wall-clock time of all stages together."""
         return sum(stage.seconds for stage in self.stages)
 
     @property
@@ -210,17 +194,12 @@ class Provenance(Frozen):
     """Everything a reader needs to ask the same questions of the same model again.
 
     Attributes:
-        model: hub id or name of the base model.
-        model_hash: hash of the base model's weights.
+        model: hub id or name of the base model, whose weights `model_hash` tells.
         data: suite to where its questions came from.
-        prompt: name of the prompt style, for example "alpaca".
-        prompt_hash: hash of the prompt's text.
-        shots: worked examples before each question, 0 for zero-shot.
-        samples: responses a question.
-        temperature: of sampling, 0 for greedy decoding.
+        prompt: name of the prompt style; for it and the next four see `xreason.leaderboards.styles.Style`.
         max_new_tokens: suite to the most tokens a response may have.
         limit: questions asked a language where that was cut, None for all of them.
-        commit: commit of this project.
+        commit: of this project.
         machine: what it ran on, in words for people.
         date: when it was scored, ISO 8601 date and time.
         versions: package to version.
@@ -250,12 +229,9 @@ class Record(Frozen):
     """What one (method, seed) cost and scored.
 
     Attributes:
-        format: version of this file format.
-        method: name of the method; the base model's own record carries a name too.
-        seed: the seed it was trained with.
+        method: its name; the base model's own record carries a name too.
         scores: suite to language code to verdicts.
         training: what the training took, None for the base model, which is scored as it is.
-        provenance: what was asked of which model, and where.
         checkpoint_bytes: size of the checkpoint on disk, None where none was written.
     """
 
@@ -269,11 +245,10 @@ class Record(Frozen):
 
     @model_validator(mode="after")
     def _samples_as_the_provenance_says(self) -> Self:
-        for suite, languages in self.scores.items():
-            for language, score in languages.items():
-                if score.samples != self.provenance.samples:
-                    found = f"{suite} in {language} has {score.samples} samples a question"
-                    raise PydanticCustomError("samples", f"{found} where provenance says {self.provenance.samples}")
+        for suite, language, score in ((suite, *each) for suite, scores in self.scores.items() for each in scores.items()):
+            if score.samples != self.provenance.samples:
+                found = f"{suite} in {language} has {score.samples} samples a question"
+                raise PydanticCustomError("samples", f"{found} where provenance says {self.provenance.samples}")
         return self
 
     def verdicts(self, suite: str, reading: Reading) -> Mapping[str, str | tuple[float, ...]]:
@@ -299,20 +274,15 @@ def read_record(path: Path) -> Record:
         reason = (error.strerror or str(error)).lower()
         raise RecordError(f"{path} cannot be read ({reason}): name a record.json that you may read.") from error
     except ValidationError as error:
-        problems = error.errors(include_url=False)
-        if any(problem["loc"] == ("format",) and problem["input"] == 1 for problem in problems):
+        problem, *more = problems = error.errors(include_url=False)
+        if any(each["loc"] == ("format",) and each["input"] == 1 for each in problems):
             old = "a record of format 1, from before answers were read strictly too"
             raise RecordError(f"{path} is {old}: run `xreason rescore {path.parent}` to bring it up to date.") from error
-        raise RecordError(f"{path} {_what_is_wrong(problems)}: delete it and run its comparison again to write it anew.") from error
-
-
-def _what_is_wrong(problems: list[ErrorDetails]) -> str:
-    problem, *more = problems
-    if problem["type"] == "json_invalid":
-        return f"is not JSON ({problem['msg'].removeprefix('Invalid JSON: ')})"
-    place = ".".join(str(part) for part in problem["loc"]) or "its top level"
-    others = f", and {len(more)} more" if more else ""
-    return f"is not a record of format 2 (at {place}: {problem['msg'].lower()}{others})"
+        place, others = ".".join(map(str, problem["loc"])) or "its top level", f", and {len(more)} more" if more else ""
+        wrong = f"a record of format 2 (at {place}: {problem['msg'].lower()}{others})"
+        if problem["type"] == "json_invalid":
+            wrong = f"JSON ({problem['msg'].removeprefix('Invalid JSON: ')})"
+        raise RecordError(f"{path} is not {wrong}: delete it and run its comparison again to write it anew.") from error
 
 
 def read_records(directory: Path) -> tuple[Record, ...]:

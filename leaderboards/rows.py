@@ -27,8 +27,8 @@ class Note(Frozen):
     """A place where the two readings differ too much to cite either without looking at the responses.
 
     Attributes:
-        name: the row's name.
-        language: code of the language; None for the mean over the average languages.
+        name: the row's.
+        language: its code; None for the mean over the average languages.
         strict_minus_paper: accuracy by the strict reading minus that by the papers'.
     """
 
@@ -42,20 +42,16 @@ class Row(Frozen):
 
     Attributes:
         rank: place among the methods, shared by those that cannot be told apart; None for the base model.
-        method: name of the method.
-        style: how the model was asked.
         name: the method, followed by what tells its base model and style from the others on the board.
-        seeds: seeds it was trained with, ascending.
+        seeds: ascending.
         languages: language code to accuracy, in the board's column order, by the board's reading.
         mean: mean accuracy over the board's average languages.
         mean_without_english: the same without English; None where only English was averaged.
-        languages_by_other_reading: as `languages`, by the reading that does not rank.
-        mean_by_other_reading: as `mean`, by the reading that does not rank.
+        languages_by_other_reading: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
         gain: `mean_without_english` minus that of the base model asked in the same style; None for the base, or without either.
         english: English accuracy minus that of the base model; None for the base, and where either is missing.
-        responses: language code to how the responses look.
-        mean_responses: the mean of these over the average languages.
-        sampling: what several samples a question tell; None with one.
+        responses: language code to how the responses look; `mean_responses` is their mean over the average languages.
+        sampling: None with one sample a question.
         trainings: what each seed's training took, in the order of `seeds`; empty for the base model.
         checkpoint_bytes: size of each seed's checkpoint, in the order of `seeds`.
     """

@@ -11,8 +11,7 @@ class Style:
     """How a model was asked.
 
     Attributes:
-        prompt: name of the prompt style, for example "alpaca".
-        prompt_hash: hash of the prompt's text.
+        prompt: name of the prompt style, for example "alpaca"; prompt_hash is of its text.
         shots: worked examples before each question.
         samples: responses a question.
         temperature: of sampling, 0 for greedy decoding.
@@ -49,13 +48,10 @@ def style_of(provenance: Provenance) -> Style:
 
 def distinguishing(style: Style, among: Sequence[Style]) -> str:
     """What tells a style from the others on a board, for its rows' names: "octopus", "alpaca, 8-shot"; "" where nothing varies."""
-    parts = []
-    if len({other.prompt for other in among}) > 1:
-        parts.append(style.prompt)
-    if len({other.prompt_hash for other in among if other.prompt == style.prompt}) > 1:
-        parts.append(style.prompt_hash[:6])
-    if len({other.shots for other in among}) > 1:
-        parts.append(style.written_shots)
-    if len({(other.samples, other.temperature) for other in among}) > 1:
-        parts.append(style.decoding)
-    return ", ".join(parts)
+    told: tuple[tuple[str, set[object]], ...] = (
+        (style.prompt, {other.prompt for other in among}),
+        (style.prompt_hash[:6], {other.prompt_hash for other in among if other.prompt == style.prompt}),
+        (style.written_shots, {other.shots for other in among}),
+        (style.decoding, {(other.samples, other.temperature) for other in among}),
+    )
+    return ", ".join(words for words, values in told if len(values) > 1)

@@ -39,22 +39,10 @@ def compare(
 
     if not progress.is_first_process():
         raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
-    flags = {
-        "base": model,
-        "suites": options.listed(suites),
-        "languages": options.listed(languages),
-        "seeds": options.listed(seeds),
-        "limit": limit,
-        "max_new_tokens": max_new_tokens,
-        "data": data,
-        "dtype": dtype,
-        "prompt": prompt,
-        "shots": shots,
-        "samples": samples,
-        "temperature": temperature,
-        "reading": reading,
-    }
-    given = {key: value for key, value in flags.items() if value is not None}
+    which = {"suites": options.listed(suites), "languages": options.listed(languages), "seeds": options.listed(seeds)}
+    asked = {"prompt": prompt, "shots": shots, "samples": samples, "temperature": temperature, "reading": reading}
+    served = {"base": model, "data": data, "dtype": dtype, "limit": limit, "max_new_tokens": max_new_tokens}
+    given = {key: value for key, value in (which | served | asked).items() if value is not None}
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": row_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
@@ -94,26 +82,10 @@ def train(
     from xreason.harness.showing.tables import training_table
     from xreason.harness.training.train import read_training
 
-    settings = {
-        "layers": options.layers_of(layers),
-        "corpora": list(options.listed(corpora) or ()) or None,
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "batch_size": batch_size,
-        "max_steps": max_steps,
-        "rows": rows,
-    }
-    plan = plan_training_alone(
-        method,
-        {key: value for key, value in settings.items() if value is not None},
-        model,
-        out,
-        languages=options.listed(languages),
-        source=source,
-        data=data,
-        seed=seed,
-        devices=launch,
-    )
+    what = {"layers": options.layers_of(layers), "corpora": list(options.listed(corpora) or ()) or None, "rows": rows}
+    how = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "max_steps": max_steps}
+    settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.listed(languages)
+    plan = plan_training_alone(method, settings, model, out, languages=codes, source=source, data=data, seed=seed, devices=launch)
     run(plan, report_to=options.listed(report_to) or ())
     if progress.is_first_process():
         training, folder = read_training(plan.trainings[0].report), plan.trainings[0].folder

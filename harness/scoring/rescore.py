@@ -7,7 +7,7 @@ changed, the boards are the same to the last digit.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from xreason.harness.scoring.questions import Asking
 from xreason.harness.scoring.records import RECORD_FILE, write_boards
 from xreason.harness.scoring.verdicts import identifier_of, read_again
 from xreason.leaderboards.board import Board
-from xreason.leaderboards.records import Reading, Record, write_record
+from xreason.leaderboards.records import Record, write_record
 from xreason.tasks.errors import UserError
 from xreason.tasks.suites import suite_of
 
@@ -27,14 +27,7 @@ BOARD_FILE = "leaderboard.json"
 
 @dataclass(frozen=True)
 class Rescored:
-    """What became of one record.
-
-    Attributes:
-        record: as it is now.
-        folder: where it stands.
-        verdicts: how many there are, both readings.
-        changed: how many of them are not what they were.
-    """
+    """What became of one record: as it is now, its folder, how many verdicts of both readings, and how many of them changed."""
 
     record: Record
     folder: Path
@@ -43,10 +36,7 @@ class Rescored:
 
 
 def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
-    """Reads the stored samples of every experiment that has a record below `run` anew.
-
-    Returns:
-        What became of each record, and the boards that were written.
+    """Reads the stored samples of every experiment that has a record below `run` anew; returns these and the boards it wrote.
 
     Raises:
         UserError: there is nothing to read, or a record or its samples are damaged.
@@ -65,21 +55,22 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
         records = [each.record for each in done if each.folder.parent.parent == folder]
         records = [record for record in records if (record.method, record.seed) in shown]
         if records:
-            boards += write_boards(records, folder, reading=_reading(old))
+            ranked_by = {board.get("reading") for board in old}
+            boards += write_boards(records, folder, reading="strict" if "strict" in ranked_by else "paper")
     return done, boards
 
 
 def _rescored(path: Path) -> Rescored:
     old = _read(path)
     try:
-        asking = _asking(old["provenance"])
+        # records of format 1 were all greedy, without worked examples
+        said = {name: value for name, value in old["provenance"].items() if name in ("shots", "samples", "temperature")}
+        asking = Asking(style=old["provenance"]["prompt"], **said)
         scores = {suite: read_again(path.parent / "scores" / f"{suite}{asking.suffix}", suite_of(suite)) for suite in old["scores"]}
         first = next(iter(scores))
         provenance = {
             **old["provenance"],
-            "shots": asking.shots,
-            "samples": asking.samples,
-            "temperature": asking.temperature,
+            **asking.model_dump(exclude={"style"}),
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
             "identifier": identifier_of(path.parent / "scores" / f"{first}{asking.suffix}"),
         }
@@ -103,16 +94,6 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read ({error}); delete it and score that model again.") from error
 
 
-def _asking(provenance: Mapping[str, Any]) -> Asking:
-    # records of format 1 were all greedy, without worked examples
-    given = {name: provenance[name] for name in ("shots", "samples", "temperature") if name in provenance}
-    return Asking(style=provenance["prompt"], **given)
-
-
 def _verdicts(score: Mapping[str, Any]) -> str:
     """Returns the verdicts of both readings as one text; those of format 1 had one reading and one sample."""
     return "".join("".join(score.get(reading, ())) for reading in ("paper", "strict"))
-
-
-def _reading(boards: Sequence[Mapping[str, Any]]) -> Reading:
-    return "strict" if any(board.get("reading") == "strict" for board in boards) else "paper"

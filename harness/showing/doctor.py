@@ -1,7 +1,4 @@
-"""What this machine has, and what training a 7B model by each method would need: the first thing to run on a new machine.
-
-doctor_tables(diagnose())
-"""
+"""What this machine has, and what training a 7B model by each method would need: the first thing to run on a new machine."""
 
 import math
 import os
@@ -36,8 +33,12 @@ def diagnose() -> dict[str, Any]:
     `needs` has an entry a method: what xreason.harness.training.counting says of it, `tokens_per_second_at_most` (measured FLOP/s
     over FLOPs a token: no training reaches it), the size of the checkpoint in bfloat16, and one line of advice.
     """
-    gpus = _gpus()
-    speed, speed_of = _flops_per_second()
+    from huggingface_hub import constants
+
+    gpus, (speed, speed_of) = _gpus(), _flops_per_second()
+    data, cache = os.environ.get("XREASON_DATA") or None, Path(constants.HF_HUB_CACHE)
+    # the suites, then the corpora
+    sets = (*SOURCES, "gsm8k", octopus.FOLDER, "metamath", "question_translation")
     return {
         "machine": machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -48,9 +49,13 @@ def diagnose() -> dict[str, Any]:
         "flops_per_second": speed,
         "flops_measured_on": speed_of,
         "versions": {name: distribution_version(name) for name in _LIBRARIES} | {"vllm": vllm_version()},
-        "data": _data(),
-        "hub_cache": _hub_cache(),
-        "needs": [_need(counted, [gpu["memory_bytes"] for gpu in gpus], speed) for counted in _seven_b_by_method()],
+        "data": {"folder": data, "sets": [name for name in sets if data and (Path(data) / name).is_dir()]},
+        "hub_cache": {
+            "folder": str(cache),
+            "models": len(list(cache.glob("models--*"))),
+            "offline": bool(constants.HF_HUB_OFFLINE),
+        },
+        "needs": _needs_of_7b([gpu["memory_bytes"] for gpu in gpus], speed),
     }
 
 
@@ -86,9 +91,8 @@ def advice(counted: MethodCount, gpus: Sequence[int]) -> str:
 
     Several GPUs share out weights, gradients and optimizer (FSDP's full shard) and hold activations of their own each.
     """
-    need = counted.memory_bytes
+    need, smallest = counted.memory_bytes, min(gpus, default=0)
     said = f"{counted.method} needs about {math.ceil(need / GIB)} GiB: "
-    smallest = min(gpus, default=0)
     if need <= _USABLE * smallest:
         return said + "one GPU of this machine will do"
     here = _gpus_needed(counted, smallest)
@@ -108,32 +112,31 @@ def _gpus_needed(counted: MethodCount, size: int) -> int | None:
     return None if any(room <= 0 for _, room in rooms) else max(math.ceil(states / room) for states, room in rooms)
 
 
-def _seven_b_by_method() -> list[MethodCount]:
+def _needs_of_7b(gpus: Sequence[int], speed: float) -> list[dict[str, Any]]:
     from transformers import LlamaConfig
 
     # its defaults are the published shape of Llama-2-7B, the size that the papers train
     model = skeleton_of(LlamaConfig())
     # a package whose method is broken is for `xreason methods` to show
-    return [count_method(model, "Llama-2-7B", each.method) for each in list_methods() if each.method is not None]
-
-
-def _need(counted: MethodCount, gpus: Sequence[int], speed: float) -> dict[str, Any]:
-    return counted.model_dump(mode="json") | {
-        "tokens_per_second_at_most": speed / max(stage.flops_per_token for stage in counted.stages),
-        # 2 bytes a number; of stages that change different things as many as the one that changes most, at least
-        "checkpoint_bytes": 2 * max(stage.changed for stage in counted.stages),
-        "advice": advice(counted, gpus),
-    }
+    counts = [count_method(model, "Llama-2-7B", each.method) for each in list_methods() if each.method is not None]
+    return [
+        counted.model_dump(mode="json")
+        | {
+            "tokens_per_second_at_most": speed / max(stage.flops_per_token for stage in counted.stages),
+            # 2 bytes a number; of stages that change different things as many as the one that changes most, at least
+            "checkpoint_bytes": 2 * max(stage.changed for stage in counted.stages),
+            "advice": advice(counted, gpus),
+        }
+        for counted in counts
+    ]
 
 
 def _gpus() -> list[dict[str, Any]]:
     import torch
 
-    found = []
-    for index in range(torch.cuda.device_count()):
-        free, total = torch.cuda.mem_get_info(index)
-        found.append({"name": torch.cuda.get_device_name(index), "memory_bytes": total, "free_bytes": free})
-    return found
+    names = map(torch.cuda.get_device_name, range(torch.cuda.device_count()))
+    memory = (torch.cuda.mem_get_info(index) for index in range(torch.cuda.device_count()))
+    return [{"name": name, "memory_bytes": total, "free_bytes": free} for name, (free, total) in zip(names, memory, strict=True)]
 
 
 def _bfloat16() -> str:
@@ -152,27 +155,11 @@ def _flops_per_second() -> tuple[float, str]:
     import torch
 
     on_gpu = torch.cuda.is_available()
-    size = 8192 if on_gpu else 1024
-    dtype = torch.bfloat16 if on_gpu else torch.float32
-    matrix = torch.ones(size, size, dtype=dtype, device="cuda" if on_gpu else "cpu")
-    best = math.inf
+    size, dtype, device = (8192, torch.bfloat16, "cuda") if on_gpu else (1024, torch.float32, "cpu")
+    matrix, best = torch.ones(size, size, dtype=dtype, device=device), math.inf
     for _ in range(4):
         began = time.perf_counter()
         # reading a number waits for the GPU
         torch.mm(matrix, matrix)[0, 0].item()
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best, f"{str(dtype).removeprefix('torch.')} matrix product on the {'GPU' if on_gpu else 'CPU'}"
-
-
-def _data() -> dict[str, Any]:
-    folder = os.environ.get("XREASON_DATA") or None
-    # the suites, then the corpora of xreason.trainers.corpora.load
-    names = (*SOURCES, "gsm8k", octopus.FOLDER, "metamath", "question_translation")
-    return {"folder": folder, "sets": [name for name in names if folder and (Path(folder) / name).is_dir()]}
-
-
-def _hub_cache() -> dict[str, Any]:
-    from huggingface_hub import constants
-
-    models = list(Path(constants.HF_HUB_CACHE).glob("models--*"))
-    return {"folder": constants.HF_HUB_CACHE, "models": len(models), "offline": bool(constants.HF_HUB_OFFLINE)}

@@ -1,7 +1,5 @@
 """Leaving with the model: from a checkpoint to a folder that Transformers and vLLM load, and where asked to the hub.
 
-export(Path("runs/pocket/slam/0/checkpoint"), Path("my-model"))
-
 my-model/model.safetensors, config.json, tokenizer.json, ...    the base's files, with the tensors that training changed
 my-model/generation_config.json                                 the base's own; made of its config where it has none
 my-model/README.md                                              model card: data, stages, scores (see xreason.harness.showing.cards)
@@ -9,7 +7,7 @@ my-model/README.md                                              model card: data
 
 from pathlib import Path
 
-from xreason.harness.showing.cards import base_card, write_card
+from xreason.harness.showing.cards import write_card
 from xreason.harness.store.steps import STEP_FILE, step
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.delta import materialise, read_checkpoint
@@ -35,20 +33,17 @@ def export(checkpoint: Path, directory: Path, *, push: str | None = None) -> Pat
     place = directory.absolute()
     with step(place, "export") as aside:
         materialise(described, aside)
-        _complete_generation_config(aside)
-        write_card(described, aside, name=push or place.name, of_base=base_card(aside))
+        if not (aside / "generation_config.json").is_file():
+            from transformers import AutoConfig, GenerationConfig
+
+            config = AutoConfig.from_pretrained(aside, trust_remote_code=False)
+            GenerationConfig.from_model_config(config).save_pretrained(aside)
+        write_card(described, aside, name=push or place.name)
     # a model folder is no step of the run store
     (place / STEP_FILE).unlink()
     if push is not None:
         _upload(directory, push)
     return directory
-
-
-def _complete_generation_config(folder: Path) -> None:
-    from transformers import AutoConfig, GenerationConfig
-
-    if not (folder / "generation_config.json").is_file():
-        GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False)).save_pretrained(folder)
 
 
 def _check_repository(name: str) -> None:

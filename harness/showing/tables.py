@@ -13,9 +13,8 @@ from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.records import Training
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.prompts import STYLES
-from xreason.tasks.suites import METRICS, SUITES, Suite
+from xreason.tasks.suites import METRICS, SUITES
 from xreason.trainers.methods import list_methods
-from xreason.trainers.stages import Stage
 
 
 def suites_as_dicts() -> list[dict[str, Any]]:
@@ -31,23 +30,22 @@ def suites_as_dicts() -> list[dict[str, Any]]:
             "readings": [metric for metric in METRICS if metric != "answered"],
             "max_new_tokens": suite.max_new_tokens,
             "version": suite.version,
-            "languages": [_language(suite, code) for code in suite.languages],
+            "languages": [
+                {
+                    "code": code,
+                    "english": LANGUAGES[code].english,
+                    "native": LANGUAGES[code].native,
+                    "task": suite.task(code),
+                    "questions": suite.questions_in(code),
+                    "in_average": code in suite.average_languages,
+                    "styles": [style.name for style in STYLES.values() if style.speaks(code)],
+                    "where": suite.where(code),
+                }
+                for code in suite.languages
+            ],
         }
         for suite in SUITES.values()
     ]
-
-
-def _language(suite: Suite, code: str) -> dict[str, Any]:
-    return {
-        "code": code,
-        "english": LANGUAGES[code].english,
-        "native": LANGUAGES[code].native,
-        "task": suite.task(code),
-        "questions": suite.questions_in(code),
-        "in_average": code in suite.average_languages,
-        "styles": [style.name for style in STYLES.values() if style.speaks(code)],
-        "where": suite.where(code),
-    }
 
 
 def suites_table() -> Group:
@@ -75,21 +73,14 @@ def methods_as_dicts() -> list[dict[str, Any]]:
             "source": listed.method.source if listed.method else "",
             "description": listed.method.description if listed.method else "",
             "base": listed.method.base if listed.method else None,
-            "stages": [_stage(stage) for stage in (listed.method.stages if listed.method else ())],
+            "stages": [
+                {"stage": stage.name, "corpora": list(stage.corpora), "tuned": stage.tune.describe()}
+                | {name: getattr(stage, name) for name in ("epochs", "learning_rate", "batch_size")}
+                for stage in (listed.method.stages if listed.method else ())
+            ],
         }
         for listed in list_methods()
     ]
-
-
-def _stage(stage: Stage) -> dict[str, Any]:
-    return {
-        "stage": stage.name,
-        "corpora": list(stage.corpora),
-        "tuned": stage.tune.describe(),
-        "epochs": stage.epochs,
-        "learning_rate": stage.learning_rate,
-        "batch_size": stage.batch_size,
-    }
 
 
 def methods_table() -> Table:
@@ -108,16 +99,13 @@ def methods_table() -> Table:
 
 def training_table(training: Training) -> Table:
     """Returns what each stage of a training read, tuned and took, one column a stage."""
-    return _by_stage([stage_cells(stage) for stage in training.stages], title="Training")
+    return _by_stage([stage_cells(stage) for stage in training.stages], "Training")
 
 
 def count_table(counted: MethodCount) -> Table:
     """Returns what each stage tunes and will take, one column a stage."""
-    return _by_stage(
-        [_count_cells(stage) for stage in counted.stages],
-        title=f"{counted.method} on {counted.model}",
-        caption="Parameters are counted; memory (one GPU, bfloat16 over float32) and FLOPs are estimates.",
-    )
+    caption = "Parameters are counted; memory (one GPU, bfloat16 over float32) and FLOPs are estimates."
+    return _by_stage([_count_cells(stage) for stage in counted.stages], f"{counted.method} on {counted.model}", caption)
 
 
 def _count_cells(stage: StageCount) -> dict[str, str]:
@@ -127,16 +115,14 @@ def _count_cells(stage: StageCount) -> dict[str, str]:
         "tuned": stage.what,
         "parameters": f"{count(stage.tuned)} of {count(stage.total)}",
         "share": share(stage.share),
-        "weights": size(memory.weights),
-        "gradients": size(memory.gradients),
-        "optimizer": size(memory.optimizer),
+        **{name: size(getattr(memory, name)) for name in ("weights", "gradients", "optimizer")},
         "activations": f"{size(memory.activations)} ({stage.sequences} x {stage.length} tokens)",
         "memory": size(memory.total),
         "GFLOPs a token": f"{stage.flops_per_token / 1e9:,.3g}",
     }
 
 
-def _by_stage(stages: Sequence[Mapping[str, str]], *, title: str, caption: str | None = None) -> Table:
+def _by_stage(stages: Sequence[Mapping[str, str]], title: str, caption: str | None = None) -> Table:
     """Returns a line a heading and a column a stage; the first heading is that of the stages' names."""
     (_, *names), *lines = ((heading, *(escape(stage[heading]) for stage in stages)) for heading in stages[0])
     table = Table("", *names, title=escape(title), caption=caption)

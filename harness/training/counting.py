@@ -24,14 +24,12 @@ class StageCount(Frozen):
     """What one stage tunes and takes.
 
     Attributes:
-        stage: its name.
         what: what is tuned, in words.
         tuned: numbers that are trained, exact.
         total: parameters of the model, tied ones once.
         share: tuned of total, in 0..1.
         changed: numbers in the weights that it may leave changed: of merged adapters those that they stand beside.
-        sequences: of a forward pass, for which memory is estimated.
-        length: of those, in tokens.
+        sequences: of a forward pass, each of `length` tokens, for which memory is estimated.
         memory_bytes: on one GPU, estimated.
         flops_per_token: floating-point operations, estimated, with gradient checkpointing.
     """
@@ -56,13 +54,8 @@ class MethodCount(Frozen):
     """What all stages of a method tune and take.
 
     Attributes:
-        model: as given.
-        method: its name.
         tuned: of the stage that tunes most, as are `total` and `share`.
-        total: parameters of the model, tied ones once.
-        share: tuned of total, in 0..1.
         memory_bytes: the most that a stage needs on one GPU.
-        stages: in order.
     """
 
     model: str
@@ -75,15 +68,10 @@ class MethodCount(Frozen):
 
 
 def count_method(model: "PreTrainedModel", name: str, method: Method) -> MethodCount:
-    """Returns what `method` tunes of a model, with or without weights, and what each stage takes.
+    """Returns what `method` tunes of a model (called `name`), with or without weights, and what each stage takes.
 
     Memory is for the sequences a forward pass that the stage sets, or for one: the least there is. Where a stage says
     `layers: auto`, the published number of layers is counted, and said to be assumed: to find the layers takes weights.
-
-    Args:
-        model: see xreason.trainers.tuning.counting.skeleton.
-        name: the model's, for people.
-        method: see xreason.trainers.methods.load_method.
 
     Raises:
         UserError: a stage does not fit the model.
@@ -92,16 +80,9 @@ def count_method(model: "PreTrainedModel", name: str, method: Method) -> MethodC
         assumed = range(min(PUBLISHED_LAYERS, layer_count(model)))
         method = with_layers(method, assumed, f"assumed: auto finds them in the weights, the paper tuned {PUBLISHED_LAYERS}")
     stages = tuple(_count(model, stage) for stage in method.stages)
-    largest = max(stages, key=lambda stage: stage.tuned)
-    return MethodCount(
-        model=name,
-        method=method.name,
-        tuned=largest.tuned,
-        total=largest.total,
-        share=largest.share,
-        memory_bytes=max(stage.memory_bytes.total for stage in stages),
-        stages=stages,
-    )
+    largest = max(stages, key=lambda stage: stage.tuned).model_dump(include={"tuned", "total", "share"})
+    memory = max(stage.memory_bytes.total for stage in stages)
+    return MethodCount(model=name, method=method.name, **largest, memory_bytes=memory, stages=stages)
 
 
 def _count(model: "PreTrainedModel", stage: Stage) -> StageCount:

@@ -1,6 +1,6 @@
 """How numbers are written, so that every form of a board says the same digits, and what all forms say in the same words."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.filesize import pick_unit_and_suffix
 
@@ -14,13 +14,6 @@ NOTHING = "–"
 
 #: What the readings are called where people read.
 READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading"}
-
-#: What is said of responses beside their accuracy: name of a line, and how to read its share.
-RESPONSE_SHARES: Mapping[str, Callable[[ResponseShares], float | None]] = {
-    "answered": lambda shares: shares.answered,
-    "cut off": lambda shares: shares.cut_off,
-    "in language": lambda shares: shares.in_language,
-}
 
 #: When the readings are said to disagree, see `xreason.leaderboards.board.build_board`.
 NOTES_LEGEND = (
@@ -71,8 +64,14 @@ def whole_percent(fraction: float | None) -> str:
     return ">99" if rounded == 100 and fraction < 1 else str(rounded)
 
 
+def response_cells(responses: Sequence[ResponseShares]) -> dict[str, list[str]]:
+    """What is said of responses beside their accuracy: the name of a line to its cells, in whole percent."""
+    names = {name: name.replace("_", " ") for name in ResponseShares.model_fields}
+    return {words: [whole_percent(getattr(shares, name)) for shares in responses] for name, words in names.items()}
+
+
 def responses_legend(identifiers: Iterable[str]) -> str:
-    """What the shares of responses mean, given the language identifiers that told them, "" for none."""
+    """What their shares mean, given the language identifiers that told them, "" for none."""
     named = ", ".join(dict.fromkeys(one_line(identifier) for identifier in identifiers if identifier))
     told = f"in the question's language, of those that {named} could identify"
     language = told if named else "not told, as nothing identified it"

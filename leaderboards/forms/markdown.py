@@ -1,7 +1,4 @@
-"""The board as a page that GitHub and a paper can print, and the files that a comparison leaves.
-
-Boards of one comparison enter, one a suite; `leaderboard.md` and `leaderboard.json` leave. The same boards give the same bytes.
-"""
+"""The boards of a comparison as a page that GitHub and a paper can print, `leaderboard.md`; the same boards give the same bytes."""
 
 import json
 import re
@@ -13,7 +10,6 @@ from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.forms.stages import stage_cells
-from xreason.leaderboards.records import Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
@@ -35,8 +31,7 @@ def board_markdown(boards: Sequence[Board]) -> str:
     parts = [f"# Leaderboard: {models}", _LEGEND]
     for board in boards:
         parts += _suite_parts(board)
-    stages = _stage_lines(boards)
-    if stages:
+    if stages := _stage_lines(boards):
         parts += ["## What each stage trained on", table(list(stages[0]), "lrllrllr", (list(line.values()) for line in stages))]
     return "\n\n".join(parts) + "\n"
 
@@ -138,21 +133,17 @@ def _difference(difference: Difference | None, said: str = "") -> str:
 def _response_lines(board: Board) -> list[list[str]]:
     lines = []
     for row in board.rows:
-        shares = [*(row.responses[code] for code in board.languages), row.mean_responses]
-        for label, read in _format.RESPONSE_SHARES.items():
-            lines.append([_name(row), label, *(escape(_format.whole_percent(read(each))) for each in shares)])
+        cells = _format.response_cells([*(row.responses[code] for code in board.languages), row.mean_responses])
+        lines += [[_name(row), label, *map(escape, written)] for label, written in cells.items()]
     return lines
 
 
 def _stage_lines(boards: Sequence[Board]) -> list[dict[str, str]]:
     # the same training stands on the board of every suite
-    trained: list[tuple[str, int, Training]] = []
-    lines: list[dict[str, str]] = []
-    for row in (row for board in boards for row in board.rows):
-        for seed, training in zip(row.seeds, row.trainings, strict=False):
-            if (row.method, seed, training) not in trained:
-                trained.append((row.method, seed, training))
-                lines += ({"method": row.method, "seed": str(seed)} | stage_cells(stage) for stage in training.stages)
+    rows = [row for board in boards for row in board.rows]
+    trained = dict.fromkeys((row.method, *each) for row in rows for each in zip(row.seeds, row.trainings, strict=False))
+    stages = [(method, seed, stage) for method, seed, training in trained for stage in training.stages]
+    lines = ({"method": method, "seed": str(seed)} | stage_cells(stage) for method, seed, stage in stages)
     return [{name: escape(cell) for name, cell in line.items() if name not in _STAGE_CELLS_LEFT_OFF} for line in lines]
 
 

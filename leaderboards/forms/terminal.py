@@ -1,8 +1,4 @@
-"""The board as a table in the terminal: what a comparison prints when it is done.
-
-A board enters, a `rich` renderable leaves. It keeps to 100 columns with eleven languages by using several tables: the ranking, the
-accuracy in each language by both readings, several samples, and how the responses look. An interval stands under its value.
-"""
+"""The board as tables in the terminal, which keep to 100 columns with eleven languages; an interval stands under its value."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,8 +19,8 @@ _RANKING = ("#", "model", "mean", "other\nlanguages", "gain over\nbase", "Englis
 
 def board_table(board: Board) -> Group:
     """Draws a board: ranking, accuracies by language, samples and responses, notes, and lines on how to read them."""
-    notes = [Text(line, style="yellow") for line in _format.note_lines(board.notes)]
     tables = [_ranking(board), _languages(board), *_samplings(board), _responses(board)]
+    notes = [Text(line, style="yellow") for line in _format.note_lines(board.notes)]
     return Group(*tables, *notes, Text(_legend(board), style="dim"))
 
 
@@ -70,7 +66,6 @@ def _languages(board: Board) -> Table:
 
 
 def _samplings(board: Board) -> list[Table]:
-    """One table for each way of sampling on the board."""
     tables = []
     for title, sampled in _format.samplings(board).items():
         table = _table(title, ("model", *sampled[0][1]))
@@ -83,11 +78,9 @@ def _samplings(board: Board) -> list[Table]:
 def _responses(board: Board) -> Table:
     headings = ("model", "responses", "mean", *map(_format.one_line, board.languages))
     table = _table("how the responses look: shares in percent", headings)
-    labels = Text("\n".join(_format.RESPONSE_SHARES), style="dim")
     for row in board.rows:
-        shares = [row.mean_responses, *(row.responses[code] for code in board.languages)]
-        written = ["\n".join(_format.whole_percent(read(each)) for read in _format.RESPONSE_SHARES.values()) for each in shares]
-        table.add_row(_name(row), labels, *written)
+        cells = _format.response_cells([row.mean_responses, *(row.responses[code] for code in board.languages)])
+        table.add_row(_name(row), Text("\n".join(cells), style="dim"), *map("\n".join, zip(*cells.values(), strict=True)))
     return table
 
 

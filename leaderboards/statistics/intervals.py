@@ -10,9 +10,6 @@ replacement too (a hierarchical bootstrap). With two or three seeds that still u
 
 A question answered by several samples enters as one number, the mean over them. Drawing questions then draws their samples' luck
 too, so these intervals need no second bootstrap over samples.
-
-Verdicts enter as strings of "0" and "1", or as numbers in 0..1, one a question; intervals leave as fractions in 0..1, differences
-in -1..1.
 """
 
 import itertools
@@ -41,7 +38,7 @@ _QUESTION_STREAM, _FIRST_SEED_STREAM, _SECOND_SEED_STREAM = 0, 1, 2
 
 
 class Interval(BaseModel, frozen=True):
-    """A value and its 95 % interval, all fractions: accuracies lie in 0..1."""
+    """A value and its 95 % interval, as fractions: accuracies lie in 0..1."""
 
     value: float
     low: float
@@ -127,8 +124,7 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
 def _longest(runs: Sequence[Verdicts], languages: Sequence[str]) -> int:
     if not runs or not languages:
         raise ValueError("an interval needs at least one run and one language")
-    missing = sorted({code for code in languages for run in runs if not run.get(code)})
-    if missing:
+    if missing := sorted({code for code in languages for run in runs if not run.get(code)}):
         raise ValueError(f"a run has no verdicts in {', '.join(missing)}")
     return max(len(run[code]) for run in runs for code in languages)
 
@@ -160,12 +156,12 @@ def _resampled_accuracy(outcomes: Outcomes, longest: int) -> Floats:
     A resample that drew none of a short language's questions says nothing about it and keeps the accuracy that was measured.
     """
     drawn = _draws(longest)[:, : len(outcomes)]
+    asked = drawn.sum(axis=1)
     right: npt.NDArray[np.floating]
     if isinstance(outcomes, str):
-        right = drawn @ np.array([float(verdict) for verdict in outcomes], dtype=np.float32)
+        right = drawn @ np.array([*outcomes], dtype=np.float32)
     else:
         right = drawn @ np.round(np.array(outcomes) * _FIXED_POINT) / _FIXED_POINT
-    asked = drawn.sum(axis=1)
     measured = np.full(RESAMPLES, _rights(outcomes) / len(outcomes))
     np.divide(right, asked, out=measured, where=asked > 0, dtype=np.float64)
     return measured
@@ -207,9 +203,7 @@ def _exact_bounds(rights: float, questions: int) -> tuple[float, float]:
 
 
 def _exact_difference_bounds(first: Outcomes, second: Outcomes) -> tuple[float, float]:
-    pairs: Iterable[tuple[str | float, str | float]] = zip(first, second, strict=True)
-    differences = [float(ours) - float(theirs) for ours, theirs in pairs]
-    only_first, only_second = (
-        _exact_bounds(math.fsum(max(sign * difference, 0.0) for difference in differences), len(differences)) for sign in (1, -1)
-    )
+    differences = [ours - theirs for ours, theirs in zip(map(float, first), map(float, second), strict=True)]
+    more, less = (math.fsum(max(sign * difference, 0.0) for difference in differences) for sign in (1, -1))
+    only_first, only_second = _exact_bounds(more, len(differences)), _exact_bounds(less, len(differences))
     return max(-1.0, only_first[0] - only_second[1]), min(1.0, only_first[1] - only_second[0])
