@@ -21,6 +21,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from xreason.tasks.languages import IN_BOX
+
 
 @dataclass(frozen=True)
 class Words:
@@ -38,19 +40,7 @@ class Words:
 
 
 #: Language code to the words of lm-eval's MGSM.
-WORDS: dict[str, Words] = {
-    "bn": Words("প্রশ্ন:", "ধাপে ধাপে উত্তর:"),
-    "de": Words("Frage:", "Schritt-für-Schritt-Antwort:", "Antwort:"),
-    "en": Words("Question:", "Step-by-Step Answer:"),
-    "es": Words("Pregunta:", "Respuesta paso a paso:", "Respuesta:"),
-    "fr": Words("Question :", "Réponse étape par étape :", "Réponse :"),
-    "ja": Words("問題：", "ステップごとの答え:"),
-    "ru": Words("Задача:", "Пошаговоерешение:"),
-    "sw": Words("Swali:", "Jibu la Hatua kwa Hatua:"),
-    "te": Words("ప్రశ్న:", "దశలవారీగా సమాధానం:"),
-    "th": Words("โจทย์:", "คำตอบทีละขั้นตอน:"),
-    "zh": Words("问题：", "逐步解答:"),
-}
+WORDS: dict[str, Words] = {code: Words(**said["prompt"]) for code, said in IN_BOX.items()}
 
 #: Ends of text that base models write out; lm-eval's MGSM stops at them too.
 _ENDS = ("</s>", "<|im_end|>")
@@ -122,11 +112,9 @@ def alpaca(instruction: str) -> str:
 
 
 def prompt(document: Mapping[str, str]) -> str:
-    """Returns the prompt of one row of a suite.
+    """Returns the prompt of one row of a suite: its `style`, `language` (code), `language_name` (English) and `question`.
 
-    Args:
-        document: `style`, `language` (code), `language_name` (English), and `question`, which in a worked example (a row with a
-            `rationale`) already begins with the language's word for "question".
+    In a worked example (a row with a `rationale`), the question already begins with the language's word for "question".
     """
     style = STYLES[document["style"]]
     fields = {"language": document["language_name"], "instruction": document["question"]}

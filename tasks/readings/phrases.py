@@ -4,6 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter
+
+from xreason.tasks.languages import IN_BOX
+
 
 @dataclass(frozen=True)
 class Phrases:
@@ -27,19 +31,9 @@ class Phrases:
 
 
 #: English phrases count in every language too, since models answer in English.
-PHRASES: dict[str, Phrases] = {
-    "bn": Phrases(("উত্তর", "জবাব"), tuple("হল হলো হ'ল হ’ল হচ্ছে হবে হয় হয় দাঁড়ায়".split()), ("না",), ("নয়", "নয়"), bare=True),
-    "de": Phrases(("antwort", "endantwort", "lösung", "endergebnis"), ("ist", "lautet", "beträgt", "wäre", "sind"), ("nicht",)),
-    "en": Phrases(("answer", "answers"), ("is", "are", "was", "would be", "will be", "should be", "must be", "equals"), ("not",)),
-    "es": Phrases(("respuesta", "solución"), ("es", "son", "sería", "será", "serían"), ("no",)),
-    "fr": Phrases(("réponse", "solution"), ("est", "sont", "serait", "sera", "vaut"), ("pas",)),
-    "ja": Phrases(("答え", "答", "こたえ"), ("は",), (), ("ではな", "じゃな", "でな"), dense=True),
-    "ru": Phrases(("ответ", "ответом"), ("это", "равен", "равно", "будет", "составляет", "является", "таков"), ("не",)),
-    "sw": Phrases(("jibu", "majibu"), ("ni", "litakuwa", "linakuwa", "itakuwa", "lingekuwa"), ("si", "sio", "siyo")),
-    "te": Phrases(("సమాధానం", "సమాధానము", "జవాబు"), ("ఏమిటంటే", "అంటే"), (), ("కాదు",), bare=True),
-    "th": Phrases(("คำตอบ", "ตอบ"), ("คือ", "เท่ากับ", "เป็น", "ได้แก่"), ("ไม่",), dense=True),
-    "zh": Phrases(("答案", "答"), ("是", "为", "為", "等于", "等於"), ("不",), dense=True),
-}
+PHRASES: dict[str, Phrases] = TypeAdapter(dict[str, Phrases]).validate_python(
+    {code: said["answer"] for code, said in IN_BOX.items()}
+)
 
 
 @dataclass(frozen=True)
