@@ -53,13 +53,10 @@ _ATTACHED = re.compile(r"[\^_]\Z|(?<![^\W_])(?:[cdkm]?m|co|[xy])\Z")
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a language writes numbers (CLDR).
+    """How a language writes numbers (CLDR): the mark before decimals, and the one between groups of digits.
 
-    Attributes:
-        decimal: the mark before decimals, "." or "," in almost all languages.
-        group: the mark between groups of digits.
-        group_sizes: sizes of the last group and of those before it: 3, 3, or in India 3, 2.
-        pattern: matches a number, or what is written with digits and is none (group `other`).
+    `group_sizes` are those of the last group and of the ones before it: 3, 3, or in India 3, 2. `pattern` matches a number, or what
+    is written with digits and is none (group `other`).
     """
 
     decimal: str
@@ -70,10 +67,10 @@ class NumberFormat:
 
 def number_format(locale: "Locale") -> NumberFormat:
     """Returns how the language of a locale writes numbers."""
-    symbols = locale.number_symbols["latn"]
+    marks = locale.number_symbols["latn"]
     # where a comma is the decimal mark, a plain space groups too ("23 786" in Spanish); elsewhere it parts two numbers
-    spaces = GROUPING + (" " if symbols["decimal"] == "," else "")
-    return NumberFormat(symbols["decimal"], symbols["group"], locale.decimal_formats[None].grouping, _number_pattern(spaces))
+    pattern = _number_pattern(GROUPING + (" " if marks["decimal"] == "," else ""))
+    return NumberFormat(marks["decimal"], marks["group"], locale.decimal_formats[None].grouping, pattern)
 
 
 @cache
@@ -151,11 +148,8 @@ def _quotient(fraction: str) -> Decimal:
 
 def _scaled(text: str, rules: NumberFormat) -> Decimal:
     """Returns the number that pieces such as "1億2000万" or "2 million" add up to."""
-    total = Decimal(0)
-    for piece in _PIECE.finditer(text):
-        number = sum(_plain(piece[1].strip(), rules), Decimal(0))
-        total += number.scaleb(sum(_SCALES[scale] for scale in _SCALE.findall(piece[2])))
-    return total
+    numbers = ((sum(_plain(piece[1].strip(), rules), Decimal(0)), _SCALE.findall(piece[2])) for piece in _PIECE.finditer(text))
+    return sum((number.scaleb(sum(_SCALES[scale] for scale in scales)) for number, scales in numbers), Decimal(0))
 
 
 def _plain(digits: str, rules: NumberFormat) -> list[Decimal]:

@@ -18,8 +18,8 @@ class Phrases:
         verbs: what stands between the noun and the number; a colon, an equals sign and a line break do so in every language.
         denials: words that deny the number after them ("not 12 but 15").
         denials_after: words that deny the number before them, where the verb comes last ("12ではなく15").
-        dense: written without spaces between words.
-        bare: the number may follow the noun with nothing between them ("సమాధానం 39").
+        dense: whether it is written without spaces between words.
+        bare: whether the number may follow the noun with nothing between them ("సమాధానం 39").
     """
 
     nouns: tuple[str, ...]
@@ -38,14 +38,10 @@ PHRASES: dict[str, Phrases] = TypeAdapter(dict[str, Phrases]).validate_python(
 
 @dataclass(frozen=True)
 class Wording:
-    """The phrases of one language and of English, ready to be looked for.
+    """The phrases of one language and of English, ready to be looked for: nouns, the longest first, and patterns.
 
-    Attributes:
-        nouns: what "answer" is called, the longest first.
-        link: matches what leads from a noun to the number: group `verb` or `heading`, or neither where nothing is needed.
-        dense: written without spaces between words.
-        denial: matches a denial before a number.
-        denial_after: matches one after a number, or None.
+    `link` matches what leads from a noun to the number: group `verb` or `heading`, or neither where nothing is needed; `denial` what
+    denies the number after it, and `denial_after`, where the language has such, the number before it.
     """
 
     nouns: tuple[str, ...]
@@ -56,9 +52,8 @@ class Wording:
 
     def denies(self, statement: str, start: int, match: re.Match[str]) -> bool:
         """Returns whether the statement, read from `start`, denies the number that `match` is."""
-        if self.denial.search(statement, start, match.start()):
-            return True
-        return self.denial_after is not None and self.denial_after.match(statement, match.end()) is not None
+        after = self.denial_after is not None and self.denial_after.match(statement, match.end())
+        return bool(after or self.denial.search(statement, start, match.start()))
 
 
 def wording(language: str) -> Wording:
