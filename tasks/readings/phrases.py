@@ -40,8 +40,8 @@ PHRASES: dict[str, Phrases] = TypeAdapter(dict[str, Phrases]).validate_python(
 class Wording:
     """The phrases of one language and of English, ready to be looked for: nouns, the longest first, and patterns.
 
-    `link` matches what leads from a noun to the number: group `verb` or `heading`, or neither where nothing is needed; `denial` what
-    denies the number after it, and `denial_after`, where the language has such, the number before it.
+    `link` matches what leads from a noun to the number: group `verb` or `heading`, or neither where nothing is needed; `denial`
+    what denies the number after it, and `denial_after`, where the language has such, the number before it.
     """
 
     nouns: tuple[str, ...]
