@@ -29,14 +29,10 @@ Questions = list[dict[str, str]]
 
 
 def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, prove: bool) -> str:
-    """Adds a language to a suite: from a file, or from where the suite's own questions are. Returns what to do next, in lines.
+    """Adds a language (its ISO 639-1 or -3 code) to a suite; returns what to do next, in lines.
 
-    Args:
-        code: ISO 639-1 or -3 code.
-        suite: name of a suite.
-        file: the questions; None for the data folder or the hub.
-        columns: where question and answer are in the file.
-        prove: whether the pocket model answers two questions before it is kept.
+    The questions come from the file; without one, from where the suite's own are, the data folder or the hub. To `prove`, the
+    pocket model answers two of them before the language is kept.
 
     Raises:
         UserError: the language, the suite or the questions are not fit, the suite has the language, or the proof failed.
@@ -81,15 +77,7 @@ def remove_language(code: str, suite: str) -> str:
 def add_suite(
     name: str, said: AddedSuite, files: Mapping[str, Path], configs: Mapping[str, str], columns: Columns, *, prove: bool
 ) -> str:
-    """Adds a whole suite; returns what was done and what to do next, in lines.
-
-    Args:
-        name: what it is called on the command line and in its tasks' names.
-        said: its title, its source, the longest response, and its hub data set.
-        files: language code to the file with its questions.
-        configs: language code to the config of the hub's data set.
-        columns: where question and answer are in the files.
-        prove: whether the pocket model answers two questions a language before it is kept.
+    """Adds a suite, each language (by its code) from a file or from a config of its hub data set; returns and proves as above.
 
     Raises:
         UserError: the name is taken or no name, a language or some questions are not fit, or the proof failed.
@@ -99,25 +87,22 @@ def add_suite(
         languages = _languages_of_suite(name, [*files, *configs])
         if configs and said.hub is None:
             raise UserError("--languages are of a set on the hub; name it with --hub, or give files with --file-for en=FILE.")
-        asked = {cldr.language(code).code: path for code, path in files.items()}
-        own = {code: read_questions(path, code, columns) for code, path in asked.items()}
-        counted = {code: AddedQuestions(len(rows), file=True) for code, rows in own.items()}
-        for code, config in ((cldr.language(asked).code, config) for asked, config in configs.items()):
-            counted[code] = AddedQuestions(0, config=None if config == code else config)
-
-        def added() -> Registry:
-            suites = {**registry.suites, name: said}
-            names = {code: each for code, language in languages.items() if (each := _names(language))}
-            questions = {**registry.questions, name: dict(counted)}
-            return replace(registry, languages={**registry.languages, **names}, suites=suites, questions=questions)
-
-        _use(added())
+        own = {(code := languages[asked].code): read_questions(path, code, columns) for asked, path in files.items()}
+        added = replace(registry, suites={**registry.suites, name: said})
+        for asked, language in languages.items():
+            code, config = language.code, configs.get(asked)
+            counted = AddedQuestions(len(own.get(code, ())), file=code in own, config=None if config == code else config)
+            added = added.with_questions(name, code, _names(language), counted)
+        _use(added)
         try:
-            for code in counted.keys() - own.keys():
-                counted[code] = replace(counted[code], questions=len(_of_suite(name, code)))
+            for code, asked_for in added.questions[name].items():
+                if not asked_for.file:
+                    counted = replace(asked_for, questions=len(_of_suite(name, code)))
+                    added = added.with_questions(name, code, None, counted)
         finally:
             _use(registry)
-        return _add(registry, added(), name, tuple(languages), own, prove=prove)
+        codes = sorted(added.questions[name], key=lambda code: (code != "en", code))
+        return _add(registry, added, name, codes, own, prove=prove)
 
 
 def remove_suite(name: str) -> str:
@@ -272,13 +257,13 @@ def _check_new_suite(name: str) -> None:
 
 
 def _languages_of_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
-    languages = [cldr.language(code) for code in codes]
+    """Returns each by the code that was asked for."""
+    languages = {code: cldr.language(code) for code in codes}
     if not languages:
         raise UserError(f"{name} would have no language; name some: --languages am,en with --hub, or --file-for en=questions.tsv.")
-    found = {language.code: language for language in languages}
-    if len(found) != len(languages):
+    if len({language.code for language in languages.values()}) != len(codes):
         raise UserError(f"A language is named twice among {', '.join(codes)}; name each once.")
-    return dict(sorted(found.items(), key=lambda item: (item[0] != "en", item[0])))
+    return languages
 
 
 def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
@@ -294,11 +279,13 @@ def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
     mean = f"stays as it was, over {averaged}; what was added stands beside it"
     if set(codes) & set(suite.average_languages):
         mean = f"runs over {averaged}; compare it with no mean over others"
-    lines = [f"{LANGUAGES[code].english} ({code}, {LANGUAGES[code].native}): {suite.questions_in(code):,}" for code in codes]
-    lines = [f"{suite.title} has {line} questions in {suite.where(code)}\n" for line, code in zip(lines, codes, strict=True)]
+    lines = ""
+    for code in codes:
+        language = f"{LANGUAGES[code].english} ({code}, {LANGUAGES[code].native})"
+        lines += f"{suite.title} has {language}: {suite.questions_in(code):,} questions in {suite.where(code)}\n"
     proof = f"the pocket model answered {PROOF_QUESTIONS} questions a language" if proven else "no model has answered any yet"
     return (
-        f"{''.join(lines)}proof         {proof}\n"
+        f"{lines}proof         {proof}\n"
         f"score         xreason score MODEL --suites {name} --languages {listed}{tasks}{folder}\n"
         f"stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {include} "
         f"--tasks {','.join(suite.task(code) for code in codes)}\n"
