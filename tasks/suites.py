@@ -29,8 +29,7 @@ class Suite:
     """A benchmark.
 
     Attributes:
-        name: its name on the command line, in task names and in paths.
-        title: its name on boards.
+        name: its name on the command line, in task names and in paths; its `title` is that on boards.
         languages: codes of the languages it has: English first, in the order of the papers' tables, then what was added.
         questions: test questions a language, as published; `questions_in` knows those that were added.
         max_new_tokens: how long a response may get, in tokens.
@@ -77,8 +76,7 @@ def _published(name: str, title: str, languages: tuple[str, ...], questions: int
 
 
 def _pocket_rows(code: str) -> list[data.Row]:
-    problems = world.test_problems()
-    return [{"question": each.question(code), "answer": str(each.answer), "language": code} for each in problems]
+    return [{"question": each.question(code), "answer": str(each.answer), "language": code} for each in world.test_problems()]
 
 
 _OURS = "templated by this project, Apache-2.0"
