@@ -1,10 +1,12 @@
 """How languages write numbers, and which numbers a text writes: "2.125", "1,23,456", "2 1/3", "1.5 × 10^3", "1億2000万"."""
 
+import json
 import re
 import unicodedata
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xreason.tasks.readings.phrases import alternatives
@@ -20,21 +22,10 @@ GROUPING = "\u00a0\u2007\u2009\u200a\u202f'’"  # no-break, figure, thin, hair 
 ARITHMETIC = Context(prec=40, traps=[])
 
 # the powers of ten that words after a number multiply it by, and in Swahili words before it
-_SCALES = {
-    word: power
-    for power, words in {
-        2: "hundred ร้อย 百",
-        3: "thousand tausend mil mille тыс. тысяч тысячи тысяча হাজার వేల వేలు พัน 千",
-        4: "หมื่น 万 萬",
-        5: "lakh lakhs লাখ লক্ষ లక్ష లక్షల లక్షలు แสน",
-        6: "million millions millionen millón millones млн миллион миллиона миллионов ล้าน",
-        7: "crore crores কোটি కోటి కోట్ల కోట్లు",
-        8: "亿 億",
-        9: "milliarde milliarden milliard milliards млрд",
-    }.items()
-    for word in words.split()
-}
-_SCALES_BEFORE = {"mia": 2, "elfu": 3, "laki": 5, "milioni": 6}
+_SCALES, _SCALES_BEFORE = (
+    {word: int(power) for power, words in scales.items() for word in words.split()}
+    for scales in json.loads((Path(__file__).parent / "scales.json").read_text(encoding="utf-8")).values()
+)
 _CURRENCY = "$€£¥₹৳฿₽￥＄"
 _MINUS = "−－-"  # the plain one last, so that it is no range inside [...]
 _EXPONENT_MARKS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−－", "0123456789---")
