@@ -1,6 +1,7 @@
 """What Unicode's CLDR knows of a language, through Babel: its code, its names, the scripts it is written in."""
 
 import difflib
+import re
 
 from babel import Locale
 from babel.core import get_global
@@ -44,8 +45,8 @@ def scripts(code: str) -> tuple[str, ...]:
     """
     likely: dict[str, str] = get_global("likely_subtags")  # type: ignore[assignment]
     # a tag with a part of four letters says a script itself
-    tags = {tag: tag.split("_") for tag in likely if not any(len(part) == 4 and part.isalpha() for part in tag.split("_")[1:])}
-    return tuple(dict.fromkeys(likely[tag].split("_")[1] for tag, parts in tags.items() if parts[0] == code))
+    tags = (tag for tag in likely if tag.partition("_")[0] == code and not re.search("_[A-Za-z]{4}(_|$)", tag))
+    return tuple(dict.fromkeys(likely[tag].split("_")[1] for tag in tags))
 
 
 def unicode_scripts(code: str) -> tuple[str, ...]:

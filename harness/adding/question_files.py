@@ -9,7 +9,6 @@ of CSV may stand in double quotes and be parted by commas or semicolons; in TSV,
 
 import csv
 import io
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from xreason.harness.adding import cldr
 from xreason.tasks.errors import UserError
@@ -36,6 +37,7 @@ SCRIPT_SHARE = 0.5
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
 # nobody writes two as 2.000, but in many languages it is two thousand
 _THOUSANDS_BY_DOT = re.compile(r"-?[1-9]\d{0,2}\.\d\d0", re.ASCII)
+_JSON_OBJECT = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -176,22 +178,17 @@ def _delimited(path: Path) -> _Table:
 
 
 def _json_lines(path: Path) -> _Table:
-    objects: list[tuple[str, dict[str, Any]]] = []
+    rows: list[tuple[str, dict[str, Any]]] = []
     problems = []
     for number, line in enumerate(_decoded(path).split("\n"), start=1):
-        if not line.strip():
-            continue
         try:
-            content = json.loads(line)
-        except json.JSONDecodeError as error:
-            problems.append(f"line {number}: not JSON ({error.msg}); write one object a line.")
-            continue
-        if isinstance(content, dict):
-            objects.append((f"line {number}", content))
-        else:
-            problems.append(f'line {number}: not an object; write {{"question": "...", "answer": "..."}}.')
-    names = list(dict.fromkeys(name for _, each in objects for name in each))
-    return _Table(names, [(place, [each.get(name) for name in names]) for place, each in objects], problems)
+            if line.strip():
+                rows.append((f"line {number}", _JSON_OBJECT.validate_json(line)))
+        except ValidationError as error:
+            said = error.errors()[0]["msg"]
+            problems.append(f'line {number}: no JSON object ({said}); write {{"question": "...", "answer": "..."}}.')
+    names = list(dict.fromkeys(name for _, row in rows for name in row))
+    return _Table(names, [(place, [row.get(name) for name in names]) for place, row in rows], problems)
 
 
 def _parquet(path: Path) -> _Table:
