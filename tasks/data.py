@@ -24,14 +24,13 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a suite's questions are.
+    """Where a suite's questions are: on the hub, and in a data folder.
 
     Attributes:
-        hub_id: the data set on the Hugging Face hub, one config a language, split `test`.
+        hub_id: the data set on the Hugging Face hub, one config a language, split `test`, and `train` for worked examples.
         file: its place in a data folder, `{language}` standing for the code.
-        question: the column with the question; a file of tab-separated values has two columns and no names.
-        answer: the column with the gold answer.
-        exemplars: the file with the worked examples of all languages, or None where the set has none; the hub's split is `train`.
+        question: the column with the question, as `answer` is that with the gold answer (none are named in a TSV file).
+        exemplars: the file with the worked examples of all languages, or None where the set has none.
         configs: language code to the hub's config, where that is not the code.
     """
 

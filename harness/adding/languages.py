@@ -83,8 +83,7 @@ def add_suite(
         UserError: the name is taken or no name, a language or some questions are not fit, or the proof failed.
     """
     with _changing() as registry:
-        _check_new_suite(name)
-        languages = _languages_of_suite(name, [*files, *configs])
+        languages = _languages_of_new_suite(name, [*files, *configs])
         if configs and said.hub is None:
             raise UserError("--languages are of a set on the hub; name it with --hub, or give files with --file-for en=FILE.")
         own = {(code := languages[asked].code): read_questions(path, code, columns) for asked, path in files.items()}
@@ -243,7 +242,8 @@ def _changeable(name: str) -> Suite:
     return suite_of(name)
 
 
-def _check_new_suite(name: str) -> None:
+def _languages_of_new_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
+    """Returns each by the code that was asked for, where both the suite's name and they will do."""
     if not SUITE_NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name for a suite; use at most 40 lower-case letters, digits and _, a letter first.")
     if name in SUITES:
@@ -254,10 +254,6 @@ def _check_new_suite(name: str) -> None:
     for suite in SUITES.values():
         if name.startswith(f"{suite.name}_") and len(name) <= len(suite.name) + 4:
             raise UserError(f"{name} is how a language of {suite.title} would be called; choose another name.")
-
-
-def _languages_of_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
-    """Returns each by the code that was asked for."""
     languages = {code: cldr.language(code) for code in codes}
     if not languages:
         raise UserError(f"{name} would have no language; name some: --languages am,en with --hub, or --file-for en=questions.tsv.")

@@ -72,7 +72,12 @@ def read_questions(path: Path, code: str, columns: Columns) -> list[dict[str, st
     Raises:
         UserError: there is no such file, it is in another format, a column is missing, or rows are not fit; says all that is wrong.
     """
-    table = _read(path)
+    readers = {".tsv": _delimited, ".csv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet}
+    if path.suffix.lower() not in readers:
+        raise UserError(f"{path} is none of {', '.join(readers)}; save the questions as one of them.")
+    if not path.is_file():
+        raise UserError(f"There is no file {path}; give the path of your questions with --file.")
+    table = readers[path.suffix.lower()](path)
     if not table.rows:
         refuse(str(path), table.problems)
         raise UserError(f"{path} holds no question; put one in each line.")
@@ -134,15 +139,6 @@ def _duplicates(rows: Iterable[Row]) -> Iterator[str]:
         same = " ".join(unicodedata.normalize("NFC", row.question).split())
         if same and first.setdefault(same, row.place) != row.place:
             yield f"{row.place}: the question is that of {first[same]}; delete one of them."
-
-
-def _read(path: Path) -> _Table:
-    readers = {".tsv": _delimited, ".csv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet}
-    if path.suffix.lower() not in readers:
-        raise UserError(f"{path} is none of {', '.join(readers)}; save the questions as one of them.")
-    if not path.is_file():
-        raise UserError(f"There is no file {path}; give the path of your questions with --file.")
-    return readers[path.suffix.lower()](path)
 
 
 def _decoded(path: Path) -> str:

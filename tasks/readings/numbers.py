@@ -60,22 +60,12 @@ def number_format(locale: "Locale") -> NumberFormat:
     """Returns how the language of a locale writes numbers."""
     marks = locale.number_symbols["latn"]
     # where a comma is the decimal mark, a plain space groups too ("23 786" in Spanish); elsewhere it parts two numbers
-    pattern = _number_pattern(GROUPING + (" " if marks["decimal"] == "," else ""))
-    return NumberFormat(marks["decimal"], marks["group"], locale.decimal_formats[None].grouping, pattern)
-
-
-@cache
-def in_english_style(rules: NumberFormat) -> NumberFormat:
-    """Returns the same with the marks of English."""
-    return replace(rules, decimal=".", group=",")
-
-
-def _number_pattern(spaces: str) -> re.Pattern[str]:
+    spaces = GROUPING + (" " if marks["decimal"] == "," else "")
     plain = rf"\d+(?:(?<!\d\d\d\d)[{spaces}]\d\d\d(?!\d))*(?:[.,٫٬]\d+)*"
     power = rf"(?:\^\x20?\(?[{_MINUS}]?\d{{1,3}}(?!\d)|⁻?[⁰¹²³⁴-⁹]{{1,3}})"
     # 千克, 千米 and the like are units: kilogram, kilometre
     scale = rf"\s?(?:千(?![克米瓦卡帕赫焦])|(?!千)(?:{alternatives(_SCALES)})(?![a-zа-я]))"
-    return re.compile(
+    pattern = re.compile(
         rf"""
         (?P<number>(?:(?<![\w.,٫٬])\.)?{plain})
         (?: (?P<other>:\d\d(?::\d\d)?(?!\d) | /\d+/\d+ | -\d{{1,2}}-\d{{1,2}}(?!\d))
@@ -90,6 +80,13 @@ def _number_pattern(spaces: str) -> re.Pattern[str]:
         """,
         re.VERBOSE,
     )
+    return NumberFormat(marks["decimal"], marks["group"], locale.decimal_formats[None].grouping, pattern)
+
+
+@cache
+def in_english_style(rules: NumberFormat) -> NumberFormat:
+    """Returns the same with the marks of English."""
+    return replace(rules, decimal=".", group=",")
 
 
 def numbers_of(match: re.Match[str], text: str, rules: NumberFormat) -> list[Decimal]:
@@ -174,7 +171,5 @@ def _joined(digits: str, rules: NumberFormat) -> str | None:
 
 
 def _are_groups(groups: list[str], rules: NumberFormat) -> bool:
-    def sized(size: int) -> bool:
-        return len(groups[-1]) == 3 and 1 <= len(groups[0]) <= size and all(len(group) == size for group in groups[1:-1])
-
-    return sized(3) or sized(rules.group_sizes[1])
+    first, *others = map(len, groups[:-1] or groups)
+    return len(groups[-1]) == 3 and any(1 <= first <= size and {*others} <= {size} for size in (3, rules.group_sizes[1]))

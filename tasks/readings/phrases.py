@@ -60,9 +60,15 @@ def wording(language: str) -> Wording:
     """Returns the phrases of a language (its ISO 639 code); English ones alone where none of its own are known."""
     english, own = PHRASES["en"], PHRASES.get(language, PHRASES["en"])
     denials = rf"(?<!\w)(?:{alternatives({*own.denials, *english.denials})})(?!\w)"
+    verbs = rf"(?<!\w)(?:{alternatives({*own.verbs, *english.verbs})})(?!\w)"
+    between = r"[^.!?。।\n:：=\d]"
+    dense = rf"|{between}{{0,10}}?(?:{alternatives(own.verbs)})" if own.dense else ""
+    verb = rf"(?P<verb>{between}{{0,40}}?(?:{verbs}|[=≈]){dense})[\s:：]*"
+    heading = r"""[^\s\d:：ঃ]{0,3}(?:\s?\([^()\d]{0,30}\))?[*_"”}]*(?P<heading>\s?[:：ঃ][*_]*(?:-(?=\s))?|\s[-—–]|\s*\n)\s*"""
+    link = re.compile(f"{verb}|{heading}" + ("|" if own.bare else ""))
     return Wording(
         nouns=tuple(sorted({*own.nouns, *english.nouns}, key=len, reverse=True)),
-        link=_link_pattern(own, english),
+        link=link,
         dense=own.dense,
         denial=re.compile("|".join([denials, *(own.denials if own.dense else ())])),
         denial_after=re.compile(rf"\W?.{{0,3}}?(?:{alternatives(own.denials_after)})") if own.denials_after else None,
@@ -72,12 +78,3 @@ def wording(language: str) -> Wording:
 def alternatives(words: Iterable[str]) -> str:
     """Returns a pattern of any of the words, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
-
-
-def _link_pattern(own: Phrases, english: Phrases) -> re.Pattern[str]:
-    word = rf"(?<!\w)(?:{alternatives({*own.verbs, *english.verbs})})(?!\w)"
-    between = r"[^.!?。।\n:：=\d]"
-    dense = rf"|{between}{{0,10}}?(?:{alternatives(own.verbs)})" if own.dense else ""
-    verb = rf"(?P<verb>{between}{{0,40}}?(?:{word}|[=≈]){dense})[\s:：]*"
-    heading = r"""[^\s\d:：ঃ]{0,3}(?:\s?\([^()\d]{0,30}\))?[*_"”}]*(?P<heading>\s?[:：ঃ][*_]*(?:-(?=\s))?|\s[-—–]|\s*\n)\s*"""
-    return re.compile(f"{verb}|{heading}" + ("|" if own.bare else ""))
