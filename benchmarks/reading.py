@@ -27,10 +27,8 @@ UNKIND = ("1", "1,", "1.", "1,111", "1/", " ", "(", "-", "\\boxed{", "\\frac{1",
 
 def main() -> None:
     """Reads them all, and prints what it took."""
-    responses = [((text + " ") * (LENGTH // len(text) + 1))[-LENGTH:] for _, text in ENDINGS]
-    languages = [language for language, _ in ENDINGS]
-    assert set(languages) == set(LANGUAGES)  # noqa: S101
-    mix = list(zip(responses, languages, strict=True)) * 500
+    assert {language for language, _ in ENDINGS} == set(LANGUAGES)  # noqa: S101
+    mix = [(((text + " ") * (LENGTH // len(text) + 1))[-LENGTH:], language) for language, text in ENDINGS] * 500
     both = _seconds(lambda: [(paper_reading(text), strict_reading(text, language)) for text, language in mix])
     report(responses_per_second=round(len(mix) / both), megabytes={unit: _unkind(unit) for unit in UNKIND})
 

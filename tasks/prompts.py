@@ -46,14 +46,11 @@ _ENDS = ("</s>", "<|im_end|>")
 
 @dataclass(frozen=True)
 class Style:
-    """A way of asking.
+    """A way of asking: its name on the command line and on boards, and who asks so.
 
-    Attributes:
-        name: on the command line and on boards.
-        source: who asks so.
-        frame: the prompt: {instruction} is the question, {language} the language's English name, the rest comes from `WORDS`.
-        few_shot: whether worked examples may precede the question.
-        chat: whether the frame is the user's message in the model's own chat template.
+    In its frame, {instruction} is the question, {language} the language's English name; the rest comes from `WORDS`. In a
+    `few_shot` style, worked examples may precede the question; of a `chat` style, the frame is the user's message in the model's
+    own chat template.
     """
 
     name: str

@@ -25,8 +25,6 @@ from xreason.tasks.suites import CHANGES, SUITES, TASKS_FOLDER, Suite, files, se
 #: The proof: so many questions a language, each answered with so many new tokens at most.
 PROOF_QUESTIONS, PROOF_TOKENS = 2, 32
 
-Questions = list[dict[str, str]]
-
 
 def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, prove: bool) -> str:
     """Adds a language (its ISO 639-1 or -3 code) to a suite; returns what to do next, in lines.
@@ -167,7 +165,9 @@ def _use(new: Registry) -> set[Path]:
     return {path for path, _ in before.items() ^ after.items()}
 
 
-def _add(old: Registry, new: Registry, suite: str, codes: Sequence[str], questions: Mapping[str, Questions], *, prove: bool) -> str:
+def _add(
+    old: Registry, new: Registry, suite: str, codes: Sequence[str], questions: Mapping[str, list[data.Row]], *, prove: bool
+) -> str:
     """Writes all files, and the registry last; whatever goes wrong, everything is as it was. Returns what to do next, in lines."""
     before = files()
     changed = _use(new)
@@ -218,7 +218,7 @@ def _prove(suite: str, codes: Sequence[str]) -> None:
             raise UserError(f"{said}: {reason}. Mend that, or add without proof (--no-proof).") from error
 
 
-def _of_suite(suite: str, code: str) -> Questions:
+def _of_suite(suite: str, code: str) -> list[data.Row]:
     """Returns a suite's questions from the data folder or the hub, checked; a published set may ask the same one twice."""
     if suite not in data.SOURCES:
         raise UserError(f"{SUITES[suite].title} is made of files; give this language's with --file questions.tsv.")

@@ -58,11 +58,8 @@ ITEMS: tuple[str, ...] = tuple(_ITEMS)
 _PEOPLE = [" ".join(names) for names in itertools.product(_SENTENCES["given"].split(), _SENTENCES["family"].split())]
 random.Random("pocket people").shuffle(_PEOPLE)
 
-#: People of test problems; none of them is ever in a training problem, though their given or family names are.
-TEST_PEOPLE: tuple[str, ...] = tuple(_PEOPLE[:96])
-
-#: People of training problems.
-TRAINING_PEOPLE: tuple[str, ...] = tuple(_PEOPLE[96:])
+#: No person of a test problem is ever in a training problem, though their given or family names are.
+TEST_PEOPLE, TRAINING_PEOPLE = tuple(_PEOPLE[:96]), tuple(_PEOPLE[96:])
 
 
 @dataclass(frozen=True)

@@ -171,5 +171,5 @@ def _joined(digits: str, rules: NumberFormat) -> str | None:
 
 
 def _are_groups(groups: list[str], rules: NumberFormat) -> bool:
-    first, *others = map(len, groups[:-1] or groups)
-    return len(groups[-1]) == 3 and any(1 <= first <= size and {*others} <= {size} for size in (3, rules.group_sizes[1]))
+    sizes = [len(group) for group in groups]
+    return sizes[-1] == 3 and any(1 <= sizes[0] <= size and {*sizes[1:-1]} <= {size} for size in (3, rules.group_sizes[1]))
