@@ -164,7 +164,8 @@ def _cells(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
         except UnicodeDecodeError as error:
             raise UserError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8.") from error
         except ValueError as error:
-            raise UserError(f"{path}, line {number}: {error}; put the file as published in its place.") from error
+            what = f"not a JSON object ({error.msg})" if isinstance(error, json.JSONDecodeError) else error
+            raise UserError(f"{path}, line {number}: {what}; put the file as published in its place.") from error
 
 
 def _tab_separated(line: str, columns: Sequence[str]) -> list[str]:
@@ -175,10 +176,7 @@ def _tab_separated(line: str, columns: Sequence[str]) -> list[str]:
 
 
 def _json_object(line: str, columns: Sequence[str]) -> list[str]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not a JSON object ({error.msg})") from error
+    row = json.loads(line)
     missing = [name for name in columns if not isinstance(row, dict) or name not in row]
     if missing:
         raise ValueError(f"column {missing[0]} is missing")

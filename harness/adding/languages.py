@@ -16,7 +16,7 @@ from pathlib import Path
 from xreason.harness.adding import cldr
 from xreason.harness.adding.question_files import Columns, Row, problems_of, read_questions, refuse
 from xreason.tasks import data
-from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Hub, Names, Registry, registries, write_registry
+from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Names, Registry, registries, write_registry
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, Language, languages_with
 from xreason.tasks.names import unknown
@@ -114,11 +114,6 @@ def remove_suite(name: str) -> str:
             raise UserError(f"{chosen.title} comes with xreason and stays; leave it out of a run with --suites.")
         _remove(registry.without_suite(name))
     return f"{chosen.title} is out; scores of it stay in the run store."
-
-
-def hub(identifier: str | None, columns: Columns) -> Hub | None:
-    """Returns the hub's data set of a suite to be; its columns have MGSM's names on the hub where none are given."""
-    return Hub(identifier, columns.question or "question", columns.answer or "answer_number") if identifier else None
 
 
 @contextmanager
