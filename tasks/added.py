@@ -48,12 +48,10 @@ class Names:
 
 @dataclass(frozen=True, config=_STRICT)
 class AddedQuestions:
-    """The questions of an added language.
+    """The questions of an added language: how many, and where.
 
-    Attributes:
-        questions: how many.
-        file: whether they stand beside the language's YAML task (`mgsm/mgsm_it.jsonl`); else they are where the suite's are.
-        config: the config of the suite's hub data set that has them, where that is not the code.
+    They stand in a `file` beside the language's YAML task (`mgsm/mgsm_it.jsonl`), or else where the suite's are, on the hub in that
+    config of its data set, where it is not called as the language's code.
     """
 
     questions: int
@@ -85,7 +83,7 @@ class Registry:
     """All that one folder changes.
 
     Attributes:
-        languages: code to the names of languages that the table in code lacks.
+        languages: code to the names of languages that the table in the box lacks.
         suites: name to an added suite.
         questions: suite to code to the questions that were added to it.
         removed: suite to the codes that were taken out of it.
@@ -110,12 +108,12 @@ class Registry:
         added = {**self.questions, suite: {**self.questions.get(suite, {}), code: questions}}
         return replace(self, languages=languages, questions=added)
 
-    def without(self, suite: str, code: str) -> "Registry":
-        """Returns it without an added language of a suite, and without its names where no suite has it any more."""
-        left = {each: value for each, value in self.questions.get(suite, {}).items() if each != code}
-        kept = {name: codes for name, codes in {**self.questions, suite: left}.items() if codes}
-        used = {each for codes in kept.values() for each in codes}
-        return replace(self, languages={each: self.languages[each] for each in self.languages if each in used}, questions=kept)
+    def without(self, suite: str, *codes: str) -> "Registry":
+        """Returns it without some added languages of a suite, and without the names of those that no suite has any more."""
+        left = {code: each for code, each in self.questions.get(suite, {}).items() if code not in codes}
+        kept = {name: each for name, each in {**self.questions, suite: left}.items() if each}
+        languages = {code: names for code, names in self.languages.items() if any(code in each for each in kept.values())}
+        return replace(self, languages=languages, questions=kept)
 
     def with_removed(self, suite: str, code: str) -> "Registry":
         """Returns it with a language that it did not add taken out of a suite."""
@@ -132,10 +130,8 @@ class Registry:
 
     def without_suite(self, name: str) -> "Registry":
         """Returns it without an added suite and its languages."""
-        registry = replace(self, suites={each: suite for each, suite in self.suites.items() if each != name})
-        for code in self.questions.get(name, {}):
-            registry = registry.without(name, code)
-        return registry
+        suites = {each: suite for each, suite in self.suites.items() if each != name}
+        return replace(self.without(name, *self.questions.get(name, ())), suites=suites)
 
 
 def registries(folder: Path | None = None) -> tuple[Registry, ...]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,30 +24,27 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a suite's questions are.
+    """Where a suite's questions are: on the hub, and in a data folder.
 
     Attributes:
-        hub_id: the data set on the Hugging Face hub, one config a language, split `test`.
+        hub_id: the data set on the Hugging Face hub, one config a language, split `test`, and `train` for worked examples.
         file: its place in a data folder, `{language}` standing for the code.
-        question: the hub's and the file's column with the question.
-        hub_answer: the hub's column with the gold answer.
-        file_answer: the file's column with the gold answer.
-        exemplars: the file with the worked examples of all languages, or None where the set has none; the hub's split is `train`.
+        question: the column with the question, as `answer` is that with the gold answer (none are named in a TSV file).
+        exemplars: the file with the worked examples of all languages, or None where the set has none.
         configs: language code to the hub's config, where that is not the code.
     """
 
     hub_id: str
     file: str
     question: str
-    hub_answer: str
-    file_answer: str
+    answer: str
     exemplars: str | None = None
     configs: Mapping[str, str] = field(default_factory=dict)
 
 
 _IN_CODE: dict[str, Source] = {
-    "mgsm": Source("juletxara/mgsm", "mgsm/mgsm_{language}.tsv", "question", "answer_number", "answer", "mgsm/exemplars.jsonl"),
-    "msvamp": Source("Mathoctopus/MSVAMP", "msvamp/{language}.jsonl", "m_query", "response", "response"),
+    "mgsm": Source("juletxara/mgsm", "mgsm/mgsm_{language}.tsv", "question", "answer_number", "mgsm/exemplars.jsonl"),
+    "msvamp": Source("Mathoctopus/MSVAMP", "msvamp/{language}.jsonl", "m_query", "response"),
 }
 
 
@@ -56,16 +53,13 @@ def sources_with(*changes: Registry) -> dict[str, Source]:
 
     def added(name: str, hub: Hub) -> Source:
         asked = {code: each.config for change in changes for code, each in change.questions.get(name, {}).items() if each.config}
-        return Source(hub.id, f"{name}/{{language}}.jsonl", hub.question, hub.answer, hub.answer, configs=asked)
+        return Source(hub.id, f"{name}/{{language}}.jsonl", hub.question, hub.answer, configs=asked)
 
     return _IN_CODE | {name: added(name, said.hub) for change in changes for name, said in change.suites.items() if said.hub}
 
 
 #: `xreason.tasks.suites.use` keeps it up with the registries.
 SOURCES: dict[str, Source] = sources_with(*registries())
-
-#: The columns of files beside YAML tasks.
-_OWN = Source(hub_id="", file="", question="question", hub_answer="answer", file_answer="answer")
 
 
 def local_path(suite: str, language: str) -> Path | None:
@@ -86,12 +80,16 @@ def rows(suite: str, language: str) -> list[Row]:
     Raises:
         UserError: the questions are neither in the data folder nor to be had from the hub, or a row of the file is not in its form.
     """
-    path = local_path(suite, language)
-    local = list(_file_rows(path, SOURCES[suite], language)) if path and path.exists() else None
-    found = _hub_rows(suite, language, path) if local is None else local
-    if not found:
-        raise UserError(f"{path or SOURCES[suite].hub_id} holds no question for {language}; put the published test set there.")
-    return found
+    path, source = local_path(suite, language), SOURCES[suite]
+    columns = (source.question, source.answer)
+    if path and path.exists():
+        return _rows(_cells(path, columns), language, path)
+    table = _hub_split(suite, language, "test", path)
+    missing = [column for column in columns if column not in table.column_names]
+    if missing:
+        has = f"{source.hub_id} has no column {missing[0]!r} in {language}; it has {', '.join(table.column_names)}"
+        raise UserError(f"{has}; add the suite with those (--question-column, --answer-column).")
+    return _rows(([row[column] for column in columns] for row in table), language, source.hub_id)
 
 
 def own_rows(path: Path, language: str) -> list[Row]:
@@ -102,10 +100,7 @@ def own_rows(path: Path, language: str) -> list[Row]:
     """
     if not path.exists():
         raise UserError(f"{path} is gone; put it back, or take {language} out with `xreason language remove` and add it again.")
-    found = list(_file_rows(path, _OWN, language))
-    if not found:
-        raise UserError(f"{path} holds no question; put it back as it was.")
-    return found
+    return _rows(_cells(path, ("question", "answer")), language, path)
 
 
 def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
@@ -136,66 +131,56 @@ def exemplars(suite: str, language: str) -> list[Row]:
 
 def _exemplars(suite: str, language: str) -> list[Row]:
     """Returns question, rationale and gold answer of each, the rationale without what it begins with."""
-
-    def row(question: Any, worked: Any, answer: Any) -> Row:
-        # "Step-by-Step Answer: Roger started ..."; Chinese and Japanese have a full-width colon and no space
-        rationale = re.split("[:：]", str(worked), maxsplit=1)[-1].strip()
-        return {"question": str(question), "rationale": rationale, "answer": str(answer)}
-
     source, folder = SOURCES[suite], os.environ.get("XREASON_DATA")
     path = Path(folder) / str(source.exemplars) if folder else None
-    if path is None or not path.exists():
+    if path and path.exists():
+        told = [cells for *cells, code in _cells(path, ("q", "a", "number_answer", "language")) if code == language]
+    else:
         table = _hub_split(suite, language, "train", path)
-        return [row(each[source.question], each["answer"], each[source.hub_answer]) for each in table]
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        found = [row(each["q"], each["a"], each["number_answer"]) for each in lines if each["language"] == language]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not as published ({type(error).__name__}: {error}); put the published file there.") from error
+        told = [[str(row[column]) for column in (source.question, "answer", source.answer)] for row in table]
+    if not told:
+        raise UserError(
+            f"{path or source.hub_id} has no worked examples in {language}; ask without examples (--shots 0), or add some to it."
+        )
+    # "Step-by-Step Answer: Roger started ..."; Chinese and Japanese have a full-width colon and no space
+    rationales = [re.split("[:：]", worked, maxsplit=1)[-1].strip() for _, worked, _ in told]
+    return [{"question": row[0], "rationale": rationale, "answer": row[2]} for row, rationale in zip(told, rationales, strict=True)]
+
+
+def _rows(pairs: Iterable[Sequence[Any]], language: str, place: Path | str) -> list[Row]:
+    found = [{"question": str(question), "answer": str(answer), "language": language} for question, answer in pairs]
     if not found:
-        raise UserError(f"{path} has no worked examples in {language}; ask without examples (--shots 0), or add some to it.")
+        raise UserError(f"{place} holds no question for {language}; put the test set there as its authors wrote it.")
     return found
 
 
-def _file_rows(path: Path, source: Source, language: str) -> Iterator[Row]:
+def _cells(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
+    """Yields these columns of each row: of JSON lines by their names, of tab-separated values all that there are, in order."""
     parse = _tab_separated if path.suffix == ".tsv" else _json_object
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         try:
             if line.strip():
-                question, answer = parse(line.decode("utf-8"), source)
-                yield {"question": question, "answer": answer, "language": language}
+                yield parse(line.decode("utf-8"), columns)
         except UnicodeDecodeError as error:
             raise UserError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8.") from error
         except ValueError as error:
-            raise UserError(f"{path}, line {number}: {error}; put the file as published in its place.") from error
+            what = f"not a JSON object ({error.msg})" if isinstance(error, json.JSONDecodeError) else error
+            raise UserError(f"{path}, line {number}: {what}; put the file as published in its place.") from error
 
 
-def _tab_separated(line: str, source: Source) -> tuple[str, str]:
-    fields = line.rstrip("\r").split("\t")
-    if len(fields) != 2 or not all(field.strip() for field in fields):
-        raise ValueError(f"expected two columns, {source.question} and {source.file_answer}, found {len(fields)}")
-    return fields[0], fields[1]
+def _tab_separated(line: str, columns: Sequence[str]) -> list[str]:
+    cells = line.rstrip("\r").split("\t")
+    if len(cells) != len(columns) or not all(cell.strip() for cell in cells):
+        raise ValueError(f"expected {len(columns)} columns, {' and '.join(columns)}, found {len(cells)}")
+    return cells
 
 
-def _json_object(line: str, source: Source) -> tuple[str, str]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not a JSON object ({error.msg})") from error
-    for name in (source.question, source.file_answer):
-        if not isinstance(row, dict) or name not in row:
-            raise ValueError(f"column {name} is missing")
-    return str(row[source.question]), str(row[source.file_answer])
-
-
-def _hub_rows(suite: str, language: str, path: Path | None) -> list[Row]:
-    source = SOURCES[suite]
-    table = _hub_split(suite, language, "test", path)
-    missing = [column for column in (source.question, source.hub_answer) if column not in table.column_names]
+def _json_object(line: str, columns: Sequence[str]) -> list[str]:
+    row = json.loads(line)
+    missing = [name for name in columns if not isinstance(row, dict) or name not in row]
     if missing:
-        has = f"{source.hub_id} has no column {missing[0]!r} in {language}; it has {', '.join(table.column_names)}"
-        raise UserError(f"{has}; add the suite with those (--question-column, --answer-column).")
-    return [{"question": row[source.question], "answer": str(row[source.hub_answer]), "language": language} for row in table]
+        raise ValueError(f"column {missing[0]} is missing")
+    return [str(row[name]) for name in columns]
 
 
 def _hub_split(suite: str, language: str, split: str, path: Path | None) -> Any:

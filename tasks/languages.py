@@ -1,48 +1,34 @@
-"""The one table of languages that all suites share.
+"""The one table of languages that all suites share: languages.json beside this file.
 
 A language is known by its ISO 639-1 code, or its ISO 639-3 code where it has no shorter one. English names go into prompts
-("from Swahili to English"), native names into tables that people read. `xreason language add` adds to it, with the names of CLDR.
+("from Swahili to English"), native names into tables that people read; what else the table says of a language is for prompts.py
+(`prompt`) and readings/phrases.py (`answer`). `xreason language add` adds languages, with the names of CLDR.
 """
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
-from xreason.tasks.added import Registry, registries
+from xreason.tasks.added import TASKS_FOLDER, Registry, registries
 
 
 @dataclass(frozen=True)
 class Language:
-    """One language.
-
-    Attributes:
-        code: ISO 639 code, two lower-case letters, or three where there is no code of two.
-        english: its name in English, as prompts and papers write it.
-        native: its name in itself.
-    """
+    """A language: its ISO 639 code in lower case, its name in English, as prompts and papers write it, and its name in itself."""
 
     code: str
     english: str
     native: str
 
 
-_IN_CODE = (
-    Language("bn", "Bengali", "বাংলা"),
-    Language("de", "German", "Deutsch"),
-    Language("en", "English", "English"),
-    Language("es", "Spanish", "español"),
-    Language("fr", "French", "français"),
-    Language("ja", "Japanese", "日本語"),
-    Language("ru", "Russian", "русский"),
-    Language("sw", "Swahili", "Kiswahili"),
-    Language("te", "Telugu", "తెలుగు"),
-    Language("th", "Thai", "ไทย"),
-    Language("zh", "Chinese", "中文"),
-)
+#: Language code to all that languages.json says.
+IN_BOX: dict[str, dict[str, Any]] = json.loads((TASKS_FOLDER / "languages.json").read_text(encoding="utf-8"))
 
 
 def languages_with(*changes: Registry) -> dict[str, Language]:
-    """Returns code to language: those in code, and those that registries add."""
+    """Returns code to language: those in the box, and those that registries add."""
     added = {code: Language(code, each.english, each.native) for change in changes for code, each in change.languages.items()}
-    return {language.code: language for language in (*_IN_CODE, *(added[code] for code in sorted(added)))}
+    return {code: Language(code, each["english"], each["native"]) for code, each in IN_BOX.items()} | dict(sorted(added.items()))
 
 
 #: `xreason.tasks.suites.use` keeps it up with the registries.

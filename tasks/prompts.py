@@ -1,4 +1,4 @@
-r"""The prompts that models are trained and scored with: named styles, each with its source.
+r"""The prompts that models are trained and scored with: named styles (styles.json), each with its source.
 
     >>> prompt({"style": "native-cot", "language": "de", "language_name": "German", "question": "Was ist 3 + 4?"})
     'Frage: Was ist 3 + 4?\nSchritt-für-Schritt-Antwort:'
@@ -21,15 +21,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from xreason.tasks.added import TASKS_FOLDER
+from xreason.tasks.languages import IN_BOX
+
 
 @dataclass(frozen=True)
 class Words:
-    """What the few-shot styles say in a language.
+    """What the few-shot styles say in a language before a question, to ask for an answer step by step, and for the answer alone.
 
-    Attributes:
-        question: stands before the question, and ends a response that goes on to invent the next one.
-        steps: asks for an answer step by step.
-        answer: asks for the answer alone.
+    The first also ends a response that goes on to invent the next question.
     """
 
     question: str
@@ -38,19 +38,7 @@ class Words:
 
 
 #: Language code to the words of lm-eval's MGSM.
-WORDS: dict[str, Words] = {
-    "bn": Words("প্রশ্ন:", "ধাপে ধাপে উত্তর:"),
-    "de": Words("Frage:", "Schritt-für-Schritt-Antwort:", "Antwort:"),
-    "en": Words("Question:", "Step-by-Step Answer:"),
-    "es": Words("Pregunta:", "Respuesta paso a paso:", "Respuesta:"),
-    "fr": Words("Question :", "Réponse étape par étape :", "Réponse :"),
-    "ja": Words("問題：", "ステップごとの答え:"),
-    "ru": Words("Задача:", "Пошаговоерешение:"),
-    "sw": Words("Swali:", "Jibu la Hatua kwa Hatua:"),
-    "te": Words("ప్రశ్న:", "దశలవారీగా సమాధానం:"),
-    "th": Words("โจทย์:", "คำตอบทีละขั้นตอน:"),
-    "zh": Words("问题：", "逐步解答:"),
-}
+WORDS: dict[str, Words] = {code: Words(**said["prompt"]) for code, said in IN_BOX.items()}
 
 #: Ends of text that base models write out; lm-eval's MGSM stops at them too.
 _ENDS = ("</s>", "<|im_end|>")
@@ -58,14 +46,11 @@ _ENDS = ("</s>", "<|im_end|>")
 
 @dataclass(frozen=True)
 class Style:
-    """A way of asking.
+    """A way of asking: its name on the command line and on boards, and who asks so.
 
-    Attributes:
-        name: on the command line and on boards.
-        source: who asks so.
-        frame: the prompt: {instruction} is the question, {language} the language's English name, the rest comes from `WORDS`.
-        few_shot: whether worked examples may precede the question.
-        chat: whether the frame is the user's message in the model's own chat template.
+    In its frame, {instruction} is the question, {language} the language's English name; the rest comes from `WORDS`. In a
+    `few_shot` style, worked examples may precede the question; of a `chat` style, the frame is the user's message in the model's
+    own chat template.
     """
 
     name: str
@@ -89,28 +74,12 @@ class Style:
         return [WORDS[language].question, *_ENDS] if self.few_shot else []
 
 
-#: Stanford Alpaca's frame without input.
-ALPACA = (
-    "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
-    "### Instruction:\n{instruction}\n\n### Response:"
-)
-_OCTOPUS = (
-    "Below is an instruction that describes a task. Write a response that appropriately completes the request in {language}. "
-    "Please answer in {language}.\n\n### Instruction:\n{instruction}\n\n### Response:"
-)
-_CHAT = "{instruction}\nPlease reason step by step, and put your final answer within \\boxed{}."
-
 STYLES: dict[str, Style] = {
-    style.name: style
-    for style in (
-        Style("alpaca", "Stanford Alpaca; MetaMath, QAlign and SLAM train and score with it", ALPACA),
-        Style("octopus", "MathOctopus, arXiv 2310.20246", _OCTOPUS),
-        Style("native-cot", "lm-eval's mgsm_native_cot; arXiv 2210.03057", "{question}{instruction}\n{steps}", few_shot=True),
-        Style("en-cot", "lm-eval's mgsm_en_cot; arXiv 2210.03057", "{question}{instruction}\nStep-by-Step Answer:", few_shot=True),
-        Style("direct", "lm-eval's mgsm_direct; arXiv 2210.03057", "{question}{instruction}\n{answer}", few_shot=True),
-        Style("chat", "the model's own chat template; the request is that of Qwen2.5-Math's model card", _CHAT, chat=True),
-    )
+    said["name"]: Style(**said) for said in json.loads((TASKS_FOLDER / "styles.json").read_text(encoding="utf-8"))
 }
+
+#: Stanford Alpaca's frame without input.
+ALPACA = STYLES["alpaca"].frame
 
 #: The style of training, and of scoring where no other is asked for.
 DEFAULT_STYLE = "alpaca"
@@ -122,11 +91,9 @@ def alpaca(instruction: str) -> str:
 
 
 def prompt(document: Mapping[str, str]) -> str:
-    """Returns the prompt of one row of a suite.
+    """Returns the prompt of one row of a suite: its `style`, `language` (code), `language_name` (English) and `question`.
 
-    Args:
-        document: `style`, `language` (code), `language_name` (English), and `question`, which in a worked example (a row with a
-            `rationale`) already begins with the language's word for "question".
+    In a worked example (a row with a `rationale`), the question already begins with the language's word for "question".
     """
     style = STYLES[document["style"]]
     fields = {"language": document["language_name"], "instruction": document["question"]}

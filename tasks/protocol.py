@@ -24,12 +24,8 @@ def questions(
 ) -> dict[str, Any]:
     """Returns what lm-eval's `custom_dataset` asks for: the questions as split `test`, the worked examples as split `train`.
 
-    Args:
-        suite: name of a suite.
-        language: code of one of its languages.
-        style: name of a prompt style.
-        shots: 0 where no worked examples are needed, so that none are looked for.
-        config_source: path of the task's YAML (lm-eval says it); where it is in a person's folder, the tables become that folder's.
+    With 0 `shots`, no worked examples are looked for. `config_source` is the path of the task's YAML (lm-eval says it); where that
+    is in a person's folder, the tables of this process become that folder's.
 
     Raises:
         UserError: a name is unknown, or the questions cannot be had.
@@ -53,11 +49,9 @@ def questions(
 
 
 def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]]) -> dict[str, float]:
-    """Returns lm-eval's metrics of one question: `paper`, `strict` and `answered`, each a mean over the sampled responses.
+    """Returns lm-eval's metrics of one row of `questions`: `paper`, `strict` and `answered`, each a mean over the samples.
 
-    Args:
-        document: a row of `questions`.
-        responses: one entry, the response or all of its samples.
+    `responses` has one entry, the response or all of its samples.
     """
     sampled = [responses[0]] if isinstance(responses[0], str) else responses[0]
     read = verdicts([answer_part(text, document) for text in sampled], document["answer"], document["language"])

@@ -29,15 +29,14 @@ class Suite:
     """A benchmark.
 
     Attributes:
-        name: its name on the command line, in task names and in paths.
-        title: its name on boards.
+        name: its name on the command line, in task names and in paths; its `title` is that on boards.
         languages: codes of the languages it has: English first, in the order of the papers' tables, then what was added.
         questions: test questions a language, as published; `questions_in` knows those that were added.
         max_new_tokens: how long a response may get, in tokens.
         source: who made the questions, and their licence.
         rows: the test questions of one language, in their published order; raises `UserError` where they cannot be had.
-        exemplars: the worked examples of one language (see xreason.tasks.data.exemplars), or None where the suite has none.
         where: where the questions of one language come from, for people: a file of the data folder, a hub id, or the pocket world.
+        exemplars: the worked examples of one language (see xreason.tasks.data.exemplars), or None where the suite has none.
         version: of its tasks; a change of prompt, data or scoring raises it (changelog in tasks/README.md).
         added: language code to the number of its questions, where it was added.
         mean_over: the codes that its mean runs over, as far as it has them; None for all that it has.
@@ -77,8 +76,7 @@ def _published(name: str, title: str, languages: tuple[str, ...], questions: int
 
 
 def _pocket_rows(code: str) -> list[data.Row]:
-    problems = world.test_problems()
-    return [{"question": each.question(code), "answer": str(each.answer), "language": code} for each in problems]
+    return [{"question": each.question(code), "answer": str(each.answer), "language": code} for each in world.test_problems()]
 
 
 _OURS = "templated by this project, Apache-2.0"
@@ -144,9 +142,9 @@ def suite_of(name: str) -> Suite:
     Raises:
         UserError: there is none; names the nearest.
     """
-    if name in SUITES:
-        return SUITES[name]
-    raise unknown("suite", name, SUITES)
+    if name not in SUITES:
+        raise unknown("suite", name, SUITES)
+    return SUITES[name]
 
 
 def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
@@ -157,9 +155,9 @@ def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
     """
     if codes is None:
         return suite.languages
+    by_name = {language.english.lower(): language.code for language in LANGUAGES.values()}
     for code in codes:
         if code not in LANGUAGES:
-            by_name = {language.english.lower(): language.code for language in LANGUAGES.values()}
             raise unknown("language", code, LANGUAGES, nearest=by_name.get(code.lower()))
     chosen = tuple(code for code in suite.languages if code in codes)
     if not chosen:
@@ -218,9 +216,8 @@ def include_paths() -> list[Path]:
     folder = CHANGES[-1].folder
     if folder == TASKS_FOLDER or not folder.is_dir():
         return [TASKS_FOLDER]
-    generated = [path for path, text in files().items() if text and text.startswith(_GENERATED)]
     try:
-        settle(generated)
+        settle(path for path, text in files().items() if text and text.startswith(_GENERATED))
     except OSError as error:
         raise UserError(f"{folder} is of another version of xreason and cannot be written ({error}); take a copy of it.") from error
     return [TASKS_FOLDER, folder]

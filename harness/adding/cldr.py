@@ -1,6 +1,11 @@
 """What Unicode's CLDR knows of a language, through Babel: its code, its names, the scripts it is written in."""
 
 import difflib
+import re
+
+from babel import Locale
+from babel.core import get_global
+from babel.localedata import exists, locale_identifiers
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import Language
@@ -23,10 +28,6 @@ def language(code: str) -> Language:
     Raises:
         UserError: the code has a region or a script, or CLDR knows none such; names the nearest, by the language's name too.
     """
-    from babel import Locale
-    from babel.core import get_global
-    from babel.localedata import exists
-
     asked, names = code.strip().lower(), _english_names()
     alone = asked.replace("_", "-").partition("-")[0]
     if alone != asked and alone in names:
@@ -42,12 +43,10 @@ def scripts(code: str) -> tuple[str, ...]:
 
     They are those of CLDR's likely subtags: Serbian is in Cyrillic in Serbia and in Latin in Montenegro.
     """
-    from babel.core import get_global
-
     likely: dict[str, str] = get_global("likely_subtags")  # type: ignore[assignment]
     # a tag with a part of four letters says a script itself
-    tags = {tag: tag.split("_") for tag in likely if not any(len(part) == 4 and part.isalpha() for part in tag.split("_")[1:])}
-    return tuple(dict.fromkeys(likely[tag].split("_")[1] for tag, parts in tags.items() if parts[0] == code))
+    tags = (tag for tag in likely if tag.partition("_")[0] == code and not re.search("_[A-Za-z]{4}(_|$)", tag))
+    return tuple(dict.fromkeys(likely[tag].split("_")[1] for tag in tags))
 
 
 def unicode_scripts(code: str) -> tuple[str, ...]:
@@ -57,22 +56,15 @@ def unicode_scripts(code: str) -> tuple[str, ...]:
 
 def script_names(code: str) -> str:
     """Returns them in English, for people: "Cyrillic or Latin"."""
-    from babel import Locale
-
     names = Locale("en").scripts
     return " or ".join(str(names.get(script, script)) for script in scripts(code))
 
 
 def _english_names() -> dict[str, str]:
-    from babel import Locale
-
     return {code: str(name) for code, name in Locale("en").languages.items() if "_" not in code}
 
 
 def _nearest(text: str) -> str:
-    from babel import Locale
-    from babel.localedata import locale_identifiers
-
     codes = {name.lower(): code for code, name in _english_names().items()}
     for identifier in locale_identifiers():
         if "_" not in identifier and identifier in codes.values():

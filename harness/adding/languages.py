@@ -16,7 +16,7 @@ from pathlib import Path
 from xreason.harness.adding import cldr
 from xreason.harness.adding.question_files import Columns, Row, problems_of, read_questions, refuse
 from xreason.tasks import data
-from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Hub, Names, Registry, registries, write_registry
+from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Names, Registry, registries, write_registry
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, Language, languages_with
 from xreason.tasks.names import unknown
@@ -25,18 +25,12 @@ from xreason.tasks.suites import CHANGES, SUITES, TASKS_FOLDER, Suite, files, se
 #: The proof: so many questions a language, each answered with so many new tokens at most.
 PROOF_QUESTIONS, PROOF_TOKENS = 2, 32
 
-Questions = list[dict[str, str]]
-
 
 def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, prove: bool) -> str:
-    """Adds a language to a suite: from a file, or from where the suite's own questions are. Returns what to do next, in lines.
+    """Adds a language (its ISO 639-1 or -3 code) to a suite; returns what to do next, in lines.
 
-    Args:
-        code: ISO 639-1 or -3 code.
-        suite: name of a suite.
-        file: the questions; None for the data folder or the hub.
-        columns: where question and answer are in the file.
-        prove: whether the pocket model answers two questions before it is kept.
+    The questions come from the file; without one, from where the suite's own are, the data folder or the hub. To `prove`, the
+    pocket model answers two of them before the language is kept.
 
     Raises:
         UserError: the language, the suite or the questions are not fit, the suite has the language, or the proof failed.
@@ -81,43 +75,31 @@ def remove_language(code: str, suite: str) -> str:
 def add_suite(
     name: str, said: AddedSuite, files: Mapping[str, Path], configs: Mapping[str, str], columns: Columns, *, prove: bool
 ) -> str:
-    """Adds a whole suite; returns what was done and what to do next, in lines.
-
-    Args:
-        name: what it is called on the command line and in its tasks' names.
-        said: its title, its source, the longest response, and its hub data set.
-        files: language code to the file with its questions.
-        configs: language code to the config of the hub's data set.
-        columns: where question and answer are in the files.
-        prove: whether the pocket model answers two questions a language before it is kept.
+    """Adds a suite, each language (by its code) from a file or from a config of its hub data set; returns and proves as above.
 
     Raises:
         UserError: the name is taken or no name, a language or some questions are not fit, or the proof failed.
     """
     with _changing() as registry:
-        _check_new_suite(name)
-        languages = _languages_of_suite(name, [*files, *configs])
+        languages = _languages_of_new_suite(name, [*files, *configs])
         if configs and said.hub is None:
             raise UserError("--languages are of a set on the hub; name it with --hub, or give files with --file-for en=FILE.")
-        asked = {cldr.language(code).code: path for code, path in files.items()}
-        own = {code: read_questions(path, code, columns) for code, path in asked.items()}
-        counted = {code: AddedQuestions(len(rows), file=True) for code, rows in own.items()}
-        for code, config in ((cldr.language(asked).code, config) for asked, config in configs.items()):
-            counted[code] = AddedQuestions(0, config=None if config == code else config)
-
-        def added() -> Registry:
-            suites = {**registry.suites, name: said}
-            names = {code: each for code, language in languages.items() if (each := _names(language))}
-            questions = {**registry.questions, name: dict(counted)}
-            return replace(registry, languages={**registry.languages, **names}, suites=suites, questions=questions)
-
-        _use(added())
+        own = {(code := languages[asked].code): read_questions(path, code, columns) for asked, path in files.items()}
+        added = replace(registry, suites={**registry.suites, name: said})
+        for asked, language in languages.items():
+            code, config = language.code, configs.get(asked)
+            counted = AddedQuestions(len(own.get(code, ())), file=code in own, config=None if config == code else config)
+            added = added.with_questions(name, code, _names(language), counted)
+        _use(added)
         try:
-            for code in counted.keys() - own.keys():
-                counted[code] = replace(counted[code], questions=len(_of_suite(name, code)))
+            for code, asked_for in added.questions[name].items():
+                if not asked_for.file:
+                    counted = replace(asked_for, questions=len(_of_suite(name, code)))
+                    added = added.with_questions(name, code, None, counted)
         finally:
             _use(registry)
-        return _add(registry, added(), name, tuple(languages), own, prove=prove)
+        codes = sorted(added.questions[name], key=lambda code: (code != "en", code))
+        return _add(registry, added, name, codes, own, prove=prove)
 
 
 def remove_suite(name: str) -> str:
@@ -132,11 +114,6 @@ def remove_suite(name: str) -> str:
             raise UserError(f"{chosen.title} comes with xreason and stays; leave it out of a run with --suites.")
         _remove(registry.without_suite(name))
     return f"{chosen.title} is out; scores of it stay in the run store."
-
-
-def hub(identifier: str | None, columns: Columns) -> Hub | None:
-    """Returns the hub's data set of a suite to be; its columns have MGSM's names on the hub where none are given."""
-    return Hub(identifier, columns.question or "question", columns.answer or "answer_number") if identifier else None
 
 
 @contextmanager
@@ -183,7 +160,9 @@ def _use(new: Registry) -> set[Path]:
     return {path for path, _ in before.items() ^ after.items()}
 
 
-def _add(old: Registry, new: Registry, suite: str, codes: Sequence[str], questions: Mapping[str, Questions], *, prove: bool) -> str:
+def _add(
+    old: Registry, new: Registry, suite: str, codes: Sequence[str], questions: Mapping[str, list[data.Row]], *, prove: bool
+) -> str:
     """Writes all files, and the registry last; whatever goes wrong, everything is as it was. Returns what to do next, in lines."""
     before = files()
     changed = _use(new)
@@ -234,7 +213,7 @@ def _prove(suite: str, codes: Sequence[str]) -> None:
             raise UserError(f"{said}: {reason}. Mend that, or add without proof (--no-proof).") from error
 
 
-def _of_suite(suite: str, code: str) -> Questions:
+def _of_suite(suite: str, code: str) -> list[data.Row]:
     """Returns a suite's questions from the data folder or the hub, checked; a published set may ask the same one twice."""
     if suite not in data.SOURCES:
         raise UserError(f"{SUITES[suite].title} is made of files; give this language's with --file questions.tsv.")
@@ -258,7 +237,8 @@ def _changeable(name: str) -> Suite:
     return suite_of(name)
 
 
-def _check_new_suite(name: str) -> None:
+def _languages_of_new_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
+    """Returns each by the code that was asked for, where both the suite's name and they will do."""
     if not SUITE_NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name for a suite; use at most 40 lower-case letters, digits and _, a letter first.")
     if name in SUITES:
@@ -269,16 +249,12 @@ def _check_new_suite(name: str) -> None:
     for suite in SUITES.values():
         if name.startswith(f"{suite.name}_") and len(name) <= len(suite.name) + 4:
             raise UserError(f"{name} is how a language of {suite.title} would be called; choose another name.")
-
-
-def _languages_of_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
-    languages = [cldr.language(code) for code in codes]
+    languages = {code: cldr.language(code) for code in codes}
     if not languages:
         raise UserError(f"{name} would have no language; name some: --languages am,en with --hub, or --file-for en=questions.tsv.")
-    found = {language.code: language for language in languages}
-    if len(found) != len(languages):
+    if len({language.code for language in languages.values()}) != len(codes):
         raise UserError(f"A language is named twice among {', '.join(codes)}; name each once.")
-    return dict(sorted(found.items(), key=lambda item: (item[0] != "en", item[0])))
+    return languages
 
 
 def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
@@ -294,11 +270,13 @@ def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
     mean = f"stays as it was, over {averaged}; what was added stands beside it"
     if set(codes) & set(suite.average_languages):
         mean = f"runs over {averaged}; compare it with no mean over others"
-    lines = [f"{LANGUAGES[code].english} ({code}, {LANGUAGES[code].native}): {suite.questions_in(code):,}" for code in codes]
-    lines = [f"{suite.title} has {line} questions in {suite.where(code)}\n" for line, code in zip(lines, codes, strict=True)]
+    lines = ""
+    for code in codes:
+        language = f"{LANGUAGES[code].english} ({code}, {LANGUAGES[code].native})"
+        lines += f"{suite.title} has {language}: {suite.questions_in(code):,} questions in {suite.where(code)}\n"
     proof = f"the pocket model answered {PROOF_QUESTIONS} questions a language" if proven else "no model has answered any yet"
     return (
-        f"{''.join(lines)}proof         {proof}\n"
+        f"{lines}proof         {proof}\n"
         f"score         xreason score MODEL --suites {name} --languages {listed}{tasks}{folder}\n"
         f"stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {include} "
         f"--tasks {','.join(suite.task(code) for code in codes)}\n"

@@ -9,13 +9,15 @@ of CSV may stand in double quotes and be parted by commas or semicolons; in TSV,
 
 import csv
 import io
-import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from xreason.harness.adding import cldr
 from xreason.tasks.errors import UserError
@@ -35,6 +37,7 @@ SCRIPT_SHARE = 0.5
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
 # nobody writes two as 2.000, but in many languages it is two thousand
 _THOUSANDS_BY_DOT = re.compile(r"-?[1-9]\d{0,2}\.\d\d0", re.ASCII)
+_JSON_OBJECT = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -58,23 +61,23 @@ class Row:
 class _Table:
     """A file's cells: the names of its columns (none without a header), its rows with their places, and what could not be read."""
 
-    names: tuple[str, ...]
+    names: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Any]]]
-    problems: list[str]
+    problems: Sequence[str] = ()
 
 
 def read_questions(path: Path, code: str, columns: Columns) -> list[dict[str, str]]:
-    """Returns the file's questions, each with `question` and `answer`, in its order.
-
-    Args:
-        path: a file whose name ends in .tsv, .csv, .jsonl or .parquet.
-        code: of the language that they should be in.
-        columns: where question and answer are.
+    """Returns the questions of a file, which should be in the language `code`, each with `question` and `answer`, in its order.
 
     Raises:
         UserError: there is no such file, it is in another format, a column is missing, or rows are not fit; says all that is wrong.
     """
-    table = _read(path)
+    readers = {".tsv": _delimited, ".csv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet}
+    if path.suffix.lower() not in readers:
+        raise UserError(f"{path} is none of {', '.join(readers)}; save the questions as one of them.")
+    if not path.is_file():
+        raise UserError(f"There is no file {path}; give the path of your questions with --file.")
+    table = readers[path.suffix.lower()](path)
     if not table.rows:
         refuse(str(path), table.problems)
         raise UserError(f"{path} holds no question; put one in each line.")
@@ -100,11 +103,10 @@ def refuse(name: str, problems: Sequence[str]) -> None:
 
 def problems_of(rows: Iterable[Row], code: str) -> list[str]:
     """Returns what is wrong with each row by itself: empty, a gold answer that is no number, or a question in another script."""
-    wrong_script = _script_check(code)
-    return [f"{row.place}: {problem}" for row in rows for problem in (*_unfit(row), *wrong_script(row))]
+    return [f"{row.place}: {problem}" for row in rows for problem in _problems(row, code)]
 
 
-def _unfit(row: Row) -> Iterator[str]:
+def _problems(row: Row, code: str) -> Iterator[str]:
     if not row.question:
         yield "the question is empty; write it, or delete the row."
     if not row.answer:
@@ -116,22 +118,19 @@ def _unfit(row: Row) -> Iterator[str]:
     elif _THOUSANDS_BY_DOT.fullmatch(row.answer):
         plain, decimal = row.answer.replace(".", ""), row.answer.rstrip("0").rstrip(".")
         yield f"the answer {row.answer!r} may be {plain} or {decimal}; write the one that is meant."
+    letters = [letter for letter in row.question if letter.isalpha()]
+    own = len(_letter(code).findall("".join(letters)))
+    if own < SCRIPT_SHARE * len(letters):
+        written = f"only {own / len(letters):.0%} of the letters are {cldr.script_names(code)}, the script of {code}"
+        yield f"{written}; translate the question, or name its language."
 
 
-def _script_check(code: str) -> Callable[[Row], Iterator[str]]:
+@cache
+def _letter(code: str) -> Any:
+    """Returns a pattern of the letters that a language is written in; of any letter where CLDR does not know its scripts."""
     import regex  # type: ignore[import-untyped]
 
-    letter, scripts = regex.compile(r"\p{L}"), cldr.unicode_scripts(code)
-    own = regex.compile("|".join(rf"\p{{Script={script}}}" for script in scripts)) if scripts else letter
-
-    def check(row: Row) -> Iterator[str]:
-        letters = letter.findall(row.question)
-        share = sum(1 for each in letters if own.match(each)) / len(letters) if letters else 1.0
-        if share < SCRIPT_SHARE:
-            written = f"only {share:.0%} of the letters are {cldr.script_names(code)}, the script of {code}"
-            yield f"{written}; translate the question, or name its language."
-
-    return check
+    return regex.compile("|".join(rf"\p{{Script={script}}}" for script in cldr.unicode_scripts(code)) or r"\p{L}")
 
 
 def _duplicates(rows: Iterable[Row]) -> Iterator[str]:
@@ -140,15 +139,6 @@ def _duplicates(rows: Iterable[Row]) -> Iterator[str]:
         same = " ".join(unicodedata.normalize("NFC", row.question).split())
         if same and first.setdefault(same, row.place) != row.place:
             yield f"{row.place}: the question is that of {first[same]}; delete one of them."
-
-
-def _read(path: Path) -> _Table:
-    readers = {".tsv": _delimited, ".csv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet}
-    if path.suffix.lower() not in readers:
-        raise UserError(f"{path} is none of {', '.join(readers)}; save the questions as one of them.")
-    if not path.is_file():
-        raise UserError(f"There is no file {path}; give the path of your questions with --file.")
-    return readers[path.suffix.lower()](path)
 
 
 def _decoded(path: Path) -> str:
@@ -164,8 +154,8 @@ def _delimited(path: Path) -> _Table:
     text, tabs = _decoded(path), path.suffix.lower() == ".tsv"
     first = text.partition("\n")[0]
     delimiter = "\t" if tabs else ";" if first.count(";") > first.count(",") else ","
-    settings: dict[str, Any] = {"delimiter": delimiter, "quoting": csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL}
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **settings)
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter, quoting=quoting)
     records: list[tuple[str, list[str]]] = []
     began = 1
     try:
@@ -175,32 +165,26 @@ def _delimited(path: Path) -> _Table:
             began = reader.line_num + 1
     except csv.Error as error:
         raise UserError(f"{path}, line {began}: {error}; close its quotes, or save the file anew from a spreadsheet.") from error
-    names: tuple[str, ...] = ()
+    head = records[0][1] if records else []
     # a file without header begins with a question: two columns, the second a number
-    if records and not (len(records[0][1]) == 2 and _NUMBER.fullmatch(records[0][1][1].strip())):
-        names, records = tuple(cell.strip() for cell in records[0][1]), records[1:]
-    width = len(names) or 2
+    names = [] if len(head) == 2 and _NUMBER.fullmatch(head[1].strip()) else [cell.strip() for cell in head]
+    records, width = records[1 if names else 0 :], len(names) or 2
     problems = [f"{place}: {len(cells)} columns, not {width}; part them anew." for place, cells in records if len(cells) != width]
     return _Table(names, [(place, cells) for place, cells in records if len(cells) == width], problems)
 
 
 def _json_lines(path: Path) -> _Table:
-    objects: list[tuple[str, dict[str, Any]]] = []
+    rows: list[tuple[str, dict[str, Any]]] = []
     problems = []
     for number, line in enumerate(_decoded(path).split("\n"), start=1):
-        if not line.strip():
-            continue
         try:
-            content = json.loads(line)
-        except json.JSONDecodeError as error:
-            problems.append(f"line {number}: not JSON ({error.msg}); write one object a line.")
-            continue
-        if isinstance(content, dict):
-            objects.append((f"line {number}", content))
-        else:
-            problems.append(f'line {number}: not an object; write {{"question": "...", "answer": "..."}}.')
-    names = tuple(dict.fromkeys(name for _, each in objects for name in each))
-    return _Table(names, [(place, [each.get(name) for name in names]) for place, each in objects], problems)
+            if line.strip():
+                rows.append((f"line {number}", _JSON_OBJECT.validate_json(line)))
+        except ValidationError as error:
+            said = error.errors()[0]["msg"]
+            problems.append(f'line {number}: no JSON object ({said}); write {{"question": "...", "answer": "..."}}.')
+    names = list(dict.fromkeys(name for _, row in rows for name in row))
+    return _Table(names, [(place, [row.get(name) for name in names]) for place, row in rows], problems)
 
 
 def _parquet(path: Path) -> _Table:
@@ -211,8 +195,7 @@ def _parquet(path: Path) -> _Table:
         table = parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise UserError(f"{path} is no Parquet file ({type(error).__name__}); save the questions anew.") from error
-    rows = [(f"row {number}", tuple(row.values())) for number, row in enumerate(table.to_pylist(), start=1)]
-    return _Table(tuple(table.column_names), rows, [])
+    return _Table(table.column_names, [(f"row {n}", tuple(row.values())) for n, row in enumerate(table.to_pylist(), start=1)])
 
 
 def _place(path: Path, names: Sequence[str], kind: str, asked: str | None, known: Sequence[str]) -> int:

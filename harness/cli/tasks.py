@@ -71,10 +71,12 @@ def suite_add(
     """Adds a suite whose answers are numbers: from the hub, or from a file a language."""
     from xreason.harness.adding import languages as change
     from xreason.harness.adding.question_files import Columns
-    from xreason.tasks.added import AddedSuite
+    from xreason.tasks.added import AddedSuite, Hub
 
     columns = Columns(question_column, answer_column)
-    said = AddedSuite(title, source, max_new_tokens, change.hub(hub, columns))
+    # columns have MGSM's names on the hub where none are given
+    on_hub = Hub(hub, question_column or "question", answer_column or "answer_number") if hub else None
+    said = AddedSuite(title, source, max_new_tokens, on_hub)
     files = {code: Path(path) for code, path in _assigned("--file-for", file_for or ()).items()}
     configs = _assigned("--languages", [part if "=" in part else f"{part}={part}" for part in options.listed(languages) or ()])
     typer.echo(change.add_suite(name.replace("-", "_"), said, files, configs, columns, prove=proof))

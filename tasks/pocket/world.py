@@ -18,8 +18,9 @@ Test problem i is the same problem in every language. What problems say in each 
 
 import itertools
 import json
+import operator
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,68 +33,41 @@ TEST_SIZE = 250
 
 
 class Situation(NamedTuple):
-    """What happens in a problem, apart from who, what and how many.
-
-    Attributes:
-        sign: the operation as the rationale writes it: "+", "-" or "×".
-        tested: how many test problems it has.
-    """
+    """What happens: its operation as the rationale writes it, "+", "-" or "×", and how many test problems it has."""
 
     sign: str
     tested: int
 
 
-#: By name.
-SITUATIONS: dict[str, Situation] = {
-    "gain": Situation("+", 45),
-    "together": Situation("+", 45),
-    "give": Situation("-", 40),
-    "difference": Situation("-", 40),
-    "boxes": Situation("×", 40),
-    "days": Situation("×", 40),
-}
-
-# What problems say. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or "d'".
+# What problems say, and who is in them. Chinese needs a measure word, Spanish and Swahili a "how many" that agrees, French "de" or
+# "d'". Given names begin with a consonant that is not h: French "que" and Spanish "y" would change before a vowel.
 _SENTENCES = json.loads((Path(__file__).parent / "sentences.json").read_text(encoding="utf-8"))
 _ITEMS: dict[str, dict[str, str]] = _SENTENCES["items"]
 _QUESTIONS: dict[str, dict[str, str]] = _SENTENCES["questions"]
 _RATIONALES: dict[str, str] = _SENTENCES["rationales"]
 
+#: By name.
+SITUATIONS: dict[str, Situation] = {name: Situation(*said) for name, said in _SENTENCES["situations"].items()}
+
+_OPERATIONS: dict[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "×": operator.mul}
+
 #: What is counted in problems, by its English name.
 ITEMS: tuple[str, ...] = tuple(_ITEMS)
 
-# All begin with a consonant that is not h: French "que" and Spanish "y" would change before a vowel.
-_GIVEN = (
-    "Baraka Boris Chen Clara Daniel Dina Felix Greta Jana Juma Kofi Leo "
-    "Linda Maria Mei Nadia Pablo Paul Rosa Sara Simon Tom Vera Zoe"
-)
-_FAMILY = (
-    "Bauer Blanc Castro Cruz Dubois Faure Garcia Jung Klein Kruse Lin Lopez "
-    "Maina Moreau Mutua Petit Ramos Ruiz Simba Vogel Wang Weber Wolf Zhang"
-)
-
-
 # every full name, in one fixed, mixed order
-_PEOPLE = [f"{given} {family}" for given, family in itertools.product(_GIVEN.split(), _FAMILY.split())]
+_PEOPLE = [" ".join(names) for names in itertools.product(_SENTENCES["given"].split(), _SENTENCES["family"].split())]
 random.Random("pocket people").shuffle(_PEOPLE)
 
-#: People of test problems; none of them is ever in a training problem, though their given or family names are.
-TEST_PEOPLE: tuple[str, ...] = tuple(_PEOPLE[:96])
-
-#: People of training problems.
-TRAINING_PEOPLE: tuple[str, ...] = tuple(_PEOPLE[96:])
+#: No person of a test problem is ever in a training problem, though their given or family names are.
+TEST_PEOPLE, TRAINING_PEOPLE = tuple(_PEOPLE[:96]), tuple(_PEOPLE[96:])
 
 
 @dataclass(frozen=True)
 class Problem:
     """One word problem, of which each language's text is a rendering.
 
-    Attributes:
-        situation: name of one of `SITUATIONS`.
-        first: full name of the person asked about.
-        second: full name of the other person, whose given name is another; not mentioned in every situation.
-        item: one of `ITEMS`.
-        numbers: the two numbers, in the order of the English question.
+    It is about one of `SITUATIONS` and one of `ITEMS`. `first` is the full name of the person asked about, `second` of the other,
+    whose given name is another, and who is not in every situation; `numbers` are in the order of the English question.
     """
 
     situation: str
@@ -105,7 +79,7 @@ class Problem:
     @property
     def answer(self) -> int:
         """The gold answer."""
-        return _result(SITUATIONS[self.situation].sign, *self.numbers)
+        return _OPERATIONS[SITUATIONS[self.situation].sign](*self.numbers)
 
     def question(self, code: str) -> str:
         """Returns the question in the language `code`, one of `LANGUAGES` (`KeyError` for another)."""
@@ -131,16 +105,12 @@ def _pairs(sign: str) -> list[tuple[int, int]]:
 
 def equation(sign: str, left: int, right: int) -> str:
     """Returns the computation with its result, as rationales write it: "5 + 12 = 17"."""
-    return f"{left} {sign} {right} = {_result(sign, left, right)}"
+    return f"{left} {sign} {right} = {_OPERATIONS[sign](left, right)}"
 
 
 def equations() -> list[str]:
     """Returns every equation of the world, in a fixed order."""
     return [equation(sign, *pair) for sign in ("+", "-", "×") for pair in _pairs(sign)]
-
-
-def _result(sign: str, left: int, right: int) -> int:
-    return left + right if sign == "+" else left - right if sign == "-" else left * right
 
 
 def held_out(situation: str) -> list[tuple[str, tuple[int, int]]]:
@@ -152,10 +122,7 @@ def held_out(situation: str) -> list[tuple[str, tuple[int, int]]]:
 def test_problems() -> list[Problem]:
     """Returns the `TEST_SIZE` test problems, always the same ones in the same order; situations are mixed, for `--limit`'s sake."""
     chance = random.Random("pocket test")
-    problems = []
-    for situation in SITUATIONS:
-        for item, numbers in held_out(situation):
-            problems.append(Problem(situation, *_two(TEST_PEOPLE, chance), item, numbers))
+    problems = [Problem(name, *_two(TEST_PEOPLE, chance), *count) for name in SITUATIONS for count in held_out(name)]
     chance.shuffle(problems)
     return problems
 
@@ -163,19 +130,17 @@ def test_problems() -> list[Problem]:
 def training_problems(count: int, seed: int) -> list[Problem]:
     """Returns `count` different problems, none with a person of the test or with a count that `held_out` keeps for it.
 
-    Args:
-        count: how many; the first n of a larger count are those of a smaller one.
-        seed: another seed gives other problems.
+    The first n of a larger count are those of a smaller one; another seed gives other problems.
     """
     chance = random.Random(f"pocket training {seed}")
     kept = {name: set(held_out(name)) for name in SITUATIONS}
     pairs = {name: _pairs(kind.sign) for name, kind in SITUATIONS.items()}
     problems: dict[Problem, None] = {}
     while len(problems) < count:
-        situation = chance.choice(list(SITUATIONS))
-        item, numbers = chance.choice(ITEMS), chance.choice(pairs[situation])
-        if (item, numbers) not in kept[situation]:
-            problems[Problem(situation, *_two(TRAINING_PEOPLE, chance), item, numbers)] = None
+        name = chance.choice(list(SITUATIONS))
+        counted = chance.choice(ITEMS), chance.choice(pairs[name])
+        if counted not in kept[name]:
+            problems[Problem(name, *_two(TRAINING_PEOPLE, chance), *counted)] = None
     return list(problems)
 
 

@@ -1,10 +1,12 @@
 """How languages write numbers, and which numbers a text writes: "2.125", "1,23,456", "2 1/3", "1.5 × 10^3", "1億2000万"."""
 
+import json
 import re
 import unicodedata
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xreason.tasks.readings.phrases import alternatives
@@ -20,21 +22,10 @@ GROUPING = "\u00a0\u2007\u2009\u200a\u202f'’"  # no-break, figure, thin, hair 
 ARITHMETIC = Context(prec=40, traps=[])
 
 # the powers of ten that words after a number multiply it by, and in Swahili words before it
-_SCALES = {
-    word: power
-    for power, words in {
-        2: "hundred ร้อย 百",
-        3: "thousand tausend mil mille тыс. тысяч тысячи тысяча হাজার వేల వేలు พัน 千",
-        4: "หมื่น 万 萬",
-        5: "lakh lakhs লাখ লক্ষ లక్ష లక్షల లక్షలు แสน",
-        6: "million millions millionen millón millones млн миллион миллиона миллионов ล้าน",
-        7: "crore crores কোটি కోటి కోట్ల కోట్లు",
-        8: "亿 億",
-        9: "milliarde milliarden milliard milliards млрд",
-    }.items()
-    for word in words.split()
-}
-_SCALES_BEFORE = {"mia": 2, "elfu": 3, "laki": 5, "milioni": 6}
+_SCALES, _SCALES_BEFORE = (
+    {word: int(power) for power, words in scales.items() for word in words.split()}
+    for scales in json.loads((Path(__file__).parent / "scales.json").read_text(encoding="utf-8")).values()
+)
 _CURRENCY = "$€£¥₹৳฿₽￥＄"
 _MINUS = "−－-"  # the plain one last, so that it is no range inside [...]
 _EXPONENT_MARKS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−－", "0123456789---")
@@ -53,13 +44,10 @@ _ATTACHED = re.compile(r"[\^_]\Z|(?<![^\W_])(?:[cdkm]?m|co|[xy])\Z")
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a language writes numbers (CLDR).
+    """How a language writes numbers (CLDR): the mark before decimals, and the one between groups of digits.
 
-    Attributes:
-        decimal: the mark before decimals, "." or "," in almost all languages.
-        group: the mark between groups of digits.
-        group_sizes: sizes of the last group and of those before it: 3, 3, or in India 3, 2.
-        pattern: matches a number, or what is written with digits and is none (group `other`).
+    `group_sizes` are those of the last group and of the ones before it: 3, 3, or in India 3, 2. `pattern` matches a number, or what
+    is written with digits and is none (group `other`).
     """
 
     decimal: str
@@ -70,24 +58,14 @@ class NumberFormat:
 
 def number_format(locale: "Locale") -> NumberFormat:
     """Returns how the language of a locale writes numbers."""
-    symbols = locale.number_symbols["latn"]
+    marks = locale.number_symbols["latn"]
     # where a comma is the decimal mark, a plain space groups too ("23 786" in Spanish); elsewhere it parts two numbers
-    spaces = GROUPING + (" " if symbols["decimal"] == "," else "")
-    return NumberFormat(symbols["decimal"], symbols["group"], locale.decimal_formats[None].grouping, _number_pattern(spaces))
-
-
-@cache
-def in_english_style(rules: NumberFormat) -> NumberFormat:
-    """Returns the same with the marks of English."""
-    return replace(rules, decimal=".", group=",")
-
-
-def _number_pattern(spaces: str) -> re.Pattern[str]:
+    spaces = GROUPING + (" " if marks["decimal"] == "," else "")
     plain = rf"\d+(?:(?<!\d\d\d\d)[{spaces}]\d\d\d(?!\d))*(?:[.,٫٬]\d+)*"
     power = rf"(?:\^\x20?\(?[{_MINUS}]?\d{{1,3}}(?!\d)|⁻?[⁰¹²³⁴-⁹]{{1,3}})"
     # 千克, 千米 and the like are units: kilogram, kilometre
     scale = rf"\s?(?:千(?![克米瓦卡帕赫焦])|(?!千)(?:{alternatives(_SCALES)})(?![a-zа-я]))"
-    return re.compile(
+    pattern = re.compile(
         rf"""
         (?P<number>(?:(?<![\w.,٫٬])\.)?{plain})
         (?: (?P<other>:\d\d(?::\d\d)?(?!\d) | /\d+/\d+ | -\d{{1,2}}-\d{{1,2}}(?!\d))
@@ -102,6 +80,13 @@ def _number_pattern(spaces: str) -> re.Pattern[str]:
         """,
         re.VERBOSE,
     )
+    return NumberFormat(marks["decimal"], marks["group"], locale.decimal_formats[None].grouping, pattern)
+
+
+@cache
+def in_english_style(rules: NumberFormat) -> NumberFormat:
+    """Returns the same with the marks of English."""
+    return replace(rules, decimal=".", group=",")
 
 
 def numbers_of(match: re.Match[str], text: str, rules: NumberFormat) -> list[Decimal]:
@@ -151,11 +136,8 @@ def _quotient(fraction: str) -> Decimal:
 
 def _scaled(text: str, rules: NumberFormat) -> Decimal:
     """Returns the number that pieces such as "1億2000万" or "2 million" add up to."""
-    total = Decimal(0)
-    for piece in _PIECE.finditer(text):
-        number = sum(_plain(piece[1].strip(), rules), Decimal(0))
-        total += number.scaleb(sum(_SCALES[scale] for scale in _SCALE.findall(piece[2])))
-    return total
+    numbers = ((sum(_plain(piece[1].strip(), rules), Decimal(0)), _SCALE.findall(piece[2])) for piece in _PIECE.finditer(text))
+    return sum((number.scaleb(sum(_SCALES[scale] for scale in scales)) for number, scales in numbers), Decimal(0))
 
 
 def _plain(digits: str, rules: NumberFormat) -> list[Decimal]:
@@ -189,7 +171,5 @@ def _joined(digits: str, rules: NumberFormat) -> str | None:
 
 
 def _are_groups(groups: list[str], rules: NumberFormat) -> bool:
-    def sized(size: int) -> bool:
-        return len(groups[-1]) == 3 and 1 <= len(groups[0]) <= size and all(len(group) == size for group in groups[1:-1])
-
-    return sized(3) or sized(rules.group_sizes[1])
+    sizes = [len(group) for group in groups]
+    return sizes[-1] == 3 and any(1 <= sizes[0] <= size and {*sizes[1:-1]} <= {size} for size in (3, rules.group_sizes[1]))

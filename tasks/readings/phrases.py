@@ -4,6 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter
+
+from xreason.tasks.languages import IN_BOX
+
 
 @dataclass(frozen=True)
 class Phrases:
@@ -14,8 +18,8 @@ class Phrases:
         verbs: what stands between the noun and the number; a colon, an equals sign and a line break do so in every language.
         denials: words that deny the number after them ("not 12 but 15").
         denials_after: words that deny the number before them, where the verb comes last ("12ではなく15").
-        dense: written without spaces between words.
-        bare: the number may follow the noun with nothing between them ("సమాధానం 39").
+        dense: whether it is written without spaces between words.
+        bare: whether the number may follow the noun with nothing between them ("సమాధానం 39").
     """
 
     nouns: tuple[str, ...]
@@ -27,31 +31,17 @@ class Phrases:
 
 
 #: English phrases count in every language too, since models answer in English.
-PHRASES: dict[str, Phrases] = {
-    "bn": Phrases(("উত্তর", "জবাব"), tuple("হল হলো হ'ল হ’ল হচ্ছে হবে হয় হয় দাঁড়ায়".split()), ("না",), ("নয়", "নয়"), bare=True),
-    "de": Phrases(("antwort", "endantwort", "lösung", "endergebnis"), ("ist", "lautet", "beträgt", "wäre", "sind"), ("nicht",)),
-    "en": Phrases(("answer", "answers"), ("is", "are", "was", "would be", "will be", "should be", "must be", "equals"), ("not",)),
-    "es": Phrases(("respuesta", "solución"), ("es", "son", "sería", "será", "serían"), ("no",)),
-    "fr": Phrases(("réponse", "solution"), ("est", "sont", "serait", "sera", "vaut"), ("pas",)),
-    "ja": Phrases(("答え", "答", "こたえ"), ("は",), (), ("ではな", "じゃな", "でな"), dense=True),
-    "ru": Phrases(("ответ", "ответом"), ("это", "равен", "равно", "будет", "составляет", "является", "таков"), ("не",)),
-    "sw": Phrases(("jibu", "majibu"), ("ni", "litakuwa", "linakuwa", "itakuwa", "lingekuwa"), ("si", "sio", "siyo")),
-    "te": Phrases(("సమాధానం", "సమాధానము", "జవాబు"), ("ఏమిటంటే", "అంటే"), (), ("కాదు",), bare=True),
-    "th": Phrases(("คำตอบ", "ตอบ"), ("คือ", "เท่ากับ", "เป็น", "ได้แก่"), ("ไม่",), dense=True),
-    "zh": Phrases(("答案", "答"), ("是", "为", "為", "等于", "等於"), ("不",), dense=True),
-}
+PHRASES: dict[str, Phrases] = TypeAdapter(dict[str, Phrases]).validate_python(
+    {code: said["answer"] for code, said in IN_BOX.items()}
+)
 
 
 @dataclass(frozen=True)
 class Wording:
-    """The phrases of one language and of English, ready to be looked for.
+    """The phrases of one language and of English, ready to be looked for: nouns, the longest first, and patterns.
 
-    Attributes:
-        nouns: what "answer" is called, the longest first.
-        link: matches what leads from a noun to the number: group `verb` or `heading`, or neither where nothing is needed.
-        dense: written without spaces between words.
-        denial: matches a denial before a number.
-        denial_after: matches one after a number, or None.
+    `link` matches what leads from a noun to the number: group `verb` or `heading`, or neither where nothing is needed; `denial`
+    what denies the number after it, and `denial_after`, where the language has such, the number before it.
     """
 
     nouns: tuple[str, ...]
@@ -62,18 +52,23 @@ class Wording:
 
     def denies(self, statement: str, start: int, match: re.Match[str]) -> bool:
         """Returns whether the statement, read from `start`, denies the number that `match` is."""
-        if self.denial.search(statement, start, match.start()):
-            return True
-        return self.denial_after is not None and self.denial_after.match(statement, match.end()) is not None
+        after = self.denial_after is not None and self.denial_after.match(statement, match.end())
+        return bool(after or self.denial.search(statement, start, match.start()))
 
 
 def wording(language: str) -> Wording:
     """Returns the phrases of a language (its ISO 639 code); English ones alone where none of its own are known."""
     english, own = PHRASES["en"], PHRASES.get(language, PHRASES["en"])
     denials = rf"(?<!\w)(?:{alternatives({*own.denials, *english.denials})})(?!\w)"
+    verbs = rf"(?<!\w)(?:{alternatives({*own.verbs, *english.verbs})})(?!\w)"
+    between = r"[^.!?。।\n:：=\d]"
+    dense = rf"|{between}{{0,10}}?(?:{alternatives(own.verbs)})" if own.dense else ""
+    verb = rf"(?P<verb>{between}{{0,40}}?(?:{verbs}|[=≈]){dense})[\s:：]*"
+    heading = r"""[^\s\d:：ঃ]{0,3}(?:\s?\([^()\d]{0,30}\))?[*_"”}]*(?P<heading>\s?[:：ঃ][*_]*(?:-(?=\s))?|\s[-—–]|\s*\n)\s*"""
+    link = re.compile(f"{verb}|{heading}" + ("|" if own.bare else ""))
     return Wording(
         nouns=tuple(sorted({*own.nouns, *english.nouns}, key=len, reverse=True)),
-        link=_link_pattern(own, english),
+        link=link,
         dense=own.dense,
         denial=re.compile("|".join([denials, *(own.denials if own.dense else ())])),
         denial_after=re.compile(rf"\W?.{{0,3}}?(?:{alternatives(own.denials_after)})") if own.denials_after else None,
@@ -83,12 +78,3 @@ def wording(language: str) -> Wording:
 def alternatives(words: Iterable[str]) -> str:
     """Returns a pattern of any of the words, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
-
-
-def _link_pattern(own: Phrases, english: Phrases) -> re.Pattern[str]:
-    word = rf"(?<!\w)(?:{alternatives({*own.verbs, *english.verbs})})(?!\w)"
-    between = r"[^.!?。।\n:：=\d]"
-    dense = rf"|{between}{{0,10}}?(?:{alternatives(own.verbs)})" if own.dense else ""
-    verb = rf"(?P<verb>{between}{{0,40}}?(?:{word}|[=≈]){dense})[\s:：]*"
-    heading = r"""[^\s\d:：ঃ]{0,3}(?:\s?\([^()\d]{0,30}\))?[*_"”}]*(?P<heading>\s?[:：ঃ][*_]*(?:-(?=\s))?|\s[-—–]|\s*\n)\s*"""
-    return re.compile(f"{verb}|{heading}" + ("|" if own.bare else ""))

@@ -44,8 +44,6 @@ _COMMA_STYLE = re.compile(r"(?<![\d.,])\d+,(?:\d{1,2}|\d{4,})(?![\d.,]*\d)|\d\.\
 
 
 class _Rules(NamedTuple):
-    """What strict reading knows about one language: how it declares an answer, and how it writes numbers."""
-
     wording: Wording
     numbers: NumberFormat
 
@@ -89,11 +87,8 @@ def strict_reading(text: str, language: str) -> Decimal | None:
     - a "-" right before the digits or their currency is a sign, but not behind a digit, a letter or a bracket: "10 -5 = 5";
     - words are no numbers ("eighteen", "三百二十"), and neither are digits that go on for more than 72 characters.
 
-    At most 240 characters behind a phrase and 8 phrases of a kind are looked at, so time grows with the length of `text` alone.
-
-    Args:
-        text: the response, any string.
-        language: code of its language, ISO 639-1 or any other that CLDR knows ("sw", "pt-BR").
+    At most 240 characters behind a phrase and 8 phrases of a kind are looked at, so time grows with the length of `text` alone,
+    which may be any string. Its language is any code that CLDR knows ("sw", "pt-BR").
 
     Raises:
         ValueError: CLDR knows no language of that code.
@@ -107,10 +102,8 @@ def strict_reading(text: str, language: str) -> Decimal | None:
     end = len(text) - last.start()
     if rules.numbers.decimal == "," and _ENGLISH_STYLE.search(text) and not _COMMA_STYLE.search(text):
         rules = rules._replace(numbers=in_english_style(rules.numbers))
-    for reading in _declared(text, end, rules):
-        if reading is not None:
-            return reading
-    return _last_number(text, mirrored, end, rules)
+    reading = next((declared for declared in _declared(text, end, rules) if declared is not None), None)
+    return _last_number(text, mirrored, end, rules) if reading is None else reading
 
 
 def _declared(text: str, end: int, rules: _Rules) -> Iterator[Decimal | None]:
@@ -150,9 +143,7 @@ def _braced(window: str) -> str:
 
 def _clean(text: str) -> str:
     r"""Returns `text` without LaTeX and Markdown: "**\$1{,}000**" is "$1,000", "2\frac{1}{3}" is "2 1/3"."""
-    if "\\" in text:
-        text = _FRACTION.sub(_plain_fraction, text)
-    return _MARKUP.sub(_plain_markup, text)
+    return _MARKUP.sub(_plain_markup, _FRACTION.sub(_plain_fraction, text) if "\\" in text else text)
 
 
 def _plain_fraction(match: re.Match[str]) -> str:

@@ -20,12 +20,9 @@ _TOLERANCE = Decimal("0.001")  # the least difference to the gold at which a rea
 class Verdicts:
     """What the readings make of the samples of one question.
 
-    Attributes:
-        paper: for each sample, whether the papers count it as right.
-        strict: for each, whether a careful reader does.
-        answered: for each, whether the strict reading finds an answer in it at all.
-        majority_paper: whether the papers' reading that most samples share is right; of several such, the one that was read first.
-        majority_strict: the same of the strict reading; a sample without an answer has no vote.
+    Of each sample: whether the papers count it as right, whether a careful reader does, and whether the strict reading finds an
+    answer in it at all. Of all: whether the papers' reading that most samples share is right (of several such, the one that was
+    read first), and the same of the strict reading, where a sample without an answer has no vote.
     """
 
     paper: tuple[bool, ...]
@@ -40,12 +37,8 @@ def verdicts(texts: Sequence[str], gold: str, language: str) -> Verdicts:
 
     As in the papers, a reading must differ from the gold by less than 1e-3, so 0.333 is right for a third. A response without a
     number reads as 0.0 to the papers, so it is right for a gold of 0; to a careful reader it is never right, and neither is
-    anything for a gold without a number.
-
-    Args:
-        texts: what of each sample is read (`answer_part`), any string.
-        gold: the answer as MGSM and MSVAMP publish it, in English style ("2,125", "8.0").
-        language: code of the responses' language, ISO 639-1 or any other that CLDR knows.
+    anything for a gold without a number. Read is the `answer_part` of each sample; the gold is as MGSM and MSVAMP publish it, in
+    English style ("2,125", "8.0"); the language is the responses', by any code that CLDR knows.
 
     Raises:
         ValueError: CLDR knows no language of that code.

@@ -38,7 +38,7 @@ def test_a_json_row_gives_the_question_in_the_language(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        ("mgsm/mgsm_sw.tsv", b"fine\t1\nonly one column\n", "line 2: expected two columns"),
+        ("mgsm/mgsm_sw.tsv", b"fine\t1\nonly one column\n", "line 2: expected 2 columns, question and answer_number, found 1"),
         ("mgsm/mgsm_sw.tsv", b"fine\t1\n\n\xff\xfe\t2\n", "line 3: not UTF-8"),
         ("msvamp/sw.jsonl", b'{"m_query": "a", "response": "1"}\n{"query": "b"}\n', "line 2: column m_query is missing"),
         ("msvamp/sw.jsonl", b"[1]\n", "line 1: column m_query is missing"),

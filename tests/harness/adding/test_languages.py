@@ -197,6 +197,20 @@ def test_a_suite_of_files_comes_and_goes(work: Path, run: Run, file: Path) -> No
     assert tree(work) == {}
 
 
+def test_a_suite_of_the_hub_and_of_files_counts_both(work: Path, run: Run, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "data" / "both").mkdir(parents=True)
+    rows = [{"question": question, "answer_number": answer} for question, answer in QUESTIONS[:2]]
+    (tmp_path / "data" / "both" / "it.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    about = ("--title", "Both", "--source", "ours", "--hub", "some/one", "--no-proof", "--data", tmp_path / "data")
+    added = done(run("suite", "add", "both", *about, "--languages", "ita=first", "--file-for", f"es={file}"))
+    assert added.startswith("Both has Spanish (es, español): 3 questions in xreason_tasks/both/both_es.jsonl\nBoth has Italian (it")
+    written = json.loads((work / "xreason_tasks" / "added.json").read_text())
+    assert written["questions"]["both"] == {"es": {"file": True, "questions": 3}, "it": {"config": "first", "questions": 2}}
+    assert written["suites"]["both"]["hub"] == {"answer": "answer_number", "id": "some/one", "question": "question"}
+    done(run("suite", "remove", "both"))
+    assert tree(work) == {}
+
+
 def test_a_folder_of_another_name_keeps_to_itself(work: Path, run: Run, file: Path) -> None:
     done(run("language", "add", "it", "--suite", "mgsm", "--file", file, "--no-proof"))
     mine = {"XREASON_TASKS": str(file.parent / "mine")}

@@ -94,7 +94,11 @@ def test_numbers_of_jsonl_are_written_as_they_stand(tmp_path: Path) -> None:
         ("q.tsv", "question\tanswer\nQuanto?\t3\t4\n", "line 2: 3 columns, not 2"),
         ("q.csv", 'question,answer\n"Su due\nrighe?",3\nQuanto?,no\n', "line 4: the answer 'no'"),
         ("q.csv", 'question,answer\n"Quanto?,3\n', "line 2: unexpected end of data"),
-        ("q.jsonl", '{"question": "Quanto?", "answer": 3}\n{\n[]\n', "line 2: not JSON .*\n.*line 3: not an object"),
+        (
+            "q.jsonl",
+            '{"question": "Quanto?", "answer": 3}\n{\n[]\n',
+            "line 2: no JSON object .*\n.*line 3: no JSON object .Input should be an object",
+        ),
         ("q.jsonl", '{"question": "Quanto?", "answer": 3}\n{"question": "Poi?"}\n', "line 2: the answer is empty"),
         ("q.jsonl", '{"question": "Quanto?", "answer": true}\n', "the answer 'True' is no number"),
         ("q.tsv", "question\tanswer\n", "holds no question"),
