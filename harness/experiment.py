@@ -45,47 +45,32 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class Experiment(BaseModel):
-    """A comparison.
-
-    Attributes:
-        name: of its folder in the run store.
-        base: what the methods start from that name no base of their own: a model folder, a hub id, or "pocket".
-        methods: row name to the method's settings; `method` in them names the method where the row has another name.
-        suites: what is scored.
-        languages: codes scored in each suite, as far as it has them; all for None.
-        train_languages: codes trained on; for None those of the suites' averages that `languages` leaves.
-        seeds: every method is trained once a seed.
-        source: where training text comes from: the papers' sets, or the pocket world.
-        data: folder with local copies of the sets, or None; XREASON_DATA where it is not said.
-        limit: only the first so many questions a language.
-        max_new_tokens: longest response, in tokens, of all suites or of those it names; each suite's own for None.
-        dtype: what vLLM serves in; "auto" is what the base stores.
-        prompt: name of the prompt style that questions are put in.
-        shots: worked examples before every question.
-        samples: responses to every question.
-        temperature: of sampling; 0 is greedy.
-        reading: what the board ranks by.
-    """
+    """A comparison."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: str = Field(pattern=rf"\A{NAME}\z")
+    name: str = Field(pattern=rf"\A{NAME}\z")  #: of its folder in the run store
+    #: what the methods start from that name no base of their own: a model folder, a hub id, or "pocket".
     base: str = Field(min_length=1)
+    #: row name to the method's settings; `method` in them names the method where the row has another name.
     methods: dict[str, dict[str, Any]] = Field(min_length=1)
-    suites: tuple[str, ...] = Field(default=("mgsm", "msvamp"), min_length=1)
-    languages: tuple[str, ...] | None = None
+    suites: tuple[str, ...] = Field(default=("mgsm", "msvamp"), min_length=1)  #: what is scored
+    languages: tuple[str, ...] | None = None  #: codes scored in each suite, as far as it has them; all for None
+    #: codes trained on; for None those of the suites' averages that `languages` leaves.
     train_languages: tuple[str, ...] | None = None
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
-    source: Literal["papers", "pocket"] = "papers"
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)  #: every method is trained once a seed
+    source: Literal["papers", "pocket"] = "papers"  #: where training text comes from: the papers' sets, or the pocket world
+    #: folder with local copies of the sets, or None; XREASON_DATA where it is not said.
     data: Path | None = Field(default_factory=lambda: os.environ.get("XREASON_DATA") or None, validate_default=True)
-    limit: int | None = Field(default=None, gt=0)
+    limit: int | None = Field(default=None, gt=0)  #: only the first so many questions a language
+    #: longest response, in tokens, of all suites or of those it names; each suite's own for None.
     max_new_tokens: Positive | dict[str, Positive] | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    prompt: str = DEFAULT_STYLE
-    shots: int = Field(default=0, ge=0)
-    samples: int = Field(default=1, gt=0)
-    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    reading: Reading = "paper"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  #: what vLLM serves in; "auto" is what the base stores
+    prompt: str = DEFAULT_STYLE  #: name of the prompt style that questions are put in
+    shots: int = Field(default=0, ge=0)  #: worked examples before every question
+    samples: int = Field(default=1, gt=0)  #: responses to every question
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)  #: of sampling; 0 is greedy
+    reading: Reading = "paper"  #: what the board ranks by
 
     @field_validator("methods", mode="before")
     @classmethod

@@ -34,29 +34,18 @@ from xreason.trainers.methods import load_method, wants_layers
 
 
 class Row(BaseModel):
-    """A row of the board to be: one model, where it comes from, and the steps that score it.
-
-    Attributes:
-        name: on the board.
-        seed: of its training.
-        folder: of its steps and its record.
-        base: the model it was made from, itself for a base.
-        model: what is served; None where a step of this plan makes it.
-        train: that step, or None.
-        training: what its training took, where that was done before and elsewhere.
-        scores: one step a suite.
-    """
+    """A row of the board to be: one model, where it comes from, and the steps that score it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    seed: int
-    folder: Path
-    base: Model
-    model: Model | None = None
-    train: Train | None = None
-    training: Training | None = None
-    scores: tuple[Score, ...] = ()
+    name: str  #: on the board
+    seed: int  #: of its training
+    folder: Path  #: of its steps and its record
+    base: Model  #: the model it was made from, itself for a base
+    model: Model | None = None  #: what is served; None where a step of this plan makes it
+    train: Train | None = None  #: that step, or None
+    training: Training | None = None  #: what its training took, where that was done before and elsewhere
+    scores: tuple[Score, ...] = ()  #: one step a suite
 
     def asked(self, questions: Sequence[Scoring], dtype: str) -> "Row":
         """Returns it with a step a suite that scores it."""
@@ -68,27 +57,17 @@ class Row(BaseModel):
 
 
 class Plan(BaseModel):
-    """All that is to be done.
-
-    Attributes:
-        folder: where all of it goes.
-        rows: in the order in which they are scored: each base, then what was made from it.
-        trainings: in the order in which they are made.
-        layers: the steps that find language layers, each once.
-        dtype: what vLLM serves in; "auto" is what the base stores.
-        reading: what the board ranks by.
-        endpoint: URL of the running server that answers for the models, or None.
-    """
+    """All that is to be done."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
-    rows: tuple[Row, ...] = ()
-    trainings: tuple[Train, ...] = ()
-    layers: tuple[FindLayers, ...] = ()
-    dtype: str = "auto"
-    reading: Reading = "paper"
-    endpoint: str | None = None
+    folder: Path  #: where all of it goes
+    rows: tuple[Row, ...] = ()  #: in the order in which they are scored: each base, then what was made from it
+    trainings: tuple[Train, ...] = ()  #: in the order in which they are made
+    layers: tuple[FindLayers, ...] = ()  #: the steps that find language layers, each once
+    dtype: str = "auto"  #: what vLLM serves in; "auto" is what the base stores
+    reading: Reading = "paper"  #: what the board ranks by
+    endpoint: str | None = None  #: URL of the running server that answers for the models, or None
 
     def steps(self) -> Iterator[Step]:
         """Yields every step, none before those that it needs."""

@@ -27,27 +27,17 @@ ENGLISH = "en"
 
 
 class Board(Frozen):
-    """The records of one suite, compared.
+    """The records of one suite, compared."""
 
-    Attributes:
-        format: version of what a board is written as, see `xreason.leaderboards.forms.as_json`.
-        reading: how answers were read for ranks, gains and everything else in a row that does not say otherwise.
-        languages: codes of the languages scored, in column order: English, the averaged ones, then the rest by code.
-        average_languages: those of them that means run over.
-        rows: the base model first, then the methods by mean.
-        notes: where the two readings differ too much to cite either as it stands, see `build_board`.
-        provenance: where the records come from, each distinct one once.
-    """
-
-    format: Literal[3] = 3
+    format: Literal[3] = 3  #: version of what a board is written as, see `xreason.leaderboards.forms.as_json`
     suite: str
-    reading: Reading
-    languages: tuple[str, ...]
-    average_languages: tuple[str, ...]
+    reading: Reading  #: how answers were read for ranks, gains and everything else in a row that does not say otherwise
+    languages: tuple[str, ...]  #: codes of the languages scored, in column order: English, the averaged ones, then the rest by code
+    average_languages: tuple[str, ...]  #: those of them that means run over
     questions: dict[str, int]
-    rows: tuple[Row, ...]
-    notes: tuple[Note, ...]
-    provenance: tuple[Provenance, ...]
+    rows: tuple[Row, ...]  #: the base model first, then the methods by mean
+    notes: tuple[Note, ...]  #: where the two readings differ too much to cite either as it stands, see `build_board`
+    provenance: tuple[Provenance, ...]  #: where the records come from, each distinct one once
 
     @computed_field  # type: ignore[prop-decorator]
     @property

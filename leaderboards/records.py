@@ -41,16 +41,11 @@ class Frozen(BaseModel):
 
 
 class ResponseShares(Frozen):
-    """How responses look whatever they answer, as shares in 0..1.
+    """How responses look whatever they answer, as shares in 0..1."""
 
-    Attributes:
-        answered: those in which the strict reading found an answer at all.
-        cut_off: those that ended at the token limit; None where the server did not tell.
-        in_language: those in the question's language, of those whose language is known; None where that is none of them.
-    """
-
-    answered: float
-    cut_off: float | None
+    answered: float  #: those in which the strict reading found an answer at all
+    cut_off: float | None  #: those that ended at the token limit; None where the server did not tell
+    #: those in the question's language, of those whose language is known; None where that is none of them.
     in_language: float | None
 
 
@@ -59,21 +54,15 @@ class LanguageScore(Frozen):
 
     A question is answered once (greedy decoding) or by several samples. Each tuple holds one string a sample, each string one
     character a question, in question order; all have the same shape.
-
-    Attributes:
-        paper: "1" where the papers' reading is right, else "0": the response's last number is within 1e-3 of the gold.
-        strict: the same by the strict reading: the answer that the response states, as its language writes numbers.
-        answered: "1" where the strict reading found an answer at all.
-        cut_off: "1" where the response ended at the token limit; None where the server does not tell.
-        in_language: "1" in the question's language, "0" in another, "-" with too little text to say; None where nothing told it.
-        majority_paper: "0" or "1" a question for the answer that most samples give; None with one sample; likewise majority_strict.
     """
 
-    paper: Verdict
-    strict: Verdict
-    answered: Verdict
-    cut_off: Verdict | None
+    paper: Verdict  #: "1" where the papers' reading is right, else "0": the response's last number is within 1e-3 of the gold
+    strict: Verdict  #: the same by the strict reading: the answer that the response states, as its language writes numbers
+    answered: Verdict  #: "1" where the strict reading found an answer at all
+    cut_off: Verdict | None  #: "1" where the response ended at the token limit; None where the server does not tell
+    #: "1" in the question's language, "0" in another, "-" with too little text to say; None where nothing told it.
     in_language: Identified | None
+    #: "0" or "1" a question for the answer that most samples give; None with one sample; likewise majority_strict.
     majority_paper: Bits | None
     majority_strict: Bits | None
 
@@ -137,36 +126,24 @@ class LanguageScore(Frozen):
 
 
 class StageCost(Frozen):
-    """What one fine-tuning pass read, tuned and took.
-
-    Attributes:
-        corpus: what it was trained on, in words for people.
-        rows: examples in the corpus, in all its languages together.
-        tuned: which parameters were tuned, in words for people: "up_proj, down_proj of layers 0-1", "all parameters".
-        tuned_parameters: how many numbers that is, of `total_parameters` that the model has.
-        learning_rate: at its peak.
-        batch_size: sequences an optimizer step, of which there were `steps`.
-        tokens: tokens trained on, over all epochs.
-        seconds: wall-clock time of the training loop.
-        losses: (step, training loss) as logged.
-    """
+    """What one fine-tuning pass read, tuned and took."""
 
     name: str
-    corpus: str
-    rows: Count
+    corpus: str  #: what it was trained on, in words for people
+    rows: Count  #: examples in the corpus, in all its languages together
     languages: tuple[str, ...]
-    tuned: str
-    tuned_parameters: Count
+    tuned: str  #: which parameters were tuned, in words for people: "up_proj, down_proj of layers 0-1", "all parameters"
+    tuned_parameters: Count  #: how many numbers that is, of `total_parameters` that the model has
     total_parameters: Annotated[int, Field(gt=0)]
     epochs: Quantity
-    learning_rate: Quantity
-    batch_size: Annotated[int, Field(gt=0)]
+    learning_rate: Quantity  #: at its peak
+    batch_size: Annotated[int, Field(gt=0)]  #: sequences an optimizer step, of which there were `steps`
     steps: Count
-    tokens: Count
-    seconds: Quantity
+    tokens: Count  #: tokens trained on, over all epochs
+    seconds: Quantity  #: wall-clock time of the training loop
     tokens_per_second: Quantity
     peak_memory_bytes: Count
-    losses: tuple[tuple[int, float], ...]
+    losses: tuple[tuple[int, float], ...]  #: (step, training loss) as logged
 
 
 class Training(Frozen):
@@ -191,57 +168,36 @@ class Training(Frozen):
 
 
 class Provenance(Frozen):
-    """Everything a reader needs to ask the same questions of the same model again.
+    """Everything a reader needs to ask the same questions of the same model again."""
 
-    Attributes:
-        model: hub id or name of the base model, whose weights `model_hash` tells.
-        data: suite to where its questions came from.
-        prompt: name of the prompt style; for it and the next four see `xreason.leaderboards.styles.Style`.
-        max_new_tokens: suite to the most tokens a response may have.
-        limit: questions asked a language where that was cut, None for all of them.
-        commit: of this project.
-        machine: what it ran on, in words for people.
-        date: when it was scored, ISO 8601 date and time.
-        versions: package to version.
-        suite_versions: suite to the version of its tasks.
-        identifier: what told the responses' language, with its version, for example "lingua 2.1.1"; "" for nothing.
-    """
-
-    model: str
+    model: str  #: hub id or name of the base model, whose weights `model_hash` tells
     model_hash: str
-    data: dict[str, str]
-    prompt: str
+    data: dict[str, str]  #: suite to where its questions came from
+    prompt: str  #: name of the prompt style; for it and the next four see `xreason.leaderboards.styles.Style`
     prompt_hash: str
     shots: Count
     samples: Annotated[int, Field(gt=0)]
     temperature: Quantity
-    max_new_tokens: dict[str, int]
-    limit: int | None
-    commit: str
-    machine: str
-    date: str
-    versions: dict[str, str]
-    suite_versions: dict[str, str]
-    identifier: str
+    max_new_tokens: dict[str, int]  #: suite to the most tokens a response may have
+    limit: int | None  #: questions asked a language where that was cut, None for all of them
+    commit: str  #: of this project
+    machine: str  #: what it ran on, in words for people
+    date: str  #: when it was scored, ISO 8601 date and time
+    versions: dict[str, str]  #: package to version
+    suite_versions: dict[str, str]  #: suite to the version of its tasks
+    identifier: str  #: what told the responses' language, with its version, for example "lingua 2.1.1"; "" for nothing
 
 
 class Record(Frozen):
-    """What one (method, seed) cost and scored.
-
-    Attributes:
-        method: its name; the base model's own record carries a name too.
-        scores: suite to language code to verdicts.
-        training: what the training took, None for the base model, which is scored as it is.
-        checkpoint_bytes: size of the checkpoint on disk, None where none was written.
-    """
+    """What one (method, seed) cost and scored."""
 
     format: Literal[2]
-    method: Annotated[str, Field(min_length=1)]
+    method: Annotated[str, Field(min_length=1)]  #: its name; the base model's own record carries a name too
     seed: int
-    scores: dict[str, dict[str, LanguageScore]]
-    training: Training | None
+    scores: dict[str, dict[str, LanguageScore]]  #: suite to language code to verdicts
+    training: Training | None  #: what the training took, None for the base model, which is scored as it is
     provenance: Provenance
-    checkpoint_bytes: Count | None
+    checkpoint_bytes: Count | None  #: size of the checkpoint on disk, None where none was written
 
     @model_validator(mode="after")
     def _samples_as_the_provenance_says(self) -> Self:

@@ -8,15 +8,11 @@ from xreason.leaderboards.styles import Style
 
 
 class Sampling(Frozen):
-    """What several samples a question tell, by the board's reading, as means over its average languages.
+    """What several samples a question tell, by the board's reading, as means over its average languages."""
 
-    Attributes:
-        pass_at: k to pass@k, the chance that one of k samples is right, for 1, 2, 4, ... up to the number of samples.
-        majority: accuracy of the answer that most samples give.
-    """
-
+    #: k to pass@k, the chance that one of k samples is right, for 1, 2, 4, ... up to the number of samples.
     pass_at: dict[int, Interval]
-    majority: Interval
+    majority: Interval  #: accuracy of the answer that most samples give
 
     def columns(self) -> dict[str, Interval]:
         """Heading to value, as tables print them: "pass@1", "pass@2", ..., "majority"."""
@@ -24,55 +20,36 @@ class Sampling(Frozen):
 
 
 class Note(Frozen):
-    """A place where the two readings differ too much to cite either without looking at the responses.
+    """A place where the two readings differ too much to cite either without looking at the responses."""
 
-    Attributes:
-        name: the row's.
-        language: its code; None for the mean over the average languages.
-        strict_minus_paper: accuracy by the strict reading minus that by the papers'.
-    """
-
-    name: str
-    language: str | None
-    strict_minus_paper: Difference
+    name: str  #: the row's
+    language: str | None  #: its code; None for the mean over the average languages
+    strict_minus_paper: Difference  #: accuracy by the strict reading minus that by the papers'
 
 
 class Row(Frozen):
-    """One model on one suite.
+    """One model on one suite."""
 
-    Attributes:
-        rank: place among the methods, shared by those that cannot be told apart; None for the base model.
-        name: the method, followed by what tells its base model and style from the others on the board.
-        seeds: ascending.
-        languages: language code to accuracy, in the board's column order, by the board's reading.
-        mean: mean accuracy over the board's average languages.
-        mean_without_english: the same without English; None where only English was averaged.
-        languages_by_other_reading: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
-        gain: `mean_without_english` minus that of the base model asked in the same style; None for the base, or without either.
-        english: English accuracy minus that of the base model; None for the base, and where either is missing.
-        responses: language code to how the responses look; `mean_responses` is their mean over the average languages.
-        sampling: None with one sample a question.
-        trainings: what each seed's training took, in the order of `seeds`; empty for the base model.
-        checkpoint_bytes: size of each seed's checkpoint, in the order of `seeds`.
-    """
-
-    rank: int | None
+    rank: int | None  #: place among the methods, shared by those that cannot be told apart; None for the base model
     method: str
     style: Style
-    name: str
-    seeds: tuple[int, ...]
-    languages: dict[str, Interval]
-    mean: Interval
-    mean_without_english: Interval | None
+    name: str  #: the method, followed by what tells its base model and style from the others on the board
+    seeds: tuple[int, ...]  #: ascending
+    languages: dict[str, Interval]  #: language code to accuracy, in the board's column order, by the board's reading
+    mean: Interval  #: mean accuracy over the board's average languages
+    mean_without_english: Interval | None  #: the same without English; None where only English was averaged
+    #: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
     languages_by_other_reading: dict[str, Interval]
     mean_by_other_reading: Interval
+    #: `mean_without_english` minus that of the base model asked in the same style; None for the base, or without either.
     gain: Difference | None
-    english: Difference | None
+    english: Difference | None  #: English accuracy minus that of the base model; None for the base, and where either is missing
+    #: language code to how the responses look; `mean_responses` is their mean over the average languages.
     responses: dict[str, ResponseShares]
     mean_responses: ResponseShares
-    sampling: Sampling | None
-    trainings: tuple[Training, ...]
-    checkpoint_bytes: tuple[int | None, ...]
+    sampling: Sampling | None  #: None with one sample a question
+    trainings: tuple[Training, ...]  #: what each seed's training took, in the order of `seeds`; empty for the base model
+    checkpoint_bytes: tuple[int | None, ...]  #: size of each seed's checkpoint, in the order of `seeds`
 
     @computed_field  # type: ignore[prop-decorator]
     @property

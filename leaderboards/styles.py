@@ -8,20 +8,13 @@ from xreason.leaderboards.records import Provenance
 
 @dataclass(frozen=True, order=True)
 class Style:
-    """How a model was asked.
+    """How a model was asked."""
 
-    Attributes:
-        prompt: name of the prompt style, for example "alpaca"; prompt_hash is of its text.
-        shots: worked examples before each question.
-        samples: responses a question.
-        temperature: of sampling, 0 for greedy decoding.
-    """
-
-    prompt: str
+    prompt: str  #: name of the prompt style, for example "alpaca"; prompt_hash is of its text
     prompt_hash: str
-    shots: int
-    samples: int
-    temperature: float
+    shots: int  #: worked examples before each question
+    samples: int  #: responses a question
+    temperature: float  #: of sampling, 0 for greedy decoding
 
     @property
     def written_shots(self) -> str:

@@ -80,23 +80,17 @@ class AddedSuite:
 
 @dataclass(frozen=True, config=_STRICT)
 class Registry:
-    """All that one folder changes.
+    """All that one folder changes."""
 
-    Attributes:
-        languages: code to the names of languages that the table in the box lacks.
-        suites: name to an added suite.
-        questions: suite to code to the questions that were added to it.
-        removed: suite to the codes that were taken out of it.
-        unfinished: the files that were being changed when the program ended, as paths in the folder; empty but for that time.
-        folder: where it is.
-    """
-
+    #: code to the names of languages that the table in the box lacks.
     languages: Mapping[_Code, Names] = field(default_factory=dict)
-    suites: Mapping[_SuiteName, AddedSuite] = field(default_factory=dict)
+    suites: Mapping[_SuiteName, AddedSuite] = field(default_factory=dict)  #: name to an added suite
+    #: suite to code to the questions that were added to it.
     questions: Mapping[_SuiteName, Mapping[_Code, AddedQuestions]] = field(default_factory=dict)
-    removed: Mapping[_SuiteName, tuple[_Code, ...]] = field(default_factory=dict)
+    removed: Mapping[_SuiteName, tuple[_Code, ...]] = field(default_factory=dict)  #: suite to the codes that were taken out of it
+    #: the files that were being changed when the program ended, as paths in the folder; empty but for that time.
     unfinished: tuple[_Changed, ...] = ()
-    folder: Path = TASKS_FOLDER
+    folder: Path = TASKS_FOLDER  #: where it is
 
     def own_path(self, suite: str, code: str) -> Path:
         """Returns where the questions of a language stand that were added to a suite from a file."""

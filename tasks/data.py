@@ -24,22 +24,14 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a suite's questions are: on the hub, and in a data folder.
+    """Where a suite's questions are: on the hub, and in a data folder."""
 
-    Attributes:
-        hub_id: the data set on the Hugging Face hub, one config a language, split `test`, and `train` for worked examples.
-        file: its place in a data folder, `{language}` standing for the code.
-        question: the column with the question, as `answer` is that with the gold answer (none are named in a TSV file).
-        exemplars: the file with the worked examples of all languages, or None where the set has none.
-        configs: language code to the hub's config, where that is not the code.
-    """
-
-    hub_id: str
-    file: str
-    question: str
+    hub_id: str  #: the data set on the Hugging Face hub, one config a language, split `test`, and `train` for worked examples
+    file: str  #: its place in a data folder, `{language}` standing for the code
+    question: str  #: the column with the question, as `answer` is that with the gold answer (none are named in a TSV file)
     answer: str
-    exemplars: str | None = None
-    configs: Mapping[str, str] = field(default_factory=dict)
+    exemplars: str | None = None  #: the file with the worked examples of all languages, or None where the set has none
+    configs: Mapping[str, str] = field(default_factory=dict)  #: language code to the hub's config, where that is not the code
 
 
 _IN_CODE: dict[str, Source] = {

@@ -26,33 +26,24 @@ METRICS = ("paper", "strict", "answered")
 
 @dataclass(frozen=True)
 class Suite:
-    """A benchmark.
+    """A benchmark."""
 
-    Attributes:
-        name: its name on the command line, in task names and in paths; its `title` is that on boards.
-        languages: codes of the languages it has: English first, in the order of the papers' tables, then what was added.
-        questions: test questions a language, as published; `questions_in` knows those that were added.
-        max_new_tokens: how long a response may get, in tokens.
-        source: who made the questions, and their licence.
-        rows: the test questions of one language, in their published order; raises `UserError` where they cannot be had.
-        where: where the questions of one language come from, for people: a file of the data folder, a hub id, or the pocket world.
-        exemplars: the worked examples of one language (see xreason.tasks.data.exemplars), or None where the suite has none.
-        version: of its tasks; a change of prompt, data or scoring raises it (changelog in tasks/README.md).
-        added: language code to the number of its questions, where it was added.
-        mean_over: the codes that its mean runs over, as far as it has them; None for all that it has.
-    """
-
-    name: str
+    name: str  #: its name on the command line, in task names and in paths; its `title` is that on boards
     title: str
+    #: codes of the languages it has: English first, in the order of the papers' tables, then what was added.
     languages: tuple[str, ...]
-    questions: int
-    max_new_tokens: int
-    source: str
+    questions: int  #: test questions a language, as published; `questions_in` knows those that were added
+    max_new_tokens: int  #: how long a response may get, in tokens
+    source: str  #: who made the questions, and their licence
+    #: the test questions of one language, in their published order; raises `UserError` where they cannot be had.
     rows: Callable[[str], list[data.Row]]
+    #: where the questions of one language come from, for people: a file of the data folder, a hub id, or the pocket world.
     where: Callable[[str], str]
+    #: the worked examples of one language (see xreason.tasks.data.exemplars), or None where the suite has none.
     exemplars: Callable[[str], list[data.Row]] | None = None
-    version: str = "2.0"
-    added: Mapping[str, int] = field(default_factory=dict)
+    version: str = "2.0"  #: of its tasks; a change of prompt, data or scoring raises it (changelog in tasks/README.md)
+    added: Mapping[str, int] = field(default_factory=dict)  #: language code to the number of its questions, where it was added
+    #: the codes that its mean runs over, as far as it has them; None for all that it has.
     mean_over: tuple[str, ...] | None = PAPER_LANGUAGES
 
     @property

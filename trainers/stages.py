@@ -92,18 +92,14 @@ class AllParameters(_Checked):
 
 @dataclass(frozen=True, config=_CONFIG)
 class FeedForward(_Checked):
-    """Tunes the `mlp.up_proj` and `mlp.down_proj` weights of some layers; everything else is frozen.
+    """Tunes the `mlp.up_proj` and `mlp.down_proj` weights of some layers; everything else is frozen."""
 
-    Attributes:
-        layers: different indices from 0; or a count, which means so many of the lowest layers; or "auto", the language layers of
-            the model in question, which are to be found before a stage can run.
-        evidence: why these layers, in words, where they were found.
-    """
-
+    #: different indices from 0; or a count, which means so many of the lowest layers; or "auto", the language layers of the model
+    #: in question, which are to be found before a stage can run.
     layers: Annotated[
         _Layers | _Whole | Literal["auto"], Field(description="a count (6), different indices from 0 ([0, 1, 2]), or auto")
     ]
-    evidence: str | None = None
+    evidence: str | None = None  #: why these layers, in words, where they were found
     kind: Literal["feed-forward"] = field(default="feed-forward", kw_only=True, repr=False)
 
     @property
@@ -131,14 +127,12 @@ class FeedForward(_Checked):
 class Named(_Checked):
     r"""Tunes the parameters whose whole names a regular expression matches; everything else is frozen.
 
-        Named(r"model\.embed_tokens\..*|model\.layers\.(30|31)\..*")    the embeddings and the last two layers of Llama-2-7B
-        Named(r".*\.self_attn\..*")                                      attention, in every layer
-
-    Attributes:
-        pattern: is held by re.fullmatch against the names of model.named_parameters(), as PEFT holds a text in `target_modules`
-            against those of modules. A tensor that two modules share is chosen by either of its names.
+    Named(r"model\.embed_tokens\..*|model\.layers\.(30|31)\..*")    the embeddings and the last two layers of Llama-2-7B
+    Named(r".*\.self_attn\..*")                                      attention, in every layer
     """
 
+    #: is held by re.fullmatch against the names of model.named_parameters(), as PEFT holds a text in `target_modules` against those
+    #: of modules. A tensor that two modules share is chosen by either of its names.
     pattern: Annotated[_Name, Field(description="a regular expression over parameter names")]
     kind: Literal["named"] = field(default="named", kw_only=True, repr=False)
 
@@ -162,18 +156,13 @@ class LowRank(_Checked):
     Where a layer computes W x it computes W x + (alpha / rank) B A x while the stage runs; A is [rank, in], B is [out, rank]. The
     defaults are those of QLoRA's script for Llama-2-7B (artidoro/qlora, finetune_llama2_guanaco_7b.sh; Dettmers et al. 2023,
     arXiv 2305.14314), without its quantization: rank 64, alpha 16, dropout 0.1, all linear layers.
-
-    Attributes:
-        rank: of the adapters.
-        alpha: scale of what they add, over the rank.
-        dropout: share of an adapter's inputs that is dropped in training.
-        targets: last parts of the names of the layers that get one, such as "q_proj"; empty means every linear layer within the
-            decoder's layers. Experts that lie in one tensor, and the embeddings, get none.
     """
 
-    rank: _Whole = 64
-    alpha: _Positive = 16.0
-    dropout: _BelowOne = 0.1
+    rank: _Whole = 64  #: of the adapters
+    alpha: _Positive = 16.0  #: scale of what they add, over the rank
+    dropout: _BelowOne = 0.1  #: share of an adapter's inputs that is dropped in training
+    #: last parts of the names of the layers that get one, such as "q_proj"; empty means every linear layer within the decoder's
+    #: layers. Experts that lie in one tensor, and the embeddings, get none.
     targets: Annotated[_Names, Field(description="names of linear layers, such as [q_proj, v_proj]")] = ()
     kind: Literal["low-rank"] = field(default="low-rank", kw_only=True, repr=False)
 
@@ -196,43 +185,31 @@ def ranges(numbers: Sequence[int]) -> str:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Stage(_Checked):
-    """One pass of fine-tuning.
+    """One pass of fine-tuning."""
 
-    Attributes:
-        name: what the stage is for, in a word or two.
-        corpora: names of the corpora that it trains on, joined in this order and then shuffled.
-        tune: which parameters it trains.
-        epochs: how often each row is seen.
-        learning_rate: peak of the schedule.
-        batch_size: sequences an optimizer step, over all accumulation.
-        micro_batch_size: sequences a forward pass; must divide batch_size. None lets the loop choose for the device.
-        max_steps: optimizer steps after which the stage ends, whatever `epochs` says. None sets no limit.
-        max_length: tokens; a longer row is left out and counted (1024 is where the papers cut off).
-        schedule: one of SCHEDULES.
-        warmup_ratio: share of the steps in which the learning rate rises from 0, rounded down.
-        optimizer: "adamw", or "adamw-8bit", whose moments take a quarter of the memory (package bitsandbytes).
-        betas: AdamW's, how slowly its two moments forget.
-        weight_decay: AdamW's.
-        max_grad_norm: gradients whose norm is larger are scaled down to it.
-        rows: at most so many rows a language and corpus. None takes all.
-    """
-
-    name: _Name
+    name: _Name  #: what the stage is for, in a word or two
+    #: names of the corpora that it trains on, joined in this order and then shuffled.
     corpora: Annotated[_Names, Field(min_length=1, description="names of corpora, at least one")]
+    #: which parameters it trains.
     tune: Annotated[Tune, Field(description="AllParameters(), FeedForward(...), Named(...) or LowRank(...)")]
-    epochs: _Positive = 3.0
-    learning_rate: _Positive = 2e-5
-    batch_size: _Whole = 128
+    epochs: _Positive = 3.0  #: how often each row is seen
+    learning_rate: _Positive = 2e-5  #: peak of the schedule
+    batch_size: _Whole = 128  #: sequences an optimizer step, over all accumulation
+    #: sequences a forward pass; must divide batch_size. None lets the loop choose for the device.
     micro_batch_size: _WholeOrNone = None
-    max_steps: _WholeOrNone = None
-    max_length: _Whole = 1024
+    max_steps: _WholeOrNone = None  #: optimizer steps after which the stage ends, whatever `epochs` says. None sets no limit.
+    max_length: _Whole = 1024  #: tokens; a longer row is left out and counted (1024 is where the papers cut off)
+    #: one of SCHEDULES.
     schedule: Annotated[Schedule, Field(description=f"the name of a schedule: {', '.join(SCHEDULES)}")] = "cosine"
+    #: share of the steps in which the learning rate rises from 0, rounded down.
     warmup_ratio: Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1"), _Number] = 0.03
+    #: "adamw", or "adamw-8bit", whose moments take a quarter of the memory (package bitsandbytes).
     optimizer: Annotated[Literal["adamw", "adamw-8bit"], Field(description="adamw or adamw-8bit")] = "adamw"
+    #: AdamW's, how slowly its two moments forget.
     betas: Annotated[tuple[_BelowOne, _BelowOne], Field(description="two numbers below 1, such as [0.9, 0.999]")] = (0.9, 0.999)
-    weight_decay: Annotated[float, Field(ge=0, description="a number from 0"), _Number] = 0.0
-    max_grad_norm: _Positive = 1.0
-    rows: _WholeOrNone = None
+    weight_decay: Annotated[float, Field(ge=0, description="a number from 0"), _Number] = 0.0  #: AdamW's
+    max_grad_norm: _Positive = 1.0  #: gradients whose norm is larger are scaled down to it
+    rows: _WholeOrNone = None  #: at most so many rows a language and corpus. None takes all.
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -244,20 +221,14 @@ class Stage(_Checked):
 
 @dataclass(frozen=True, config=_CONFIG)
 class Method(_Checked):
-    """A way of teaching: a name and the stages that it runs, one after another.
+    """A way of teaching: a name and the stages that it runs, one after another."""
 
-    Attributes:
-        name: as it is typed and printed.
-        stages: in the order in which they run.
-        source: the paper, with its arXiv number.
-        description: one sentence that says what it does.
-        base: what it starts from, where that is its own: a folder, a hub id, or "pocket". None means the base of the experiment.
-    """
-
-    name: _Name
+    name: _Name  #: as it is typed and printed
+    #: in the order in which they run.
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, description="its stages, at least one")]
-    source: str
-    description: str
+    source: str  #: the paper, with its arXiv number
+    description: str  #: one sentence that says what it does
+    #: what it starts from, where that is its own: a folder, a hub id, or "pocket". None means the base of the experiment.
     base: Annotated[str | None, Field(min_length=1, description="a folder, a hub id, or pocket")] = None
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Method":

@@ -16,22 +16,16 @@ from xreason.tasks.suites import SUITES, Suite, languages_of, suite_of
 class Asking(BaseModel):
     """How questions are put, the same for every suite.
 
-    Attributes:
-        style: name of the prompt style.
-        shots: worked examples before every question.
-        samples: responses to every question.
-        temperature: of sampling; 0 is greedy.
-
     Raises:
         UserError: the style does not exist or takes no worked examples, or samples were asked for without a temperature.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    style: str = DEFAULT_STYLE
-    shots: int = 0
-    samples: int = 1
-    temperature: float = 0.0
+    style: str = DEFAULT_STYLE  #: name of the prompt style
+    shots: int = 0  #: worked examples before every question
+    samples: int = 1  #: responses to every question
+    temperature: float = 0.0  #: of sampling; 0 is greedy
 
     def model_post_init(self, _: object) -> None:
         """Refuses what does not go together."""
@@ -64,23 +58,15 @@ PAPERS = Asking()
 
 
 class Scoring(BaseModel):
-    """The questions of one suite, and how they are put.
-
-    Attributes:
-        suite: name of the suite.
-        languages: codes, all of them the suite's.
-        limit: only the first so many questions a language, or None for all.
-        max_new_tokens: the longest response, in tokens.
-        asking: how.
-    """
+    """The questions of one suite, and how they are put."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    suite: str
-    languages: tuple[str, ...]
-    limit: int | None
-    max_new_tokens: int
-    asking: Asking = PAPERS
+    suite: str  #: name of the suite
+    languages: tuple[str, ...]  #: codes, all of them the suite's
+    limit: int | None  #: only the first so many questions a language, or None for all
+    max_new_tokens: int  #: the longest response, in tokens
+    asking: Asking = PAPERS  #: how
 
     @property
     def benchmark(self) -> Suite:

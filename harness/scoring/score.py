@@ -21,17 +21,11 @@ SCORED_FILE = "scored.json"
 
 
 class Score(Step):
-    """To score one model on one suite.
+    """To score one model on one suite."""
 
-    Attributes:
-        row: the model's name on the board.
-        seed: of its training.
-        scoring: what it is asked, and how.
-    """
-
-    row: str
-    seed: int
-    scoring: Scoring
+    row: str  #: the model's name on the board
+    seed: int  #: of its training
+    scoring: Scoring  #: what it is asked, and how
 
 
 class Circumstances(BaseModel):

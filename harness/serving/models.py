@@ -20,25 +20,16 @@ _SHAPELESS = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "
 
 
 class Model(BaseModel):
-    """One model to be served.
-
-    Attributes:
-        name: what the person called it.
-        folder: a full Transformers folder: the model itself, or the base of a delta checkpoint.
-        hash: SHA-256 of all that it answers with.
-        delta: folder with the tensors that differ from those in `folder`, or None.
-        size: bytes on disk that are its own.
-        served_as: its name at the running server that answers for it; None where it is a folder's.
-    """
+    """One model to be served."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    folder: Path
-    hash: str
-    delta: Path | None = None
-    size: int = 0
-    served_as: str | None = None
+    name: str  #: what the person called it
+    folder: Path  #: a full Transformers folder: the model itself, or the base of a delta checkpoint
+    hash: str  #: SHA-256 of all that it answers with
+    delta: Path | None = None  #: folder with the tensors that differ from those in `folder`, or None
+    size: int = 0  #: bytes on disk that are its own
+    served_as: str | None = None  #: its name at the running server that answers for it; None where it is a folder's
 
     def positions(self) -> int:
         """Returns the longest sequence it can take, in tokens."""

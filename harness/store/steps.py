@@ -29,21 +29,14 @@ _PARTIAL = ".partial-"
 
 
 class Step(BaseModel):
-    """One step of a plan, and where it will stand; what it does is for its kind to say.
-
-    Attributes:
-        folder: where the finished step stands.
-        key: hash of all that is said before it begins and can change its result.
-        needs: folders of the steps that it is made out of.
-        devices: GPUs, or processes on a CPU, that it takes.
-    """
+    """One step of a plan, and where it will stand; what it does is for its kind to say."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    folder: Path
-    key: str
-    needs: tuple[Path, ...] = ()
-    devices: int = 1
+    folder: Path  #: where the finished step stands
+    key: str  #: hash of all that is said before it begins and can change its result
+    needs: tuple[Path, ...] = ()  #: folders of the steps that it is made out of
+    devices: int = 1  #: GPUs, or processes on a CPU, that it takes
 
     def is_done(self) -> bool:
         """Returns whether it stands, made under this key out of what now stands in `needs`."""

@@ -21,29 +21,18 @@ if TYPE_CHECKING:
 
 
 class StageCount(Frozen):
-    """What one stage tunes and takes.
-
-    Attributes:
-        what: what is tuned, in words.
-        tuned: numbers that are trained, exact.
-        total: parameters of the model, tied ones once.
-        share: tuned of total, in 0..1.
-        changed: numbers in the weights that it may leave changed: of merged adapters those that they stand beside.
-        sequences: of a forward pass, each of `length` tokens, for which memory is estimated.
-        memory_bytes: on one GPU, estimated.
-        flops_per_token: floating-point operations, estimated, with gradient checkpointing.
-    """
+    """What one stage tunes and takes."""
 
     stage: str
-    what: str
-    tuned: int
-    total: int
-    share: float
-    changed: int
-    sequences: int
+    what: str  #: what is tuned, in words
+    tuned: int  #: numbers that are trained, exact
+    total: int  #: parameters of the model, tied ones once
+    share: float  #: tuned of total, in 0..1
+    changed: int  #: numbers in the weights that it may leave changed: of merged adapters those that they stand beside
+    sequences: int  #: of a forward pass, each of `length` tokens, for which memory is estimated
     length: int
-    memory_bytes: Memory
-    flops_per_token: int
+    memory_bytes: Memory  #: on one GPU, estimated
+    flops_per_token: int  #: floating-point operations, estimated, with gradient checkpointing
 
     @field_serializer("memory_bytes")
     def _with_total(self, memory: Memory) -> dict[str, int]:
@@ -51,19 +40,14 @@ class StageCount(Frozen):
 
 
 class MethodCount(Frozen):
-    """What all stages of a method tune and take.
-
-    Attributes:
-        tuned: of the stage that tunes most, as are `total` and `share`.
-        memory_bytes: the most that a stage needs on one GPU.
-    """
+    """What all stages of a method tune and take."""
 
     model: str
     method: str
-    tuned: int
+    tuned: int  #: of the stage that tunes most, as are `total` and `share`
     total: int
     share: float
-    memory_bytes: int
+    memory_bytes: int  #: the most that a stage needs on one GPU
     stages: tuple[StageCount, ...]
 
 

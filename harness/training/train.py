@@ -42,25 +42,15 @@ UNFINISHED, LOGS, LAUNCH_FILE = "unfinished", "logs", "launch.json"
 
 
 class Train(Step):
-    """To train one method with one seed into a checkpoint.
+    """To train one method with one seed into a checkpoint."""
 
-    Attributes:
-        row: its name on the board.
-        seed: of the order of the rows, and of anything else that is drawn.
-        method: its stages, settings applied; where one says `layers: auto`, `needs` names the step that finds them.
-        base: what it starts from.
-        languages: codes that the corpora are asked for.
-        source: where training text comes from: "papers" or "pocket".
-        data: folder with local copies of the sets, or None.
-    """
-
-    row: str
-    seed: int
-    method: Method
-    base: Model
-    languages: tuple[str, ...]
-    source: Source
-    data: Path | None
+    row: str  #: its name on the board
+    seed: int  #: of the order of the rows, and of anything else that is drawn
+    method: Method  #: its stages, settings applied; where one says `layers: auto`, `needs` names the step that finds them
+    base: Model  #: what it starts from
+    languages: tuple[str, ...]  #: codes that the corpora are asked for
+    source: Source  #: where training text comes from: "papers" or "pocket"
+    data: Path | None  #: folder with local copies of the sets, or None
 
     @property
     def title(self) -> str:

@@ -11,23 +11,15 @@ from xreason.tasks.languages import IN_BOX
 
 @dataclass(frozen=True)
 class Phrases:
-    """How a language declares an answer, all in lower case.
+    """How a language declares an answer, all in lower case."""
 
-    Attributes:
-        nouns: what "answer" is called.
-        verbs: what stands between the noun and the number; a colon, an equals sign and a line break do so in every language.
-        denials: words that deny the number after them ("not 12 but 15").
-        denials_after: words that deny the number before them, where the verb comes last ("12ではなく15").
-        dense: whether it is written without spaces between words.
-        bare: whether the number may follow the noun with nothing between them ("సమాధానం 39").
-    """
-
-    nouns: tuple[str, ...]
+    nouns: tuple[str, ...]  #: what "answer" is called
+    #: what stands between the noun and the number; a colon, an equals sign and a line break do so in every language.
     verbs: tuple[str, ...]
-    denials: tuple[str, ...]
-    denials_after: tuple[str, ...] = ()
-    dense: bool = False
-    bare: bool = False
+    denials: tuple[str, ...]  #: words that deny the number after them ("not 12 but 15")
+    denials_after: tuple[str, ...] = ()  #: words that deny the number before them, where the verb comes last ("12ではなく15")
+    dense: bool = False  #: whether it is written without spaces between words
+    bare: bool = False  #: whether the number may follow the noun with nothing between them ("సమాధానం 39")
 
 
 #: English phrases count in every language too, since models answer in English.
