@@ -75,7 +75,7 @@ def names(wheel: Path) -> set[str]:
 
 
 def test_the_wheel_holds_xreason_all_of_it_and_nothing_else(wheel: Path, source: Path) -> None:
-    files = {path for folder in FOLDERS for path in (source / folder).rglob("*") if path.is_file() and path.suffix != ".md"}
+    files = {path for folder in FOLDERS for path in (source / folder).rglob("*") if path.is_file() and path.name != "README.md"}
     ours = {f"xreason/{path.relative_to(source)}" for path in files} | {"xreason/__init__.py", "xreason/py.typed"}
     about = {name for name in names(wheel) if name.startswith(f"xreason-{VERSION}.dist-info/")}
     assert names(wheel) - about == ours
