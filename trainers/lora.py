@@ -2,7 +2,7 @@
 
 Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, arXiv 2106.09685. Rank, alpha, dropout, layers and
 learning rate are those of QLoRA's script for Llama-2-7B (see LowRank), without its quantization; the rest are
-Stage's defaults. MathOctopus has a LoRA variant too (arXiv 2310.20246), whose settings are not known to us.
+Stage's defaults. MathOctopus's own LoRA (arXiv 2310.20246) is set in harness/experiments/papers-7b.yaml.
 
     xreason train lora --model meta-llama/Llama-2-7b-hf
 """
