@@ -42,7 +42,7 @@ def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...
         strict=flags(each.strict for each in read),
         answered=flags(each.answered for each in read),
         cut_off=cut_off,
-        in_language=None if identified[0] is None else tuple(flags for flags in identified if flags is not None),
+        in_language=None if identified[0] is None else tuple(each for each in identified if each is not None),
         majority_paper=_flag(each.majority_paper for each in read) if several else None,
         majority_strict=_flag(each.majority_strict for each in read) if several else None,
     )
