@@ -1,7 +1,7 @@
 """SLAM: tunes only the feed-forward layers that handle language, once, on translation into English.
 
 Source: Fan et al., "SLAM: Towards Efficient Multilingual Reasoning via Selective Language Alignment", COLING 2025,
-arXiv 2501.03681; settings from its scripts (fmm170/SLAM), which set no warm-up that we know of: Stage's 3% is QAlign's.
+arXiv 2501.03681; settings from its scripts (fmm170/SLAM), which leave the Trainer's warm-up of 0: Stage's 3% is QAlign's.
 
     xreason train slam --model meta-math/MetaMath-7B-V1.0
 """
