@@ -82,7 +82,7 @@ def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: tor
         torch.set_rng_state(of_torch)
         if of_cuda and torch.cuda.is_available():
             torch.cuda.set_rng_state(of_cuda[0])
-    log = [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    log = [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").split("\n")]
     for state in optimizer.state.values():
         # bitsandbytes counts steps in an int
         state.update({kind: log[-1].step for kind, value in state.items() if isinstance(value, int)})
