@@ -10,7 +10,7 @@ before it is needed; from then on nothing asks the experiment, and `run` walks t
 base is scored as it is, in a folder base-NAME, and a method's gain is over the base that it started from.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,9 +187,9 @@ def plan_scoring(
         UserError: a reference names no model, or some questions cannot be had.
     """
     folder = out / f"score{asked[0].asking.suffix}"
-    rows = []
-    for reference in dict.fromkeys(references):
-        name, path, training = row_name(reference), Path(reference), None
+    rows: list[Row] = []
+    for name, reference in _named(references).items():
+        path, training = Path(reference), None
         if is_checkpoint(path):
             model, base = checkpoint_model(path, name)
             report = path.parent / TRAINING_FILE
@@ -209,9 +209,26 @@ def plan_endpoint(url: str, names: Sequence[str], asked: Sequence[Scoring], out:
             some questions cannot be had.
     """
     folder = out / f"score{asked[0].asking.suffix}"
-    models = {row_name(str(model.served_as)): model for model in served_models(url, names, asked[0].asking)}
-    rows = [Row(name=name, seed=0, folder=folder / name / "0", base=model, model=model) for name, model in models.items()]
+    models = {str(model.served_as): model for model in served_models(url, names, asked[0].asking)}
+    rows = [
+        Row(name=name, seed=0, folder=folder / name / "0", base=models[served], model=models[served])
+        for name, served in _named(models).items()
+    ]
     return Plan(folder=folder, rows=tuple(row.asked(asked, DTYPE) for row in rows), dtype=DTYPE, reading=reading, endpoint=url)
+
+
+def _named(references: Iterable[str]) -> dict[str, str]:
+    """Returns references by the name of their row, which is also its folder's.
+
+    Raises:
+        UserError: two would share a row.
+    """
+    named: dict[str, str] = {}
+    for reference in references:
+        if named.setdefault(row_name(reference), reference) != reference:
+            both = f"{named[row_name(reference)]} and {reference}"
+            raise UserError(f"{both} would share the row {row_name(reference)}: score them one by one, each with its own --out.")
+    return named
 
 
 def _source_of(model: str) -> Source:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from xreason.harness.experiment import read_experiment
-from xreason.harness.plan import Plan, plan_comparison
+from xreason.harness.plan import Plan, plan_comparison, plan_scoring
+from xreason.harness.scoring.questions import scorings
 from xreason.tasks.errors import UserError
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import FeedForward
@@ -84,3 +85,9 @@ def test_layers_that_a_base_lacks_are_said_when_the_plan_is_made(tmp_path: Path)
 def test_layers_auto_stays_open_until_they_are_found(tmp_path: Path) -> None:
     (task,) = planned(tmp_path, "  slam:\n").trainings
     assert task.method.stages[0].tune == FeedForward("auto")
+
+
+def test_two_models_never_share_a_row(tmp_path: Path) -> None:
+    twice = [str(tmp_path / "a" / "b"), str(tmp_path / "a-b")]
+    with pytest.raises(UserError, match="would share the row"):
+        plan_scoring(twice, scorings(("pocket",), ("en",), limit=1), tmp_path)
