@@ -58,7 +58,7 @@ Data = Annotated[Path | None, typer.Option(help="Folder with local copies of the
 Tasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_tasks)]
 NewTasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_new_tasks)]
 Dtype = Annotated[str | None, typer.Option(help="Serve in auto (as stored), float32, bfloat16 or float16.")]
-Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, octopus, native-cot, en-cot, direct, chat.")]
+Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat.")]
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
 Temperature = Annotated[float | None, typer.Option(min=0, help="Of sampling; 0 is greedy.")]
