@@ -227,7 +227,7 @@ def test_what_another_version_wrote_is_written_again_before_it_is_used(work: Pat
     done(run("language", "add", "it", "--suite", "mgsm", "--file", file, "--no-proof"))
     before = tree(work)
     template = work / "xreason_tasks" / "_papers_template"
-    template.write_text(template.read_text().replace("version: 2.0", "version: 1.0"))
+    template.write_text(template.read_text().replace("version: 3.0", "version: 1.0"))
     probe = "from xreason.tasks.suites import include_paths; print(*include_paths())"
     assert done(python(work, "-c", probe)).split() == [str(TASKS_FOLDER), str(work / "xreason_tasks")]
     assert tree(work) == before
