@@ -26,6 +26,7 @@ class Score(Step):
     row: str  #: the model's name on the board
     seed: int  #: of its training
     scoring: Scoring  #: what it is asked, and how
+    dtype: str  #: what it is served in
 
 
 class Circumstances(BaseModel):
@@ -36,9 +37,10 @@ class Circumstances(BaseModel):
     machine: str
     date: str
     versions: dict[str, str]
+    dtype: str | None = None  #: what the weights were really served in; None where that was not noted
 
 
-def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: Scoring, dtype: str) -> Score:
+def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Model, scoring: Scoring, dtype: str) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
     Args:
@@ -46,17 +48,18 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: S
         seed: of its training.
         folder: of the row in the run store.
         made: the model, or the step whose folder will be its checkpoint.
+        base: what it was made from, whose tokenizer and templates such a checkpoint has.
         scoring: what it is asked, and how.
-        dtype: what it is served in.
+        dtype: what it will really be served in.
 
     Raises:
         UserError: some questions cannot be had, or cannot be put that way.
     """
-    model = [made.hash, made.signature()] if isinstance(made, Model) else made.key
+    model = [made.hash, made.signature()] if isinstance(made, Model) else [made.key, base.signature()]
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
     key, place = key_of(said | scoring.identity()), folder / "scores" / scoring.name
-    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring)
+    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring, dtype=dtype)
 
 
 def score(task: Score, lm: Any) -> None:
@@ -72,6 +75,7 @@ def score(task: Score, lm: Any) -> None:
             machine=provenance.machine(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=provenance.scoring_versions(),
+            dtype=getattr(lm, "served_dtype", task.dtype),
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     seconds = time.perf_counter() - began

@@ -1,0 +1,57 @@
+"""The probe of a swap: how likely the model that is resident finds each token of a fixed prompt, against what it should be."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from xreason.trainers.checkpoints.base import read_tensors
+
+#: Tokens of the prompt, where the model takes so many.
+TOKENS = 256
+
+#: Of the memory that is free, what a second copy of a model may take for the probe.
+_SHARE = 0.25
+
+#: Mean difference of log-probabilities (nats) that rounding can make, by dtype: other kernels add in another order, and in half
+#: precision each of some dozen layers rounds by 2^-9 or 2^-12. Wrong weights of one layer were seen to make ten times as much.
+_TOLERANCE = {"float32": 0.005, "float16": 0.05, "bfloat16": 0.15}
+
+
+def tolerance(dtype: str) -> float:
+    """Returns the mean difference of log-probabilities (nats) up to which a model is the same."""
+    return _TOLERANCE.get(dtype, max(_TOLERANCE.values()))
+
+
+def prompt(vocabulary: int, longest: int) -> list[int]:
+    """Returns the tokens of the fixed prompt: from all of the vocabulary, so that many embeddings and experts are asked."""
+    return [(7919 * index + 13) % vocabulary for index in range(min(TOKENS, longest - 1))]
+
+
+def difference(one: Sequence[float], other: Sequence[float]) -> float:
+    """Returns the mean absolute difference; infinite where a value is not a number."""
+    total = sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
+    return total if total == total else float("inf")
+
+
+def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[int]) -> list[float] | None:
+    """Returns the log-probabilities (nats) of all tokens but the first as Transformers has them, in float32, on the processor.
+
+    Returns None where memory does not allow a copy of the model, or Transformers cannot make one.
+
+    Args:
+        files: name of each tensor to its file.
+        folder: of config.json.
+        tokens: the prompt.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    # at least two bytes an element are stored, and four are needed
+    if 2 * sum(file.stat().st_size for file in set(files.values())) > _SHARE * free:
+        return None
+    config = AutoConfig.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(None, config=config, state_dict=dict(read_tensors(files)), dtype=torch.float32)
+    with torch.inference_mode():
+        chances = model(torch.tensor([tokens])).logits[0, :-1].log_softmax(-1)
+        return list(map(float, chances.gather(1, torch.tensor([tokens[1:]]).T).flatten()))
