@@ -80,7 +80,9 @@ class Engine(VLLM):  # type: ignore[misc]
         arguments: anything else that `vllm.LLM` takes.
 
     Attributes:
+        served_dtype: what the weights are really served in.
         seconds_to_start: how long vLLM took to start.
+        seconds_to_prove: how long the proof of the latest swap took.
         progress: told how many of a batch's prompts are answered, and how many there are; None for nobody.
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit.
         shortened: how many of the latest prompts were too long for the model and lost their beginning.
@@ -94,6 +96,7 @@ class Engine(VLLM):  # type: ignore[misc]
         self._resident: Model | None = model.model_copy(update={"delta": None})  # None where it is not sure what is
         self._parameters: dict[Path, dict[str, frozenset[str]]] = {}
         self._probes: dict[tuple[Path, Path | None], Sequence[float]] = {}
+        self.seconds_to_prove = 0.0
         self.progress: Progress | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
         self.shortened = 0
@@ -141,7 +144,9 @@ class Engine(VLLM):  # type: ignore[misc]
             self.model.collective_rpc("swap_weights", args=(moving,))
             if not self.model.reset_prefix_cache():
                 raise RuntimeError("vLLM did not drop its prefix cache; answers would mix two models")
+        moved = time.perf_counter()
         self._prove(model, moving)
+        self.seconds_to_prove = time.perf_counter() - moved
         self._resident = model
         return time.perf_counter() - began
 

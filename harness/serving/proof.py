@@ -44,14 +44,24 @@ def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[
         tokens: the prompt.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    import transformers
+    from transformers.utils import logging
 
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     # at least two bytes an element are stored, and four are needed
     if 2 * sum(file.stat().st_size for file in set(files.values())) > _SHARE * free:
         return None
-    config = AutoConfig.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(None, config=config, state_dict=dict(read_tensors(files)), dtype=torch.float32)
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder)
+        kind = getattr(transformers, config.architectures[0])
+        model = kind.from_pretrained(None, config=config, state_dict=dict(read_tensors(files)), dtype=torch.float32)
+    except (AttributeError, OSError, RuntimeError, ValueError):
+        return None
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     with torch.inference_mode():
         chances = model(torch.tensor([tokens])).logits[0, :-1].log_softmax(-1)
         return list(map(float, chances.gather(1, torch.tensor([tokens[1:]]).T).flatten()))

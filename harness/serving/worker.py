@@ -58,13 +58,21 @@ class SwapExtension:
     def swap_weights(self, files: Mapping[str, str]) -> None:
         """Replaces the weights that these tensors become, in place.
 
-        A tied output head has no weight of its own in a file, so vLLM's reload leaves it alone; but on CPUs its multiplication
-        keeps a packed copy of the embedding it is tied to, and would go on answering with the model before: it is packed again.
+        On CPUs vLLM multiplies by packed copies, and its reload leaves two kinds as they were. A tied output head has no weight of
+        its own in a file: its copy of the embedding that it is tied to is packed again. Experts are packed as their kernel is made:
+        it is made again.
         """
         from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead, VocabParallelEmbedding
+        from vllm.platforms import current_platform
 
-        self.reload_weights(weights_iterator=read_tensors(files))
         modules = list(self.model_runner.get_model().modules())
+        methods: list[Any] = [getattr(module, "quant_method", None) for module in modules if current_platform.is_cpu()]
+        kernels = [(method, method.moe_kernel) for method in methods if getattr(method, "moe_kernel", None)]
+        for method, _ in kernels:
+            method.moe_kernel = None
+        self.reload_weights(weights_iterator=read_tensors(files))
+        for method, kernel in kernels:
+            method.moe_kernel = method.moe_kernel or kernel
         heads = [module for module in modules if isinstance(module, ParallelLMHead)]
         embeddings = [module for module in modules if isinstance(module, VocabParallelEmbedding) and module not in heads]
         for head in heads:

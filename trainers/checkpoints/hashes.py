@@ -5,6 +5,7 @@ A file that was written to has other times, so its hash is made anew. Where the 
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ def kept_hash(files: Sequence[Path]) -> str:
     place = _folder() / hashlib.sha256(repr([_identity(file) for file in files]).encode()).hexdigest()
     with suppress(OSError, UnicodeDecodeError):
         kept = place.read_text(encoding="ascii")
-        if len(kept) == hashlib.sha256().digest_size * 2:
+        if re.fullmatch("[0-9a-f]{64}", kept):
             return kept
     before = [_identity(file) for file in files]
     digest = hashlib.sha256()
