@@ -245,5 +245,4 @@ def test_a_model_of_100_million_parameters_is_proved_within_a_second(tmp_path: P
             seconds.append(running.seconds_to_prove)
     finally:
         running.stop()
-    print(seconds)
     assert min(seconds) < 1
