@@ -49,7 +49,6 @@ def record_of(
             machine=last.machine,
             date=last.date,
             versions=last.versions,
-            dtype=last.dtype,
         ),
         checkpoint_bytes=checkpoint_bytes,
     )

@@ -26,7 +26,6 @@ class Score(Step):
     row: str  #: the model's name on the board
     seed: int  #: of its training
     scoring: Scoring  #: what it is asked, and how
-    dtype: str  #: what it is served in
 
 
 class Circumstances(BaseModel):
@@ -37,7 +36,6 @@ class Circumstances(BaseModel):
     machine: str
     date: str
     versions: dict[str, str]
-    dtype: str | None = None  #: what the weights were really served in; None where that was not noted
 
 
 def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Model, scoring: Scoring, dtype: str) -> Score:
@@ -59,7 +57,7 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Mode
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
     key, place = key_of(said | scoring.identity()), folder / "scores" / scoring.name
-    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring, dtype=dtype)
+    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring)
 
 
 def score(task: Score, lm: Any) -> None:
@@ -75,7 +73,6 @@ def score(task: Score, lm: Any) -> None:
             machine=provenance.machine(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=provenance.scoring_versions(),
-            dtype=getattr(lm, "served_dtype", task.dtype),
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     seconds = time.perf_counter() - began
