@@ -75,7 +75,7 @@ class Engine(VLLM):  # type: ignore[misc]
 
     Args:
         model: the first model to serve; all others must share its signature.
-        dtype: "auto" serves what the folder stores (vLLM's own "auto" would turn float32 into bfloat16).
+        dtype: "auto" serves what the folder stores, on a GPU bfloat16 for float32 (see Model.served_dtype).
         max_length: longest prompt and response together, in tokens; the model's own limit for None.
         arguments: anything else that `vllm.LLM` takes.
 
@@ -94,7 +94,7 @@ class Engine(VLLM):  # type: ignore[misc]
         self._dtype = dtype
         self._signature = model.signature()
         self._resident: Model | None = model.model_copy(update={"delta": None})  # None where it is not sure what is
-        self._parameters: dict[Path, dict[str, frozenset[str]]] = {}
+        self._modules: dict[Path, dict[str, frozenset[str]]] = {}
         self._probes: dict[tuple[Path, Path | None], Sequence[float]] = {}
         self.seconds_to_prove = 0.0
         self.progress: Progress | None = None
@@ -138,7 +138,7 @@ class Engine(VLLM):  # type: ignore[misc]
             raise ValueError(f"{model.name} has other shapes, another tokenizer or dtype than the running engine")
         began = time.perf_counter()
         files = {name: str(file) for name, file in _files(model).items()}
-        moving = {name: files[name] for name in self._moving(model, self._parameters_of(model, files))}
+        moving = {name: files[name] for name in self._moving(model, self._modules_of(model, files))}
         self._resident = None
         if moving:
             self.model.collective_rpc("swap_weights", args=(moving,))
@@ -150,12 +150,12 @@ class Engine(VLLM):  # type: ignore[misc]
         self._resident = model
         return time.perf_counter() - began
 
-    def _parameters_of(self, model: Model, files: dict[str, str]) -> dict[str, frozenset[str]]:
+    def _modules_of(self, model: Model, files: dict[str, str]) -> dict[str, frozenset[str]]:
         """Returns which of vLLM's modules each tensor of a model is a part of.
 
         What vLLM fuses (q, k and v; gate and up; all experts of a layer) lies in one of its modules, and a module is moved whole.
         """
-        if model.folder not in self._parameters:
+        if model.folder not in self._modules:
             modules: dict[str, frozenset[str]] = {}
             # one answer for each worker, where a model is spread over several
             for parameters, lacking in self.model.collective_rpc("parameters_of", args=(files,)):
@@ -165,8 +165,8 @@ class Engine(VLLM):  # type: ignore[misc]
                     )
                 for name, parts in parameters.items():
                     modules[name] = modules.get(name, frozenset()) | {part.rpartition(".")[0] for part in parts}
-            self._parameters[model.folder] = modules
-        return self._parameters[model.folder]
+            self._modules[model.folder] = modules
+        return self._modules[model.folder]
 
     def _moving(self, model: Model, modules: dict[str, frozenset[str]]) -> list[str]:
         """Returns the tensors of `model` to be moved: those in modules where it differs from what is resident."""
