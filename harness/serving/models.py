@@ -20,8 +20,9 @@ from xreason.trainers.checkpoints.hashes import kept_hash
 #: Keys of a config.json that say nothing about shapes: two models that differ only there can take turns in one engine.
 _SHAPELESS = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache"}
 
-#: Files that decide which tokens a question becomes, and how its answer is put back into words.
-_TOKENIZER = ("*token*", "vocab*", "merges*", "*.model", "*.jinja", "chat_template*", "*/*.jinja", "generation_config.json")
+#: Files that decide which tokens a text becomes; and those that decide what text a question becomes, and when an answer ends.
+_TOKENIZER = ("*token*", "vocab*", "merges*", "*.model")
+_TEMPLATES = ("*.jinja", "chat_template*", "*/*.jinja", "generation_config.json")
 
 
 class Model(BaseModel):
@@ -48,10 +49,16 @@ class Model(BaseModel):
         config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         shapes = {key: value for key, value in config.items() if key not in _SHAPELESS}
         digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode())
-        for path in sorted({path for pattern in _TOKENIZER for path in self.folder.glob(pattern) if path.is_file()}):
-            name = path.relative_to(self.folder).as_posix()
-            digest.update(f"\n{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+        digest.update(self._hash_of(*_TOKENIZER, *_TEMPLATES).encode())
         return digest.hexdigest()
+
+    def tokenizer(self) -> str:
+        """Returns a hash of its tokenizer, which decides what a training trains on."""
+        return self._hash_of(*_TOKENIZER)
+
+    def _hash_of(self, *patterns: str) -> str:
+        paths = sorted({path for pattern in patterns for path in self.folder.glob(pattern) if path.is_file()})
+        return key_of([[path.relative_to(self.folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in paths])
 
     def served_dtype(self, asked: str, *, on_gpu: bool | None = None) -> str:
         """Returns the dtype it is served in: what was asked for, or for "auto" what its files store.

@@ -49,12 +49,16 @@ def test_another_tokenizer_or_template_needs_another_engine_and_finds_no_old_sco
         }
         compared = plan_comparison(experiment_of_flags(values), tmp_path)
         scored = plan_scoring([str(folder)], asked, tmp_path)
+        trainings.append(compared.trainings[0].key)
         return [step.key for plan in (compared, scored) for row in plan.rows for step in row.scores]
 
+    trainings: list[str] = []
     signature, before = plain_model(str(folder)).signature(), keys()
     append(folder, name)
     assert plain_model(str(folder)).signature() != signature
     assert not set(keys()) & set(before)
+    # which text a question becomes is nothing to a training, which tokens its rows become is
+    assert (trainings[0] == trainings[1]) == (name.endswith(".jinja") or name == "generation_config.json")
 
 
 def test_what_no_tokenizer_reads_leaves_the_engine_as_it_is(folder: Path) -> None:
