@@ -65,7 +65,7 @@ from vllm.platforms import current_platform  # noqa: E402
 #: Tokens of prompts that are read at once on a CPU, where the longest prompt does not need more.
 LEAST_BATCHED_TOKENS = 4096
 
-_UNPROVEN = "vLLM did not take over the weights of {model}: {what}; start one engine a model with --fresh-engines, and report it."
+_UNPROVEN = "vLLM did not take over the weights of {model}: {what}; start an engine for every model with --fresh-engines."
 
 Progress = Callable[[int, int], None]
 
@@ -96,6 +96,7 @@ class Engine(VLLM):  # type: ignore[misc]
         self._resident: Model | None = model.model_copy(update={"delta": None})  # None where it is not sure what is
         self._modules: dict[Path, dict[str, frozenset[str]]] = {}
         self._probes: dict[tuple[Path, Path | None], Sequence[float]] = {}
+        self._unreached: list[str] = []
         self.seconds_to_prove = 0.0
         self.progress: Progress | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
@@ -139,6 +140,8 @@ class Engine(VLLM):  # type: ignore[misc]
         began = time.perf_counter()
         files = {name: str(file) for name, file in _files(model).items()}
         moving = {name: files[name] for name in self._moving(model, self._modules_of(model, files))}
+        if moving and self._unreached:
+            raise UserError(_UNPROVEN.format(model=model.name, what=f"its reload does not reach {_some(self._unreached)}"))
         self._resident = None
         if moving:
             self.model.collective_rpc("swap_weights", args=(moving,))
@@ -158,7 +161,8 @@ class Engine(VLLM):  # type: ignore[misc]
         if model.folder not in self._modules:
             modules: dict[str, frozenset[str]] = {}
             # one answer for each worker, where a model is spread over several
-            for parameters, lacking in self.model.collective_rpc("parameters_of", args=(files,)):
+            for parameters, lacking, unreached in self.model.collective_rpc("parameters_of", args=(files,)):
+                self._unreached += unreached
                 if lacking:
                     raise UserError(
                         f"{model.name} lacks weights that its config asks for ({_some(lacking)}); fetch the model again."

@@ -35,25 +35,27 @@ class SwapExtension:
     reload_weights: Any
     vllm_config: Any
 
-    def parameters_of(self, files: Mapping[str, str]) -> tuple[dict[str, list[str]], list[str]]:
+    def parameters_of(self, files: Mapping[str, str]) -> tuple[dict[str, list[str]], list[str], list[str]]:
         """Returns what the tensors of a model become, without reading them.
 
         Args:
             files: name of each tensor of a whole model to the path of its file.
 
         Returns:
-            Each tensor's name to the parameters of vLLM's model that it is a part of, none for one that vLLM does without; and the
-            parameters that these tensors leave without a value, or with a part of it.
+            Each tensor's name to the parameters of vLLM's model that it is a part of, none for one that vLLM does without; the
+            parameters that these tensors leave without a value, or with a part of it; and those that vLLM fills without a loader,
+            so that no reload of its own reaches them.
         """
         model = self.model_runner.get_model()
         first, received = _first_names(model), defaultdict[str, int](int)
         with self._loading_aside("meta") as aside:
-            model.load_weights((name, aside.read(name, tensor.to("meta"))) for name, tensor in read_tensors(files))
+            said = model.load_weights((name, aside.read(name, tensor.to("meta"))) for name, tensor in read_tensors(files))
             wanted = aside.sizes() if self.vllm_config.model_config.quantization is None else {}
         for name, size in aside.loaded.items():
             received[first.get(name, name)] += size
-        lacking = sorted(name for name, size in wanted.items() if received[first.get(name, name)] < size)
-        return {name: sorted(aside.parameters[name]) for name in files}, lacking
+        lacking = {name for name, size in wanted.items() if received[first.get(name, name)] < size}
+        unreached = {name for name in lacking & set(said or ()) if not received[first.get(name, name)]}
+        return {name: sorted(aside.parameters[name]) for name in files}, sorted(lacking - unreached), sorted(unreached)
 
     def swap_weights(self, files: Mapping[str, str]) -> None:
         """Replaces the weights that these tensors become, in place.
@@ -93,9 +95,13 @@ class SwapExtension:
         for name, file in files.items():
             layers[found[0] if (found := _LAYER.match(name)) else name][name] = file
         with self._loading_aside("cpu") as aside:
+            sizes = aside.sizes()
             for layer in layers.values():
                 model.load_weights((name, aside.read(name, tensor)) for name, tensor in read_tensors(layer))
-                held = {name: _is_held(copy, resident[name], packed[id(resident[name])]) for name, copy in aside.copies.items()}
+                held = {
+                    name: aside.loaded[name] >= sizes.get(name, 0) and _is_held(copy, resident[name], packed[id(resident[name])])
+                    for name, copy in aside.copies.items()
+                }
                 wrong += [name for name in layer if not all(held[parameter] for parameter in aside.parameters[name])]
                 aside.copies.clear()
         return wrong
