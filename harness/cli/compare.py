@@ -20,6 +20,7 @@ def compare(
     data: options.Data = None,
     tasks: options.Tasks = None,
     dtype: options.Dtype = None,
+    fresh_engines: options.FreshEngines = None,
     prompt: options.Prompt = None,
     shots: options.Shots = None,
     samples: options.Samples = None,
@@ -41,8 +42,8 @@ def compare(
         raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
     which = {"suites": options.listed(suites), "languages": options.listed(languages), "seeds": options.listed(seeds)}
     asked = {"prompt": prompt, "shots": shots, "samples": samples, "temperature": temperature, "reading": reading}
-    served = {"base": model, "data": data, "dtype": dtype, "limit": limit, "max_new_tokens": max_new_tokens}
-    given = {key: value for key, value in (which | served | asked).items() if value is not None}
+    served = {"base": model, "dtype": dtype, "fresh_engines": fresh_engines, "max_new_tokens": max_new_tokens}
+    given = {key: value for key, value in (which | served | asked | {"data": data, "limit": limit}).items() if value is not None}
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": row_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
@@ -102,6 +103,7 @@ def score(
     data: options.Data = None,
     tasks: options.Tasks = None,
     dtype: options.Dtype = None,
+    fresh_engines: options.FreshEngines = None,
     prompt: options.Prompt = None,
     shots: options.Shots = None,
     samples: options.Samples = None,
@@ -125,6 +127,8 @@ def score(
     if endpoint is not None:
         plan = plan_endpoint(endpoint, models or (), asked, out, reading=reading or "paper")
     else:
-        plan = plan_scoring(models or (), asked, out, dtype=dtype or "auto", reading=reading or "paper")
+        plan = plan_scoring(
+            models or (), asked, out, dtype=dtype or "auto", fresh_engines=bool(fresh_engines), reading=reading or "paper"
+        )
     options.show_boards(as_json, run(plan))
     options.say_where(plan.folder)

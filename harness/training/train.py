@@ -97,7 +97,7 @@ def plan_training(
     ]
     said = {
         "step": "train",
-        "base": base.hash,
+        "base": [base.hash, base.tokenizer()],
         "stages": TypeAdapter(Method).dump_python(method, mode="json")["stages"],
         "layers": layers.key if layers else None,
         "corpora": corpora,
