@@ -24,6 +24,11 @@ class Style:
     system: str = ""  #: the system instruction, "" for none
 
     @property
+    def written_prompt(self) -> str:
+        """The prompt in words: "alpaca", "chat with the system instruction 'You are a teacher.'"."""
+        return f"{self.prompt} with the system instruction {shortened(self.system)}" if self.system else self.prompt
+
+    @property
     def written_shots(self) -> str:
         """The shots in words: "zero-shot", "8-shot", "8-shot, the first"."""
         return f"{self.shots}-shot{', the first' * (self.worked_examples == 'first')}" if self.shots else "zero-shot"

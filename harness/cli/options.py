@@ -124,15 +124,18 @@ def asked(**flags: Any) -> dict[str, Any]:
     given = {key: value for key, value in flags.items() if value is not None and key != "gen_kwargs"}
     for argument in listed(flags["gen_kwargs"]) or ():
         name, _, text = argument.partition("=")
-        if (name, text.lower()) == ("do_sample", "true"):
-            continue  # what a temperature says already
+        if name == "do_sample":
+            # a temperature says it already, 0 that it is not to be sampled
+            if text.lower() == "true":
+                continue
+            name, text = "temperature", "0"
         if name not in _GEN_KWARGS:
             raise unknown("argument of --gen-kwargs", name, _GEN_KWARGS)
         try:
             value = int(text) if name in ("top_k", "max_gen_toks") else float(text)
         except ValueError:
             value = -1
-        if value < 0 or (name, value) == ("max_gen_toks", 0):
+        if not value >= 0 or (name, value) == ("max_gen_toks", 0):
             raise UserError(f"--gen-kwargs {argument!r} gives no number that can be used; write such as top_p=0.9,top_k=50.")
         if given.setdefault(_GEN_KWARGS[name], value) != value:
             raise UserError(f"{name} is given twice, with different values; give it once.")
