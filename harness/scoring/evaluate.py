@@ -5,12 +5,13 @@ scores/pocket/pocket/samples_pocket_sw_2026-11-20T20-02-27.jsonl
 scores/pocket/verdicts.json
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from xreason.harness.scoring.questions import Scoring
+from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.verdicts import CUT_OFF, flags, language_score, write_verdicts
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import commit
@@ -47,14 +48,14 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     manager, tasks = _tasks(scoring)
     tracker = EvaluationTracker(output_path=str(directory))
     asked = described(lm, model)
-    with _our_commit():
+    with _quiet_and_quick():
         results = lm_eval.simple_evaluate(
             model=lm,
             model_args=asked,
             tasks=tasks,
             num_fewshot=asking.shots,
             limit=scoring.limit,
-            system_instruction=asking.system,
+            system_instruction=_system(asking),
             apply_chat_template=asking.prompt.chat,
             gen_kwargs=_generation(scoring),
             task_manager=manager,
@@ -108,15 +109,37 @@ _OF_FIRST_MODEL = {"model", "tokenizer", "worker_extension_cls"}
 
 
 @contextmanager
-def _our_commit() -> Iterator[None]:
-    """Has lm-eval's files tell the commit of this program, where it would ask git for that of the folder it is started in."""
+def _quiet_and_quick() -> Iterator[None]:
+    """Has lm-eval's files tell the commit of this program, and what they tell of the machine looked up once a process.
+
+    lm-eval asks git for the commit of the folder that it is started in, which says `fatal: ...` where that is no checkout, and
+    looks the machine over for seconds for every suite of every model.
+    """
     from lm_eval import evaluator
 
-    asks, evaluator.get_git_commit_hash = evaluator.get_git_commit_hash, commit
+    asks, adds = evaluator.get_git_commit_hash, evaluator.add_env_info
+
+    def add(results: dict[str, Any], *_: Any) -> None:
+        results.update(_environment(adds))
+
+    evaluator.get_git_commit_hash, evaluator.add_env_info = commit, add
     try:
         yield
     finally:
-        evaluator.get_git_commit_hash = asks
+        evaluator.get_git_commit_hash, evaluator.add_env_info = asks, adds
+
+
+@cache
+def _environment(adds: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    adds(told)
+    return told
+
+
+def _system(asking: Asking) -> str | None:
+    # where it has no turn of its own, lm-eval puts the prompt right behind its last character
+    apart = asking.system is None or asking.prompt.chat or asking.system[-1].isspace()
+    return asking.system if apart else f"{asking.system}\n\n"
 
 
 def _check_template(lm: Any, name: str, system: str | None) -> None:

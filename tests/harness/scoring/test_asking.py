@@ -167,7 +167,7 @@ def test_how_it_was_asked_is_in_key_record_and_name(engine: Any, pocket: Model, 
     assert [distinguishing(style, styles) for style in styles] == [
         "2 samples at temperature 1, no system",
         "2 samples at temperature 1, top_k 50, top_p 0.9, no system",
-        "2 samples at temperature 1, system 'You are a patient teach…' (fc2aed)",
+        "2 samples at temperature 1, system 'You are a patient teache…' (73f338)",
     ]
     for task, record in zip(tasks, records, strict=True):
         rescore(task.folder.parent.parent)
