@@ -32,10 +32,7 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     same_way = "score both the same way, or put them on two boards"
     _check_same(records, lambda record: _asked(record, suite), same_way)
     if not across_styles:
-        named = (
-            *("the prompt style", "the hash of the prompt", "the number of shots", "the number of samples", "the temperature"),
-            *("the bounds of sampling", "which worked examples", "the system instruction"),
-        )
+        named = ("the prompt style", "the hash of the prompt", "the number of shots", "the number of samples", "the temperature")
         remedy = f"{same_way}, or rank across styles with --across-styles"
         _check_same(records, lambda record: dict(zip(named, astuple(style_of(record.provenance)), strict=True)), remedy)
 

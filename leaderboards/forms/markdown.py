@@ -157,7 +157,7 @@ def _provenance_line(board: Board) -> str:
         "Model": _joined(f"{source.model} ({source.model_hash[:12]})" for source in sources),
         "data": f"{_joined(source.data.get(suite, '?') for source in sources)}, {limits}, version {suite_versions}",
         "mean over": escape(", ".join(board.average_languages)),
-        "prompt": _joined(f"{style.written_shots} {style.written_prompt} ({style.prompt_hash})" for style in board.styles),
+        "prompt": _joined(f"{style.written_shots} {style.prompt} ({style.prompt_hash})" for style in board.styles),
         "decoding": f"{_joined(style.decoding for style in board.styles)}, at most {tokens} new tokens",
         "ranked by": _format.READINGS[board.reading],
         "language identifier": _joined(source.identifier or "none" for source in sources),

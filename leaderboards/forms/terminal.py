@@ -108,7 +108,7 @@ def _difference(difference: Difference | None, word: str = "") -> Text | str:
 
 def _legend(board: Board) -> str:
     averaged = ", ".join(_format.one_line(code) for code in board.average_languages)
-    styles = dict.fromkeys(f"{style.written_shots} {style.written_prompt}, {style.decoding}" for style in board.styles)
+    styles = dict.fromkeys(f"{style.written_shots} {style.prompt}, {style.decoding}" for style in board.styles)
     return (
         f"Accuracy in percent, asked: {_format.one_line('; '.join(styles))}. Ranks, gain and English go by "
         f"{_format.READINGS[board.reading]}. Mean over {averaged}; other languages and the gain are without English. Intervals are "

@@ -142,9 +142,6 @@ def test_the_dictionary_holds_everything_at_full_precision(comparison: list[Reco
         "shots": 0,
         "samples": 1,
         "temperature": 0.0,
-        "bounds": [],
-        "worked_examples": "drawn",
-        "system": "",
     }
     slam = content["rows"][1]
     assert slam["languages_by_other_reading"]["te"]["value"] == board.rows[1].languages_by_other_reading["te"].value
