@@ -77,4 +77,5 @@ def _served(row: Row) -> Model:
 
 def _record(row: Row) -> Record:
     training = read_training(row.train.report) if row.train else row.training
-    return record_of(row.scores, row.folder, row.base, training, _served(row).size if training else None)
+    served = _served(row)
+    return record_of(row.scores, row.folder, row.base, training, served.size if training else None, served=served)

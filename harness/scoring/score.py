@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from xreason.harness import progress
+from xreason.harness.scoring.endpoint import DTYPE
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Scoring
 from xreason.harness.serving.answers import Answers
@@ -37,6 +38,7 @@ class Circumstances(BaseModel):
     machine: str
     date: str
     versions: dict[str, str]
+    dtype: str | None = None  #: what the weights were served in; None where that was not written down
 
 
 def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: Scoring, dtype: str) -> Score:
@@ -82,6 +84,7 @@ def score(task: Score, lm: Any, model: Model) -> None:
             machine=provenance.machine(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=provenance.scoring_versions(),
+            dtype=_dtype_of(lm),
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     answers.remove()
@@ -94,6 +97,12 @@ def score(task: Score, lm: Any, model: Model) -> None:
 def answers_file(task: Score, model: Model) -> Path:
     """Returns where the responses are kept until the scores stand; its name is of all that can change one."""
     return task.folder.parent / f".answers-{key_of([task.key, model.hash])[:16]}.jsonl"
+
+
+def _dtype_of(lm: Any) -> str:
+    """What vLLM says that its weights are in, or that a server knows."""
+    engine = getattr(getattr(lm, "model", None), "llm_engine", None)
+    return DTYPE if engine is None else str(engine.model_config.dtype).removeprefix("torch.")
 
 
 def circumstances_of(task: Score) -> Circumstances:

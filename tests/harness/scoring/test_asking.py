@@ -165,9 +165,9 @@ def test_how_it_was_asked_is_in_key_record_and_name(engine: Any, pocket: Model, 
     assert [record.provenance.system for record in records] == [None, None, SYSTEM]
     styles = [style_of(record.provenance) for record in records]
     assert [distinguishing(style, styles) for style in styles] == [
-        "2 samples at temperature 1, no system",
-        "2 samples at temperature 1, top_k 50, top_p 0.9, no system",
-        "2 samples at temperature 1, system 'You are a patient teache…' (73f338)",
+        "2 samples at temperature 1, no system instruction",
+        "2 samples at temperature 1, top_k 50, top_p 0.9, no system instruction",
+        "2 samples at temperature 1, system instruction 73f338",
     ]
     for task, record in zip(tasks, records, strict=True):
         rescore(task.folder.parent.parent)
