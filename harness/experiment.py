@@ -68,7 +68,10 @@ class Experiment(BaseModel):
     limit: int | None = Field(default=None, gt=0)  #: only the first so many questions a language
     #: longest response, in tokens, of all suites or of those it names; each suite's own for None.
     max_new_tokens: Positive | dict[str, Positive] | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  #: what vLLM serves in; "auto" is what the base stores
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = (
+        "auto"  #: what vLLM serves in; "auto" is what the base stores, on a GPU bfloat16 for float32
+    )
+    fresh_engines: bool = False  #: starts an engine for every model, in place of one whose weights are swapped
     prompt: str = DEFAULT_STYLE  #: name of the prompt style that questions are put in
     shots: int = Field(default=0, ge=0)  #: worked examples before every question
     worked_examples: Literal["drawn", "first"] = "drawn"  #: which: drawn anew for every question, or the first ones for all

@@ -59,7 +59,7 @@ def run(plan: Plan, *, report_to: Sequence[str] = ()) -> list[Board]:
 def _score_all(plan: Plan) -> None:
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
-    with Engines(dtype=plan.dtype, longest=longest, say=progress.say) as engines:
+    with Engines(dtype=plan.dtype, fresh=plan.fresh_engines, longest=longest, say=progress.say) as engines:
         for row in plan.rows:
             missing = [each for each in row.scores if not each.is_done()]
             if not missing:

@@ -20,6 +20,7 @@ def compare(
     data: options.Data = None,
     tasks: options.Tasks = None,
     dtype: options.Dtype = None,
+    fresh_engines: options.FreshEngines = None,
     prompt: options.Prompt = None,
     shots: options.Shots = None,
     worked_examples: options.WorkedExamples = None,
@@ -43,9 +44,10 @@ def compare(
     if not progress.is_first_process():
         raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
     which = {"suites": options.listed(suites), "languages": options.listed(languages), "seeds": options.listed(seeds)}
-    served = {"base": model, "data": data, "dtype": dtype, "limit": limit, "max_new_tokens": max_new_tokens, "reading": reading}
+    served = {"base": model, "data": data, "dtype": dtype, "fresh_engines": fresh_engines, "limit": limit, "reading": reading}
     asked = {"prompt": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction}
-    given = options.asked(**which, **served, **asked, samples=samples, temperature=temperature, gen_kwargs=gen_kwargs)
+    decoded = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "gen_kwargs": gen_kwargs}
+    given = options.asked(**which, **served, **asked, **decoded)
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": row_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
@@ -105,6 +107,7 @@ def score(
     data: options.Data = None,
     tasks: options.Tasks = None,
     dtype: options.Dtype = None,
+    fresh_engines: options.FreshEngines = None,
     prompt: options.Prompt = None,
     shots: options.Shots = None,
     worked_examples: options.WorkedExamples = None,
@@ -132,6 +135,8 @@ def score(
     if endpoint is not None:
         plan = plan_endpoint(endpoint, models or (), asked, out, reading=reading or "paper")
     else:
-        plan = plan_scoring(models or (), asked, out, dtype=dtype or "auto", reading=reading or "paper")
+        plan = plan_scoring(
+            models or (), asked, out, dtype=dtype or "auto", fresh_engines=bool(fresh_engines), reading=reading or "paper"
+        )
     options.show_boards(as_json, run(plan))
     options.say_where(plan.folder)

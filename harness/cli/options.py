@@ -58,7 +58,10 @@ MaxNewTokens = Annotated[int | None, typer.Option(min=1, help="Longest response,
 Data = Annotated[Path | None, typer.Option(help="Folder with local copies of the data sets (or XREASON_DATA).", callback=use_data)]
 Tasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_tasks)]
 NewTasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_new_tasks)]
-Dtype = Annotated[str | None, typer.Option(help="Serve in auto (as stored), float32, bfloat16 or float16.")]
+Dtype = Annotated[
+    str | None, typer.Option(help="Serve in auto (as stored; float32 on a GPU as bfloat16), float32, bfloat16 or float16.")
+]
+FreshEngines = Annotated[bool | None, typer.Option("--fresh-engines", help="Start an engine for every model; swap no weights.")]
 Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, octopus, native-cot, en-cot, direct, chat.")]
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]

@@ -41,7 +41,7 @@ class Circumstances(BaseModel):
     dtype: str | None = None  #: what the weights were served in; None where that was not written down
 
 
-def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: Scoring, dtype: str) -> Score:
+def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Model, scoring: Scoring, dtype: str) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
     Args:
@@ -49,13 +49,14 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: S
         seed: of its training.
         folder: of the row in the run store.
         made: the model, or the step whose folder will be its checkpoint.
+        base: what it was made from, whose tokenizer and templates such a checkpoint has.
         scoring: what it is asked, and how.
-        dtype: what it is served in.
+        dtype: what it will really be served in.
 
     Raises:
         UserError: some questions cannot be had, or cannot be put that way.
     """
-    model = [made.hash, made.signature()] if isinstance(made, Model) else made.key
+    model = [made.hash, made.signature()] if isinstance(made, Model) else [made.key, base.signature()]
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
     key, place = key_of(said | scoring.identity()), folder / "scores" / scoring.name

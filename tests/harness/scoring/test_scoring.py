@@ -124,9 +124,9 @@ def test_reading_a_run_again_gives_the_same_bytes(run: Path) -> None:
     assert contents(run) == before
 
 
-def test_a_record_tells_what_answered_in_which_dtype_and_which_questions(run: Path) -> None:
+def test_a_record_tells_what_answered_in_which_dtype_and_which_questions(run: Path, pocket: Model) -> None:
     record = read_record(run / "pocket" / "0" / "record.json")
-    assert record.provenance.weights_hash == record.provenance.model_hash == plain_model("pocket").hash
+    assert record.provenance.weights_hash == record.provenance.model_hash == pocket.hash
     assert record.provenance.dtype == "float32"
     hashes = {code: score.questions_hash for code, score in record.scores["pocket"].items()}
     assert hashes == {code: rows_hash(POCKET.rows(code)[:8]) for code in ("en", "sw")}
