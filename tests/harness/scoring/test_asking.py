@@ -10,6 +10,7 @@ from tests.harness.scoring.conftest import responses, samples_of
 from xreason.harness.cli import options
 from xreason.harness.experiment import experiment_of_flags, read_experiment
 from xreason.harness.plan import plan_scoring
+from xreason.harness.scoring.endpoint import client
 from xreason.harness.scoring.evaluate import described, evaluate
 from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.records import record_of
@@ -72,6 +73,12 @@ def test_of_a_hub_model_they_say_its_id_and_revision(engine: Any, pocket: Model,
     cached.mkdir(parents=True)
     said = described(engine, pocket.model_copy(update={"folder": cached, "name": "meta-math/MetaMath-7B-V1.0"}))
     assert (said["pretrained"], said["revision"]) == ("meta-math/MetaMath-7B-V1.0", "0f3a1c5")
+
+
+def test_of_a_server_they_say_its_address_and_model() -> None:
+    model = Model(name="served at http://localhost:8000", folder=Path(), hash="", served_as="served")
+    said = described(client("http://localhost:8000", model), model)
+    assert said == {"model": "served", "base_url": "http://localhost:8000/v1/completions"}
 
 
 def test_git_says_nothing_where_the_folder_is_no_checkout(
