@@ -68,7 +68,7 @@ def _score_all(plan: Plan) -> None:
             model = _served(row)
             lm = client(plan.endpoint, model) if plan.endpoint else engines.engine_for(model)
             for each in missing:
-                score(each, lm)
+                score(each, lm, model)
 
 
 def _served(row: Row) -> Model:

@@ -66,14 +66,12 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
 def _rescored(path: Path) -> Rescored:
     old = _read(path)
     try:
-        # records of format 1 were all greedy, without worked examples
-        said = {name: value for name, value in old["provenance"].items() if name in ("shots", "samples", "temperature")}
-        asking = Asking(style=old["provenance"]["prompt"], **said)
+        asking = Asking.retold(old["provenance"])
         scores = {suite: read_again(path.parent / "scores" / f"{suite}{asking.suffix}", suite_of(suite)) for suite in old["scores"]}
         first = next(iter(scores))
         provenance = {
+            **asking.told(),
             **old["provenance"],
-            **asking.model_dump(exclude={"style"}),
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
             "identifier": identifier_of(path.parent / "scores" / f"{first}{asking.suffix}"),
         }

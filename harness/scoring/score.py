@@ -14,6 +14,7 @@ from xreason.harness import progress
 from xreason.harness.scoring.endpoint import DTYPE
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Scoring
+from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
 from xreason.harness.store.steps import Step, key_of, step
@@ -62,13 +63,22 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Mode
     return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring)
 
 
-def score(task: Score, lm: Any) -> None:
-    """Scores what `lm`, an lm-eval model, answers for; the scores stand when all questions are answered."""
+def score(task: Score, lm: Any, model: Model) -> None:
+    """Scores `model`, which `lm`, an lm-eval model, answers for; the scores stand when all questions are answered.
+
+    Where the process dies before that, the responses that it had are not asked for again. A running server is asked anew: what
+    answers under its name may have changed.
+    """
     scoring, suite = task.scoring, task.scoring.benchmark
     began = time.perf_counter()
-    with step(task.folder, task.key, task.needs) as directory, progress.bar(f"scoring {task.row} on {suite.title}") as report:
-        lm.progress = report
-        evaluate(lm, task.row, scoring, directory)
+    with (
+        Answers(answers_file(task, model)) as answers,
+        step(task.folder, task.key, task.needs) as directory,
+        progress.bar(f"scoring {task.row} on {suite.title}") as report,
+    ):
+        lm.progress, lm.answers = report, answers
+        evaluate(lm, task.row, model, scoring, directory)
+        lm.answers = None
         circumstances = Circumstances(
             data=", ".join(dict.fromkeys(suite.where(code) for code in scoring.languages)),
             commit=provenance.commit(),
@@ -78,10 +88,16 @@ def score(task: Score, lm: Any) -> None:
             dtype=_dtype_of(lm),
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
+    answers.remove()
     seconds = time.perf_counter() - began
     progress.say(f"{task.row}, seed {task.seed}: {scoring.questions:,} questions of {suite.title} in {seconds:.0f} s")
     if getattr(lm, "shortened", 0):
         progress.say(f"{task.row}: {lm.shortened:,} prompts were too long for the model and lost their beginning")
+
+
+def answers_file(task: Score, model: Model) -> Path:
+    """Returns where the responses are kept until the scores stand; its name is of all that can change one."""
+    return task.folder.parent / f".answers-{key_of([task.key, model.hash])[:16]}.jsonl"
 
 
 def _dtype_of(lm: Any) -> str:

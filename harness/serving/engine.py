@@ -16,12 +16,13 @@ import logging
 import os
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from xreason.harness.serving import proof
+from xreason.harness.serving.answers import Answer, Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import vllm_version
 from xreason.tasks.errors import UserError
@@ -58,7 +59,6 @@ _prepare_environment()
 with _vllm_under_its_name():
     from lm_eval.models.vllm_causallms import VLLM
 import torch  # noqa: E402
-from tqdm import tqdm  # noqa: E402
 from vllm import SamplingParams, TokensPrompt  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 
@@ -84,6 +84,7 @@ class Engine(VLLM):  # type: ignore[misc]
         seconds_to_start: how long vLLM took to start.
         seconds_to_prove: how long the proof of the latest swap took.
         progress: told how many of a batch's prompts are answered, and how many there are; None for nobody.
+        answers: where responses are kept as they come, and found where they were given before; None for nowhere.
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit.
         shortened: how many of the latest prompts were too long for the model and lost their beginning.
     """
@@ -99,6 +100,7 @@ class Engine(VLLM):  # type: ignore[misc]
         self._unreached: list[str] = []
         self.seconds_to_prove = 0.0
         self.progress: Progress | None = None
+        self.answers: Answers | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
         self.shortened = 0
         self._ends: dict[tuple[int, ...], deque[bool]] = defaultdict(deque)
@@ -227,18 +229,39 @@ class Engine(VLLM):  # type: ignore[misc]
         positions: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             positions[tuple(request)].append(position)
-        prompts = [TokensPrompt(prompt_token_ids=list(tokens)) for tokens in positions]
-        params = [_sampling(sampling_params[places[0]], tokens, len(places)) for tokens, places in positions.items()]
-        bar = _bar_class(self.progress) if self.progress else False
-        answered = self.model.generate(prompts, sampling_params=params, use_tqdm=bar, lora_request=self.lora_request)
+        params = {tokens: _sampling(sampling_params[places[0]], tokens, len(places)) for tokens, places in positions.items()}
+        answered = self._answered(params)
         outputs: list[Any] = [None] * len(requests)
-        for (tokens, places), answer in zip(positions.items(), answered, strict=True):
+        for tokens, places in positions.items():
             for sample, position in enumerate(places):
                 # where decoding is greedy, questions with the same prompt share the one answer
-                completion = answer.outputs[min(sample, len(answer.outputs) - 1)]
-                outputs[position] = SimpleNamespace(outputs=[completion])
-                self._ends[tokens].append(completion.finish_reason == "length")
+                answer = answered[tokens][min(sample, len(answered[tokens]) - 1)]
+                outputs[position] = SimpleNamespace(outputs=[answer])
+                self._ends[tokens].append(answer.finish_reason == "length")
         return outputs
+
+    def _answered(self, params: Mapping[tuple[int, ...], Any]) -> dict[tuple[int, ...], list[Answer]]:
+        """Returns the samples of every prompt, from `answers` where they are there; keeps the others as vLLM ends them."""
+        known = {tokens: self.answers.known(tokens, params[tokens]) for tokens in params} if self.answers else {}
+        said = {tokens: answers for tokens, answers in known.items() if answers is not None}
+        missing = {tokens: each for tokens, each in params.items() if tokens not in said}
+        prompts = [TokensPrompt(prompt_token_ids=list(tokens)) for tokens in missing]
+        vllm = self.model.llm_engine
+        identifiers = self.model.enqueue(prompts, list(missing.values()), lora_request=self.lora_request, use_tqdm=False)
+        try:
+            while vllm.has_unfinished_requests():
+                for output in vllm.step():
+                    tokens = tuple(output.prompt_token_ids)
+                    said[tokens] = [Answer(each.text, each.finish_reason) for each in output.outputs]
+                    if self.answers:
+                        self.answers.keep(tokens, params[tokens], said[tokens])
+                    if self.progress:
+                        self.progress(len(said), len(params))
+        finally:
+            if vllm.has_unfinished_requests():
+                # an interrupt, a full disk: the rest of these is not to be answered beside the next questions
+                vllm.abort_request(identifiers, internal=True)
+        return said
 
     def _note_ends(self, requests: Sequence[Any]) -> None:
         # lm-eval sorts prompts by length and hands back texts alone, so a response is found again by its prompt
@@ -278,25 +301,6 @@ def start(model: Model, **arguments: Any) -> Engine:
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"vLLM cannot serve {model.name}: {reason}") from error
-
-
-def _bar_class(progress: Progress) -> Callable[..., "tqdm[Any]"]:
-    """Returns the tqdm that vLLM is given: it draws nothing and passes its counts on, as tqdm's own `tqdm.rich` does."""
-
-    class Bar(tqdm):  # type: ignore[type-arg]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "gui": True, "disable": False})
-
-        def display(self, *_: Any, **__: Any) -> None:
-            progress(int(self.n), int(self.total or 0))
-
-        def close(self) -> None:
-            self.disable = True
-
-        def clear(self, *_: Any, **__: Any) -> None:
-            pass
-
-    return Bar
 
 
 def _files(model: Model) -> dict[str, Path]:
