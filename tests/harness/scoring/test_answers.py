@@ -45,11 +45,12 @@ def test_a_scoring_that_is_killed_goes_on_where_it_was(engine: Any, pocket: Mode
     kept = answers_file(task, pocket)
     flags = ["--suites", "pocket", "--languages", "en,sw", "--limit", "40", "--max-new-tokens", "30", "--samples", "2"]
     command = [*PROGRAM, "score", "pocket", *flags, "--temperature", "1", "--out", str(tmp_path)]
-    killed = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (tmp_path / "log").open("w") as log:
+        killed = subprocess.Popen(command, env=environment(), stdout=log, stderr=log)
     while killed.poll() is None and not (kept.exists() and kept.stat().st_size):
         time.sleep(0.01)
     killed.kill()
-    assert killed.wait() == -signal.SIGKILL
+    assert killed.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()[-3000:]
     answered = kept.read_bytes().count(b"\n")
     assert 0 < answered < 80
     assert not task.is_done()
