@@ -62,7 +62,7 @@ Dtype = Annotated[
     str | None, typer.Option(help="Serve in auto (as stored; float32 on a GPU as bfloat16), float32, bfloat16 or float16.")
 ]
 FreshEngines = Annotated[bool | None, typer.Option("--fresh-engines", help="Start an engine for every model; swap no weights.")]
-Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, octopus, native-cot, en-cot, direct, chat.")]
+Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat.")]
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
 WorkedExamples = Annotated[

@@ -46,7 +46,7 @@ def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_aske
     assert several["sw"].majority_paper is not None
     (written,) = (tmp_path / "several").rglob("results_*.json")
     reported = json.loads(written.read_text())["results"]["pocket_en"]
-    for metric in ("paper", "strict", "answered"):
+    for metric in ("paper", "strict", "answered", "metamath"):
         right = "".join(getattr(several["en"], metric))
         assert reported[f"{metric},none"] == pytest.approx(right.count("1") / len(right))
 
