@@ -155,7 +155,7 @@ def _aligned(shelf: _Shelf, language: str, words: str, text: Callable[[octopus.P
 
 
 def _english_reasoning(shelf: _Shelf, language: str) -> _Part:
-    otherwise = "; or train on GSM8K alone, which is the corpus gsm8k"
+    otherwise = ", or name the corpus gsm8k, which is GSM8K alone"
     rows, where = shelf.rows("metamath", _METAMATH, ("query", "response"), otherwise=otherwise)
     examples = [reasoning(language, row["query"], row["response"], shelf.frame) for row in rows]
     return _Part("MetaMathQA in English", examples, where)

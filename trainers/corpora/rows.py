@@ -71,8 +71,8 @@ def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path, otherwi
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         folder = looked_for.parent if looked_for.suffix else looked_for
         raise UserError(
-            f"{hub_id} is neither at {looked_for} nor to be had from the hub ({type(error).__name__}); on a machine with network "
-            f"run `hf download --repo-type dataset {hub_id} --local-dir {folder}`, and give the data folder with --data{otherwise}."
+            f"{hub_id} is neither at {looked_for} nor to be had from the hub ({type(error).__name__}); with a network run "
+            f"`hf download --repo-type dataset {hub_id} --local-dir {folder}`, and give the data folder with --data{otherwise}."
         ) from error
     if not set(columns) <= set(table.column_names):
         has = ", ".join(table.column_names)
