@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import base_hash, load_base, resolve_model
 from xreason.trainers.checkpoints.delta import save_checkpoint
-from xreason.trainers.corpora.examples import Corpus, CorpusReport, Source
+from xreason.trainers.corpora.examples import IN_OCTOPUS, Corpus, CorpusReport, Source
 from xreason.trainers.corpora.load import load_corpus
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages
-from xreason.trainers.stages import Method
+from xreason.trainers.stages import Method, Stage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -121,7 +121,7 @@ def train(
             seed=seed,
             directory=logs / f"stage-{number}" if logs else None,
             progress=progress if sharding.rank() == 0 else None,
-            corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts),
+            corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts) + _asides(stage),
             languages=tuple(dict.fromkeys(language for corpus in parts for language in corpus.languages)),
             device=device,
             mixed_precision=precise,
@@ -154,6 +154,12 @@ def train(
         )
 
     return sharding.from_main(save)
+
+
+def _asides(stage: Stage) -> str:
+    """Returns in words how a stage's text is put, where it is not in Alpaca's frame with loss on the response alone."""
+    asides = [IN_OCTOPUS] * (stage.frame == "octopus") + ["loss on prompt and response"] * (stage.loss_on == "all")
+    return "".join(f", {aside}" for aside in asides)
 
 
 def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:

@@ -13,6 +13,8 @@ from xreason.trainers.stages import Frame
 
 Source = Literal["papers", "pocket"]
 
+#: What the words of a stage's text say where it stands in MathOctopus's frame.
+IN_OCTOPUS = "in MathOctopus's frame"
 #: Corpora that hold English, whatever languages are asked for.
 ENGLISH_ONLY = ("english-reasoning", "gsm8k")
 
