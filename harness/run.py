@@ -59,7 +59,7 @@ def run(plan: Plan, *, report_to: Sequence[str] = ()) -> list[Board]:
 def _score_all(plan: Plan) -> None:
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
-    with Engines(dtype=plan.dtype, longest=longest, say=progress.say) as engines:
+    with Engines(dtype=plan.dtype, fresh=plan.fresh_engines, longest=longest, say=progress.say) as engines:
         for row in plan.rows:
             missing = [each for each in row.scores if not each.is_done()]
             if not missing:
@@ -68,7 +68,7 @@ def _score_all(plan: Plan) -> None:
             model = _served(row)
             lm = client(plan.endpoint, model) if plan.endpoint else engines.engine_for(model)
             for each in missing:
-                score(each, lm)
+                score(each, lm, model)
 
 
 def _served(row: Row) -> Model:
@@ -77,4 +77,5 @@ def _served(row: Row) -> Model:
 
 def _record(row: Row) -> Record:
     training = read_training(row.train.report) if row.train else row.training
-    return record_of(row.scores, row.folder, row.base, training, _served(row).size if training else None)
+    served = _served(row)
+    return record_of(row.scores, row.folder, row.base, training, served.size if training else None, served=served)

@@ -3,9 +3,9 @@ r"""The prompts that models are trained and scored with: named styles (styles.js
     >>> prompt({"style": "native-cot", "language": "de", "language_name": "German", "question": "Was ist 3 + 4?"})
     'Frage: Was ist 3 + 4?\nSchritt-für-Schritt-Antwort:'
 
-Training always uses `alpaca`, and so does scoring unless another style is asked for. QAlign trains and scores with it, MetaMath
-trains with it and scores with `metamath`. Of SLAM's own (arXiv 2501.03681) it is known that it trains in LLaMA-Factory's frame
-"Human: ...\nAssistant: ", and not what stood inside that frame, nor what it scored MGSM and MSVAMP with.
+Training uses `alpaca` unless a stage's frame says `octopus`, and so does scoring unless another style is asked for. QAlign trains
+and scores with it, MetaMath trains with it and scores with `metamath`. Of SLAM's own (arXiv 2501.03681) it is known that it trains
+in LLaMA-Factory's frame "Human: ...\nAssistant: ", and not what stood inside that frame, nor what it scored MGSM and MSVAMP with.
 
 The few-shot styles are those of lm-eval's MGSM (0.4.13), byte for byte, its Russian "Пошаговоерешение:" and the space after the
 full-width colon included, because published scores rest on them. Only what a worked example answers differs, and only where

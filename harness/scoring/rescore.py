@@ -55,22 +55,23 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
         records = [each.record for each in done if each.folder.parent.parent == folder]
         records = [record for record in records if (record.method, record.seed) in shown]
         if records:
-            ranked_by = {board.get("reading") for board in old}
-            boards += write_boards(records, folder, reading="strict" if "strict" in ranked_by else "paper")
+            ranked_by = {board.get("reading", "paper") for board in old}
+            failures = {(each["row"], each["reason"]): None for board in old for each in board.get("failures", ())}
+            boards += write_boards(
+                records, folder, reading=ranked_by.pop() if len(ranked_by) == 1 else "paper", failures=[*failures]
+            )
     return done, boards
 
 
 def _rescored(path: Path) -> Rescored:
     old = _read(path)
     try:
-        # records of format 1 were all greedy, without worked examples
-        said = {name: value for name, value in old["provenance"].items() if name in ("shots", "samples", "temperature")}
-        asking = Asking(style=old["provenance"]["prompt"], **said)
+        asking = Asking.retold(old["provenance"])
         scores = {suite: read_again(path.parent / "scores" / f"{suite}{asking.suffix}", suite_of(suite)) for suite in old["scores"]}
         first = next(iter(scores))
         provenance = {
+            **asking.told(),
             **old["provenance"],
-            **asking.model_dump(exclude={"style"}),
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
             "identifier": identifier_of(path.parent / "scores" / f"{first}{asking.suffix}"),
         }

@@ -7,6 +7,7 @@ from xreason.leaderboards.records import StageCost
 def stage_cells(stage: StageCost) -> dict[str, str]:
     """Returns heading to plain text, not escaped, in the order of columns; "" for the loss where none was logged."""
     losses = [f"{loss:.3f}" for _, loss in stage.losses]
+    cut = None if stage.truncated is None else [f"{code} {rows:,}" for code, rows in sorted(stage.truncated.items()) if rows]
     return {
         "stage": stage.name,
         "corpus": stage.corpus,
@@ -21,5 +22,6 @@ def stage_cells(stage: StageCost) -> dict[str, str]:
         "tokens/s": _format.count(round(stage.tokens_per_second)),
         "time": _format.duration(stage.seconds),
         "peak memory": _format.size(stage.peak_memory_bytes),
+        "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
         "loss": f"{losses[0]} to {losses[-1]}" if losses else "",
     }
