@@ -240,14 +240,13 @@ def _sum_of_hashes(tensor: "torch.Tensor") -> int:
     return total % 2**64
 
 
-def _multiplies_by(copy: "torch.Tensor", module: Any, resident: "torch.Tensor") -> bool:
+def _multiplies_by(matrix: "torch.Tensor", module: Any, resident: "torch.Tensor") -> bool:
     """Returns whether a module multiplies by this matrix, asked in a few directions: what it packed cannot be read."""
     import torch
 
-    matrix = copy.nan_to_num()
     generator = torch.Generator().manual_seed(0)
     directions = torch.randint(0, 2, (_DIRECTIONS, matrix.shape[1]), generator=generator).to(matrix.dtype) * 2 - 1
     expected, answered = directions.float() @ matrix.float().T, module.cpu_linear(directions, resident, None).float()
     # rounding of one sum: of its terms on the way, and of the answer
-    rounding = 4 * torch.finfo(matrix.dtype).eps * matrix.float().abs().sum(dim=1)
+    rounding = 4 * torch.finfo(matrix.dtype).eps * torch.linalg.vector_norm(matrix, ord=1, dim=1, dtype=torch.float32)
     return bool(((expected - answered).abs() <= rounding).all())
