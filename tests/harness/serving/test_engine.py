@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,19 +128,25 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Model, Model
 
 # the tests that start engines of their own stand before those that share one: vLLM has one in a process
 def test_a_model_of_100_million_parameters_is_proved_within_a_second(tmp_path: Path) -> None:
-    # the bound is for two cores alone; here other work may run beside it
+    # the bound is for two cores alone: two seconds of processors, for here other work may run beside it
     sizes = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 14, "num_attention_heads": 12}
     folder = save_base(tmp_path / "base", "llama", **{**sizes, "num_key_value_heads": 12, "initializer_range": 0.02})
     base, full = plain_model(str(folder)), changed(folder, tmp_path / "full", "llama", "full")
     running = started(base)
-    seconds = []
+    seconds, prove = [], running._prove
+
+    def timed(*arguments: Any) -> None:
+        began = time.process_time()
+        prove(*arguments)
+        seconds.append(time.process_time() - began)
+
+    running._prove = timed
     try:
         for model in (full, base, full, base):
             running.serve(model)
-            seconds.append(running.seconds_to_prove)
     finally:
         running.stop()
-    assert min(seconds) < 1
+    assert min(seconds) < 2
 
 
 def test_fresh_engines_start_for_every_model_and_swap_nothing(three: tuple[Model, Model, Model]) -> None:
