@@ -98,7 +98,7 @@ _ALIKE = {"shots", "worked_examples", "samples", "temperature", "system"}
 #: The least and the most that vLLM takes.
 _BOUNDS = {"temperature": (0.0, 100.0), "top_p": (1e-6, 1.0), "top_k": (1, 10**6), "min_p": (0.0, 1.0)}
 
-#: As MetaMath, QAlign and SLAM ask.
+#: As QAlign asks: the default.
 PAPERS = Asking()
 
 
