@@ -3,11 +3,13 @@
 A record is `runs/EXPERIMENT/METHOD/SEED/record.json`, written by the harness when a model has been scored, and the only thing
 that leaderboards read. A file looks like this:
 
-    {"format": 2, "method": "slam", "seed": 0,
+    {"format": 3, "method": "slam", "seed": 0,
      "scores": {"mgsm": {"en": {"paper": ["110..."], "strict": ["100..."], "answered": ["111..."], ...}, ...}},
      "training": {"stages": [{"name": "align", "corpus": "question translation", "rows": 73559, ...}]},
      "provenance": {"model": "meta-math/MetaMath-7B-V1.0", "prompt": "alpaca", ...},
      "checkpoint_bytes": 1082130432}
+
+Records of format 2 are read too: what they do not tell is None.
 """
 
 from collections.abc import Mapping
@@ -19,8 +21,8 @@ from pydantic_core import PydanticCustomError
 
 from xreason.leaderboards.files import write_whole
 
-#: How an answer is read off a response: as the papers' scripts do, or strictly.
-Reading = Literal["paper", "strict"]
+#: How an answer is read off a response: as the papers' scripts do, strictly, or as MetaMath's own script does.
+Reading = Literal["paper", "strict", "metamath"]
 
 Bits = Annotated[str, Field(pattern=r"\A[01]+\z")]
 Verdict = Annotated[tuple[Bits, ...], Field(min_length=1)]
@@ -65,17 +67,23 @@ class LanguageScore(Frozen):
     #: "0" or "1" a question for the answer that most samples give; None with one sample; likewise majority_strict.
     majority_paper: Bits | None
     majority_strict: Bits | None
+    metamath: Verdict | None = None  #: as paper, by MetaMath's own reading; None where that was not made; likewise its majority
+    majority_metamath: Bits | None = None
+    questions_hash: str | None = None  #: SHA-256 of the questions and golds, in order, as asked; None where that is not known
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
-        for name in ("strict", "answered", "cut_off", "in_language", "paper"):
+        for name in ("strict", "metamath", "answered", "cut_off", "in_language", "paper"):
             samples = getattr(self, name)
             if samples is not None and len(samples) != self.samples:
                 raise PydanticCustomError("samples", f"{name} has {len(samples)} samples where paper has {self.samples}")
             for length in {len(sample) for sample in samples or ()} - {self.questions}:
                 found = f"{name} has a sample of {length} questions"
                 raise PydanticCustomError("questions", f"{found} where paper's first has {self.questions}")
-        for name, majority in (("majority_paper", self.majority_paper), ("majority_strict", self.majority_strict)):
+        for reading in ("paper", "strict", "metamath"):
+            name, majority = f"majority_{reading}", getattr(self, f"majority_{reading}")
+            if getattr(self, reading) is None and majority is None:
+                continue
             if (majority is None) != (self.samples == 1):
                 expected = "needs a majority vote" if majority is None else "has no majority vote"
                 raise PydanticCustomError("majority", f"{name} is wrong: a score of {self.samples} sample(s) a question {expected}")
@@ -114,15 +122,18 @@ class LanguageScore(Frozen):
         """The majority vote's "0" or "1" a question, in question order.
 
         Raises:
-            ValueError: a question has one sample, which needs no vote.
+            ValueError: a question has one sample, which needs no vote, or the reading was not made.
         """
-        majority = self.majority_paper if reading == "paper" else self.majority_strict
+        majority: str | None = getattr(self, f"majority_{reading}")
         if majority is None:
-            raise ValueError("one sample a question has no majority vote")
+            raise ValueError(f"there is no majority vote by the {reading} reading")
         return majority
 
     def _verdicts(self, reading: Reading) -> tuple[str, ...]:
-        return self.paper if reading == "paper" else self.strict
+        verdicts: tuple[str, ...] | None = getattr(self, reading)
+        if verdicts is None:
+            raise RecordError(f"The {reading} reading was not made of these responses: run `xreason rescore` on their folder.")
+        return verdicts
 
 
 class StageCost(Frozen):
@@ -144,12 +155,20 @@ class StageCost(Frozen):
     tokens_per_second: Quantity
     peak_memory_bytes: Count
     losses: tuple[tuple[int, float], ...]  #: (step, training loss) as logged
+    truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
 
 
 class Training(Frozen):
-    """The stages of one training, in the order they ran."""
+    """The stages of one training, in the order they ran, and what they ran on."""
 
     stages: Annotated[tuple[StageCost, ...], Field(min_length=1)]
+    #: hash of all that makes the method's setting, base and seed left out: trainings that share it differ in these alone.
+    recipe: str | None = None
+    tuned_parameters: Count | None = None  #: numbers that any of the stages may have changed, of `total_parameters`
+    total_parameters: Annotated[int, Field(gt=0)] | None = None
+    device: str | None = None  #: what it ran on: "cpu", or the GPU's name; of these there were `devices`
+    devices: Annotated[int, Field(gt=0)] | None = None
+    machine: str | None = None  #: in words for people
 
     @property
     def seconds(self) -> float:
@@ -157,14 +176,19 @@ class Training(Frozen):
         return sum(stage.seconds for stage in self.stages)
 
     @property
-    def tuned_parameters(self) -> int:
-        """Parameters tuned by the stage that tuned the most."""
-        return max(stage.tuned_parameters for stage in self.stages)
+    def device_seconds(self) -> float | None:
+        """The same times the devices that it ran on."""
+        return None if self.devices is None else self.seconds * self.devices
+
+    @property
+    def tuned(self) -> int:
+        """Numbers that any stage may have changed; by a record of format 2, those of the stage that tuned the most."""
+        return max(stage.tuned_parameters for stage in self.stages) if self.tuned_parameters is None else self.tuned_parameters
 
     @property
     def tuned_share(self) -> float:
-        """The same over all parameters of the model, by the stage that saw the most, 0..1."""
-        return self.tuned_parameters / max(stage.total_parameters for stage in self.stages)
+        """The same over all parameters of the model, 0..1."""
+        return self.tuned / (self.total_parameters or max(stage.total_parameters for stage in self.stages))
 
 
 class Provenance(Frozen):
@@ -186,12 +210,17 @@ class Provenance(Frozen):
     versions: dict[str, str]  #: package to version
     suite_versions: dict[str, str]  #: suite to the version of its tasks
     identifier: str  #: what told the responses' language, with its version, for example "lingua 2.1.1"; "" for nothing
+    weights_hash: str | None = None  #: of all that answered, where `model_hash` is the base model's
+    dtype: str | None = None  #: what the weights were served in; "server" where that is a running server's to know
+    sampling: dict[str, float] = {}  #: what bounds it beside the temperature: top_p, top_k, min_p, as far as they were set
+    system: str | None = None  #: the system instruction that stood before every question
+    worked_examples: Literal["drawn", "first"] = "drawn"  #: anew for every question, or the first ones for all
 
 
 class Record(Frozen):
     """What one (method, seed) cost and scored."""
 
-    format: Literal[2]
+    format: Literal[2, 3]
     method: Annotated[str, Field(min_length=1)]  #: its name; the base model's own record carries a name too
     seed: int
     scores: dict[str, dict[str, LanguageScore]]  #: suite to language code to verdicts
@@ -235,7 +264,7 @@ def read_record(path: Path) -> Record:
             old = "a record of format 1, from before answers were read strictly too"
             raise RecordError(f"{path} is {old}: run `xreason rescore {path.parent}` to bring it up to date.") from error
         place, others = ".".join(map(str, problem["loc"])) or "its top level", f", and {len(more)} more" if more else ""
-        wrong = f"a record of format 2 (at {place}: {problem['msg'].lower()}{others})"
+        wrong = f"a record of format 3 (at {place}: {problem['msg'].lower()}{others})"
         if problem["type"] == "json_invalid":
             wrong = f"JSON ({problem['msg'].removeprefix('Invalid JSON: ')})"
         raise RecordError(f"{path} is not {wrong}: delete it and run its comparison again to write it anew.") from error

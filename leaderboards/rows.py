@@ -55,7 +55,7 @@ class Row(Frozen):
     @property
     def tuned_parameters(self) -> int | None:
         """The most parameters a stage tuned, None for the base model."""
-        return max((training.tuned_parameters for training in self.trainings), default=None)
+        return max((training.tuned for training in self.trainings), default=None)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

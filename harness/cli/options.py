@@ -62,7 +62,7 @@ Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, octopus,
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
 Temperature = Annotated[float | None, typer.Option(min=0, help="Of sampling; 0 is greedy.")]
-Reading = Annotated[Literal["paper", "strict"] | None, typer.Option(help="What the board ranks by; paper by default.")]
+Reading = Annotated[Literal["paper", "strict", "metamath"] | None, typer.Option(help="What the board ranks by; paper by default.")]
 Source = Annotated[Literal["papers", "pocket"] | None, typer.Option(help="Training text; the pocket world's for the pocket model.")]
 Seed = Annotated[int, typer.Option(help="Of all that is left to chance.")]
 Layers = Annotated[str | None, typer.Option(help="For slam: auto, a count of lowest layers, or indices by commas.")]

@@ -27,7 +27,7 @@ def record_of(
     last = max(done.values(), key=lambda each: each.date)
     first, asking = scores[0], scores[0].scoring.asking
     record = Record(
-        format=2,
+        format=3,
         method=first.row,
         seed=first.seed,
         scores={task.scoring.suite: read_scores(task.folder, task.scoring.benchmark) for task in scores},

@@ -74,7 +74,7 @@ def _rescored(path: Path) -> Rescored:
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
             "identifier": identifier_of(path.parent / "scores" / f"{first}{asking.suffix}"),
         }
-        record = Record.model_validate({**old, "format": 2, "scores": scores, "provenance": provenance})
+        record = Record.model_validate({**old, "format": 3, "scores": scores, "provenance": provenance})
     except (KeyError, TypeError, StopIteration, ValidationError) as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); delete it and score that model again.") from error
     write_record(record, path)

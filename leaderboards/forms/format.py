@@ -13,7 +13,7 @@ from xreason.leaderboards.statistics.intervals import Difference, Interval
 NOTHING = "–"
 
 #: What the readings are called where people read.
-READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading"}
+READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading", "metamath": "MetaMath's reading"}
 
 #: When the readings are said to disagree, see `xreason.leaderboards.board.build_board`.
 NOTES_LEGEND = (

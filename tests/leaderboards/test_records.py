@@ -210,7 +210,7 @@ def test_verdicts_are_read_as_asked() -> None:
 def test_a_training_adds_up_times_and_takes_the_largest_stage() -> None:
     training = Training(stages=(stage(tuned=60, seconds=5.0), stage(tuned=500, seconds=7.5)))
     assert training.seconds == 12.5
-    assert training.tuned_parameters == 500
+    assert training.tuned == 500
     assert training.tuned_share == 0.5
 
 
@@ -285,7 +285,7 @@ def test_other_json_is_no_record(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(RecordError) as caught:
         read_record(path)
-    assert_one_useful_sentence(caught.value, path, "is not a record of format 2")
+    assert_one_useful_sentence(caught.value, path, "is not a record of format 3")
 
 
 @pytest.mark.parametrize("key", sorted(Record.model_fields))
