@@ -13,6 +13,7 @@ from xreason.harness.serving.models import Model
 from xreason.leaderboards.board import Board, build_board
 from xreason.leaderboards.forms.markdown import write_board
 from xreason.leaderboards.records import Provenance, Reading, Record, Training, write_record
+from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.tasks.suites import SUITES
 
@@ -22,7 +23,14 @@ RECORD_FILE = "record.json"
 def record_of(
     scores: Sequence[Score], folder: Path, base: Model, training: Training | None = None, checkpoint_bytes: int | None = None
 ) -> Record:
-    """Writes and returns the record of a model that was made from `base` and scored by all these steps, one a suite."""
+    """Writes and returns the record of a model that was made from `base` and scored by all these steps, one a suite.
+
+    Raises:
+        UserError: the scores of a step are not there, or not those that were asked for.
+    """
+    for task in scores:
+        if not task.is_done():
+            raise UserError(f"The scoring in {task.folder} is not finished, or was made of something else; give the command again.")
     done = {task.scoring.suite: circumstances_of(task) for task in scores}
     last = max(done.values(), key=lambda each: each.date)
     first, asking = scores[0], scores[0].scoring.asking
@@ -51,6 +59,7 @@ def record_of(
             versions=last.versions,
         ),
         checkpoint_bytes=checkpoint_bytes,
+        folders={task.scoring.suite: task.folder.name for task in scores},
     )
     write_record(record, folder / RECORD_FILE)
     return record
@@ -77,8 +86,13 @@ def _averaged(records: Sequence[Record], suite: str) -> tuple[str, ...]:
     return tuple(code for code in over if code in scored) or tuple(scored)
 
 
-def write_boards(records: Sequence[Record], folder: Path, *, reading: Reading = "paper") -> list[Board]:
-    """Puts records side by side, and writes leaderboard.md and leaderboard.json into `folder`."""
+def write_boards(
+    records: Sequence[Record], folder: Path, *, reading: Reading = "paper", failures: Sequence[tuple[str, str]] = ()
+) -> list[Board]:
+    """Puts records side by side, and writes leaderboard.md and leaderboard.json into `folder`.
+
+    `failures` are rows that failed: what each is called, and why.
+    """
     boards = boards_of(records, reading=reading)
-    write_board(boards, folder)
+    write_board(boards, folder, failures)
     return boards

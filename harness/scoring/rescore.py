@@ -49,14 +49,15 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     done = [_rescored(path) for folder in folders for path in sorted(folder.glob(f"*/*/{RECORD_FILE}"))]
     boards = []
     for folder in folders:
-        old = _read(folder / BOARD_FILE)["boards"] if (folder / BOARD_FILE).exists() else []
+        said = _read(folder / BOARD_FILE) if (folder / BOARD_FILE).exists() else {"boards": []}
+        old, failures = said["boards"], [(each["row"], each["reason"]) for each in said.get("failures", ())]
         # a folder may hold records of methods that its board no longer shows
         shown = {(row["method"], seed) for board in old for row in board["rows"] for seed in row["seeds"]}
         records = [each.record for each in done if each.folder.parent.parent == folder]
         records = [record for record in records if (record.method, record.seed) in shown]
         if records:
             ranked_by = {board.get("reading") for board in old}
-            boards += write_boards(records, folder, reading="strict" if "strict" in ranked_by else "paper")
+            boards += write_boards(records, folder, reading="strict" if "strict" in ranked_by else "paper", failures=failures)
     return done, boards
 
 
@@ -66,13 +67,14 @@ def _rescored(path: Path) -> Rescored:
         # records of format 1 were all greedy, without worked examples
         said = {name: value for name, value in old["provenance"].items() if name in ("shots", "samples", "temperature")}
         asking = Asking(style=old["provenance"]["prompt"], **said)
-        scores = {suite: read_again(path.parent / "scores" / f"{suite}{asking.suffix}", suite_of(suite)) for suite in old["scores"]}
-        first = next(iter(scores))
+        named = old.get("folders", {})
+        places = {suite: path.parent / "scores" / Path(named.get(suite, f"{suite}{asking.suffix}")).name for suite in old["scores"]}
+        scores = {suite: read_again(place, suite_of(suite)) for suite, place in places.items()}
         provenance = {
             **old["provenance"],
             **asking.model_dump(exclude={"style"}),
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
-            "identifier": identifier_of(path.parent / "scores" / f"{first}{asking.suffix}"),
+            "identifier": identifier_of(next(iter(places.values()))),
         }
         record = Record.model_validate({**old, "format": 3, "scores": scores, "provenance": provenance})
     except (KeyError, TypeError, StopIteration, ValidationError) as error:

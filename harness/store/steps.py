@@ -5,10 +5,10 @@
                                 scores/SUITE-5e6f7a8b/    a step a suite
                                 record.json               of what was last asked for
 
-A key is a hash of everything that is said before a step begins and can change its result, and its first letters are in the folder's
-name: what another setting makes stands beside, and replaces nothing. What a step needs of others is noted too, as the very making of
-it: a step stands only as long as those do. What they no longer hold for is made again; the old one takes another name and is kept.
-Only `xreason runs clean` removes what is finished.
+A key is a hash of everything that is said before a step begins and can change its result. Its first letters are in the folder's
+name: what another setting makes stands beside, and replaces nothing. What a step needs of others is noted too, as the very making
+of it: a step stands only as long as those do, else it is made again, and the old one takes another name and is kept. Only
+`xreason runs clean` removes what is finished.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ def is_done(folder: Path, key: str, needs: Sequence[Path] = ()) -> bool:
 
 
 def said_of(folder: Path) -> dict[str, Any]:
-    """Returns what a finished step says of itself: its `key`, the making of it, `made`, and those of what it `needs`; else nothing."""
+    """Returns what a finished step says of itself, else nothing: its `key`, the very making of it, `made`, and those of its `needs`."""
     try:
         return dict(json.loads((folder / STEP_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -112,7 +112,7 @@ def _keep(folder: Path) -> None:
 
 
 def point(link: Path, folder: Path) -> None:
-    """Makes `link` a symbolic link to `folder` beside it; a folder of that name, as there was one before keys, is kept under another."""
+    """Makes `link` a symbolic link to `folder` beside it; a folder of that name, as there were before keys, takes another name."""
     if link.is_dir() and not link.is_symlink():
         _keep(link)
     aside = link.with_name(f".{link.name}.{os.getpid()}")

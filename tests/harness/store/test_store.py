@@ -32,7 +32,7 @@ def test_a_step_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
-def test_a_step_made_again_replaces_the_old_one_whole(tmp_path: Path) -> None:
+def test_a_step_made_again_keeps_the_old_one_under_another_name(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
     with step(folder, "one") as directory:
         (directory / "old").write_text("1")
@@ -40,7 +40,8 @@ def test_a_step_made_again_replaces_the_old_one_whole(tmp_path: Path) -> None:
         (directory / "new").write_text("2")
     assert is_done(folder, "two")
     assert sorted(path.name for path in folder.iterdir()) == ["new", "step.json"]
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+    (kept,) = (path for path in tmp_path.iterdir() if path.name != "checkpoint")
+    assert (kept / "old").read_text() == "1"
 
 
 def test_a_damaged_step_file_is_no_finished_step(tmp_path: Path) -> None:
