@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
 from itertools import pairwise
 
+from xreason.leaderboards.contenders import is_base, key_of
 from xreason.leaderboards.records import Record
 from xreason.leaderboards.styles import style_of
+
+_SAME_WAY = "score both the same way, or put them on two boards"
+#: A value that takes more characters than this is cut in a sentence.
+_LONGEST_VALUE = 60
 
 
 class BoardError(ValueError):
@@ -21,20 +25,19 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     """
     if not records:
         raise BoardError(f"There are no records to build a board of {suite} from: run a comparison first.")
-    keys = ((_label(record), record.provenance.model_hash, style_of(record.provenance)) for record in records)
-    (label, _, _), count = Counter(keys).most_common(1)[0]
+    (key, seed), count = Counter((key_of(record), record.seed) for record in records).most_common(1)[0]
     if count > 1:
+        label = f"{key.method} (seed {seed})"
         raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
     for record in records:
         if not record.scores.get(suite):
             raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
     _check_bases(records)
-    same_way = "score both the same way, or put them on two boards"
-    _check_same(records, lambda record: _asked(record, suite), same_way)
+    _check_same(records, lambda record: _asked(record, suite), _SAME_WAY)
+    for code in sorted({code for record in records for code in record.scores[suite]}):
+        _check_questions([record for record in records if code in record.scores[suite]], suite, code)
     if not across_styles:
-        named = ("the prompt style", "the hash of the prompt", "the number of shots", "the number of samples", "the temperature")
-        remedy = f"{same_way}, or rank across styles with --across-styles"
-        _check_same(records, lambda record: dict(zip(named, astuple(style_of(record.provenance)), strict=True)), remedy)
+        _check_same(records, _style, f"{_SAME_WAY}, or rank across styles with --across-styles")
 
 
 def _label(record: Record) -> str:
@@ -42,24 +45,48 @@ def _label(record: Record) -> str:
 
 
 def _asked(record: Record, suite: str) -> dict[str, object]:
-    scores = sorted(record.scores[suite].items())
     return {
         "the limit on questions": record.provenance.limit,
         f"the version of {suite}": record.provenance.suite_versions.get(suite),
         f"max_new_tokens of {suite}": record.provenance.max_new_tokens.get(suite),
-        f"the languages of {suite}": ", ".join(code for code, _ in scores),
-        f"the number of questions of {suite}": ", ".join(f"{code} {score.questions}" for code, score in scores),
+    }
+
+
+def _style(record: Record) -> dict[str, object]:
+    style = style_of(record.provenance)
+    return {
+        "the prompt style": style.prompt,
+        "the hash of the prompt": style.prompt_hash,
+        "the number of shots": style.shots,
+        "the number of samples": style.samples,
+        "the temperature": style.temperature,
+        "how worked examples are chosen": style.worked_examples,
+        "what bounds sampling": style.decoding,
+        "the system instruction": style.system or "none",
     }
 
 
 def _check_bases(records: Sequence[Record]) -> None:
-    bases = sorted({(record.provenance.model_hash, record.method) for record in records if record.training is None})
-    for (one, first), (other, second) in pairwise(bases):
+    bases = sorted({(key_of(each).style, key_of(each).made, each.method) for each in records if each.training is None})
+    for (*one, first), (*other, second) in pairwise(bases):
         if one == other:
-            raise BoardError(f"{first} and {second} are the same base model, scored twice: leave one off.")
-    mixed = {method for _, method in bases} & {record.method for record in records if record.training is not None}
+            raise BoardError(f"{first} and {second} are the same model, as far as their records tell, scored twice: leave one off.")
+    mixed = {each.method for each in records if is_base(each)} & {each.method for each in records if each.training is not None}
     if mixed:
         raise BoardError(f"{min(mixed)} has records with and without a training: give the base model a name of its own.")
+
+
+def _check_questions(records: Sequence[Record], suite: str, code: str) -> None:
+    """Holds what was asked in one language: the questions themselves where two records tell them, their number in any case."""
+    _check_same(
+        records, lambda each: {f"the number of questions of {suite}": f"{code} {each.scores[suite][code].questions}"}, _SAME_WAY
+    )
+    known = [(record, told) for record in records if (told := record.scores[suite][code].questions_hash) is not None]
+    for record, told in known[1:]:
+        first, expected = known[0]
+        if told != expected:
+            sides = f"{_label(first)} and {_label(record)} were asked other questions of {suite} in {code}"
+            raise BoardError(f"{sides} (hash {expected[:12]} against {told[:12]}): score both on the same ones, or leave one off.")
 
 
 def _check_same(records: Sequence[Record], facts_of: Callable[[Record], Mapping[str, object]], remedy: str) -> None:
@@ -67,5 +94,10 @@ def _check_same(records: Sequence[Record], facts_of: Callable[[Record], Mapping[
     for name, expected in facts[0].items():
         for record, found in zip(records, facts, strict=True):
             if found[name] != expected:
-                difference = f"{_label(records[0])} and {_label(record)} differ in {name} ({expected} against {found[name]})"
-                raise BoardError(f"{difference}: {remedy}.")
+                sides = f"{_short(expected)} against {_short(found[name])}"
+                raise BoardError(f"{_label(records[0])} and {_label(record)} differ in {name} ({sides}): {remedy}.")
+
+
+def _short(value: object) -> str:
+    written = str(value)
+    return written if len(written) <= _LONGEST_VALUE else f"{written[: _LONGEST_VALUE - 1]}…"

@@ -186,6 +186,11 @@ class Training(Frozen):
         return max(stage.tuned_parameters for stage in self.stages) if self.tuned_parameters is None else self.tuned_parameters
 
     @property
+    def tuned_at_least(self) -> bool:
+        """Whether this may be less than all of its stages changed together, because a record of format 2 does not tell."""
+        return self.tuned_parameters is None and len(self.stages) > 1 and self.tuned_share < 1
+
+    @property
     def tuned_share(self) -> float:
         """The same over all parameters of the model, 0..1."""
         return self.tuned / (self.total_parameters or max(stage.total_parameters for stage in self.stages))

@@ -27,15 +27,36 @@ class Note(Frozen):
     strict_minus_paper: Difference  #: accuracy by the strict reading minus that by the papers'
 
 
-class Row(Frozen):
-    """One model on one suite."""
+class Pair(Frozen):
+    """Two rows held against each other."""
 
-    rank: int | None  #: place among the methods, shared by those that cannot be told apart; None for the base model
+    first: str  #: a row's name
+    second: str
+    difference: Difference  #: the first one's mean over the average languages minus the second one's, by the board's reading
+
+
+class Failed(Frozen):
+    """A row that should stand on the board and does not."""
+
+    name: str
+    reason: str  #: in words for people
+
+
+class Row(Frozen):
+    """One model on one suite: a recipe from one base, asked in one style, over its seeds."""
+
+    #: place on the board, shared by those that cannot be told apart; None for a base that another row was made from.
+    rank: int | None
     method: str
+    model: str  #: name of the base model, itself for one
+    model_hash: str
+    recipe: str | None  #: see `xreason.leaderboards.records.Training`; None without a training, and where it is not recorded
     style: Style
-    name: str  #: the method, followed by what tells its base model and style from the others on the board
+    name: str  #: the method, followed by what tells its recipe, base model and style from the others on the board
+    setting: str  #: of this, what tells recipe and base; "" where nothing needs telling
     seeds: tuple[int, ...]  #: ascending
-    languages: dict[str, Interval]  #: language code to accuracy, in the board's column order, by the board's reading
+    #: language code to accuracy, in the board's column order, by the board's reading; without those that a seed was not scored in.
+    languages: dict[str, Interval]
     mean: Interval  #: mean accuracy over the board's average languages
     mean_without_english: Interval | None  #: the same without English; None where only English was averaged
     #: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
@@ -48,26 +69,40 @@ class Row(Frozen):
     responses: dict[str, ResponseShares]
     mean_responses: ResponseShares
     sampling: Sampling | None  #: None with one sample a question
-    trainings: tuple[Training, ...]  #: what each seed's training took, in the order of `seeds`; empty for the base model
+    #: what each seed's training took, in the order of `seeds`; empty for a base, and where no report of one is there.
+    trainings: tuple[Training, ...]
     checkpoint_bytes: tuple[int | None, ...]  #: size of each seed's checkpoint, in the order of `seeds`
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def tuned_parameters(self) -> int | None:
-        """The most parameters a stage tuned, None for the base model."""
+        """Parameters that any stage may have changed, the most over seeds; None without a training."""
         return max((training.tuned for training in self.trainings), default=None)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def tuned_share(self) -> float | None:
-        """The same over all parameters, 0..1, None for the base model."""
+        """The same over all parameters, 0..1."""
         return max((training.tuned_share for training in self.trainings), default=None)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
+    def tuned_at_least(self) -> bool:
+        """Whether these two are the largest stage's, and all stages together may have changed more."""
+        return any(training.tuned_at_least for training in self.trainings)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
     def training_seconds(self) -> float | None:
-        """Training time of one seed, the mean over seeds, in seconds; None for the base model."""
+        """Wall-clock time of one seed's training, the mean over seeds, in seconds; None without a training."""
         return sum(training.seconds for training in self.trainings) / len(self.trainings) if self.trainings else None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def device_seconds(self) -> float | None:
+        """The same times the devices it ran on; None also where their number is not recorded."""
+        known = [each for each in (training.device_seconds for training in self.trainings) if each is not None]
+        return sum(known) / len(known) if known and len(known) == len(self.trainings) else None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

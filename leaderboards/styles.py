@@ -1,5 +1,6 @@
 """How a model was asked: the prompt, the worked examples and the decoding, which ranks may not mix unawares."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,28 +16,57 @@ class Style:
     shots: int  #: worked examples before each question
     samples: int  #: responses a question
     temperature: float  #: of sampling, 0 for greedy decoding
+    worked_examples: str = "drawn"  #: "drawn" anew for every question, or the "first" ones for all; "drawn" where there are none
+    bounds: tuple[tuple[str, float], ...] = ()  #: of sampling: top_p, top_k, min_p with their values, as far as they were set
+    system: str = ""  #: the system instruction before every question, "" for none
 
     @property
     def written_shots(self) -> str:
-        """The shots in words: "zero-shot", "8-shot"."""
-        return f"{self.shots}-shot" if self.shots else "zero-shot"
+        """The shots in words: "zero-shot", "8-shot", "8-shot, first examples"."""
+        fixed = ", first examples" if self.worked_examples == "first" else ""
+        return f"{self.shots}-shot{fixed}" if self.shots else "zero-shot"
 
     @property
     def decoding(self) -> str:
-        """How tokens are chosen: "greedy", "8 samples at temperature 0.7"."""
+        """How tokens are chosen: "greedy", "8 samples at temperature 0.7, top_p 0.95"."""
         if self.samples == 1 and self.temperature == 0:
             return "greedy"
-        return f"{self.samples} sample{'s' if self.samples > 1 else ''} at temperature {self.temperature:g}"
+        return f"{self.samples} sample{'s' if self.samples > 1 else ''} at temperature {self.temperature:g}{self._bounded}"
 
     @property
     def sampling(self) -> str:
-        """The title of what the samples tell: "sampling: n = 8, temperature 0.7"."""
-        return f"sampling: n = {self.samples}, temperature {self.temperature:g}"
+        """The title of what the samples tell: "sampling: n = 8, temperature 0.7, top_p 0.95"."""
+        return f"sampling: n = {self.samples}, temperature {self.temperature:g}{self._bounded}"
+
+    @property
+    def written_system(self) -> str:
+        """The system instruction in short: "system instruction 3f9a1c"; "no system instruction" for none."""
+        told = hashlib.sha256(self.system.encode()).hexdigest()[:6]
+        return f"system instruction {told}" if self.system else "no system instruction"
+
+    @property
+    def words(self) -> str:
+        """All of it for a line that says how models were asked: "zero-shot alpaca, greedy"."""
+        return ", ".join((f"{self.written_shots} {self.prompt}", self.decoding, *([self.written_system] if self.system else [])))
+
+    @property
+    def _bounded(self) -> str:
+        return "".join(f", {name} {value:g}" for name, value in self.bounds)
 
 
 def style_of(provenance: Provenance) -> Style:
     """The style that a record's provenance tells."""
-    return Style(provenance.prompt, provenance.prompt_hash, provenance.shots, provenance.samples, provenance.temperature)
+    return Style(
+        provenance.prompt,
+        provenance.prompt_hash,
+        provenance.shots,
+        provenance.samples,
+        provenance.temperature,
+        # what changes no response tells no styles apart
+        provenance.worked_examples if provenance.shots else "drawn",
+        tuple(sorted(provenance.sampling.items())) if provenance.temperature else (),
+        provenance.system or "",
+    )
 
 
 def distinguishing(style: Style, among: Sequence[Style]) -> str:
@@ -44,7 +74,8 @@ def distinguishing(style: Style, among: Sequence[Style]) -> str:
     told: tuple[tuple[str, set[object]], ...] = (
         (style.prompt, {other.prompt for other in among}),
         (style.prompt_hash[:6], {other.prompt_hash for other in among if other.prompt == style.prompt}),
-        (style.written_shots, {other.shots for other in among}),
-        (style.decoding, {(other.samples, other.temperature) for other in among}),
+        (style.written_shots, {other.written_shots for other in among}),
+        (style.decoding, {(other.samples, other.temperature, other.bounds) for other in among}),
+        (style.written_system, {other.system for other in among}),
     )
     return ", ".join(words for words, values in told if len(values) > 1)

@@ -6,7 +6,7 @@ from rich.filesize import pick_unit_and_suffix
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading, ResponseShares
-from xreason.leaderboards.rows import Note, Row
+from xreason.leaderboards.rows import Note, Pair, Row
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: What stands where there is no number.
@@ -43,8 +43,10 @@ def interval(estimate: Interval | None) -> str:
     return f"{value} ±{above:.1f}" if below == above else f"{value} [{low}, {high}]"
 
 
-def compact_interval(estimate: Interval) -> str:
+def compact_interval(estimate: Interval | None) -> str:
     """A value in percent with the wider side of its interval, for narrow columns: "76.0 ±2.1"."""
+    if estimate is None:
+        return NOTHING
     value, low, high = (float(percent(part)) for part in (estimate.value, estimate.low, estimate.high))
     return f"{value:.1f} ±{max(value - low, high - value):.1f}"
 
@@ -64,10 +66,25 @@ def whole_percent(fraction: float | None) -> str:
     return ">99" if rounded == 100 and fraction < 1 else str(rounded)
 
 
-def response_cells(responses: Sequence[ResponseShares]) -> dict[str, list[str]]:
+def tuned(row: Row) -> tuple[str, str]:
+    """The share that a row tuned and its number of parameters: "6.2 %" and "73,728", "≥6.2 %" where it may be more; "" for none."""
+    least = "≥" if row.tuned_at_least else ""
+    return (f"{least}{share(row.tuned_share)}", f"{least}{count(row.tuned_parameters)}") if row.trainings else ("", "")
+
+
+def training_time(row: Row) -> tuple[str, str]:
+    """The time of a row's devices together, and, of several, how it comes about: "8 h 00 m" and "8 x 1 h 00 m"; "" for none."""
+    devices = {training.devices for training in row.trainings}
+    if row.device_seconds is None or devices == {1}:
+        return duration(row.training_seconds), ""
+    several = "/".join(str(each) for each in sorted(filter(None, devices)))
+    return duration(row.device_seconds), f"{several} x {duration(row.training_seconds)}"
+
+
+def response_cells(responses: Sequence[ResponseShares | None]) -> dict[str, list[str]]:
     """What is said of responses beside their accuracy: the name of a line to its cells, in whole percent."""
     names = {name: name.replace("_", " ") for name in ResponseShares.model_fields}
-    return {words: [whole_percent(getattr(shares, name)) for shares in responses] for name, words in names.items()}
+    return {words: [whole_percent(getattr(shares, name, None)) for shares in responses] for name, words in names.items()}
 
 
 def responses_legend(identifiers: Iterable[str]) -> str:
@@ -88,6 +105,21 @@ def note_lines(notes: Sequence[Note]) -> list[str]:
         parts.append(f"{points}{unit} {side}{against} in {note.language or 'the mean'}")
     look = "look at its responses before citing either"
     return [one_line(f"{name}: strict counts {', '.join(parts)}: {look}.") for name, parts in by_name.items()]
+
+
+def caution_lines(board: Board) -> list[str]:
+    """One line for each row that failed, then one for each caution."""
+    return [one_line(line) for line in (*(f"{each.name} failed: {each.reason}" for each in board.failed), *board.cautions)]
+
+
+def language_headings(board: Board) -> list[str]:
+    """The codes of a board's languages, with a star where some rows were not scored in one."""
+    return [f"{one_line(code)}*" if code in board.partial_languages else one_line(code) for code in board.languages]
+
+
+def pairs(board: Board) -> tuple[Pair, ...]:
+    """The rows held against each other, where a gain over a common base does not tell it of all that are ranked."""
+    return board.pairs if any(row.rank is not None and row.gain is None for row in board.rows) else ()
 
 
 def samplings(board: Board) -> dict[str, list[tuple[Row, dict[str, Interval]]]]:

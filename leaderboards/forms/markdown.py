@@ -10,6 +10,7 @@ from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.forms.stages import stage_cells
+from xreason.leaderboards.records import Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
@@ -17,11 +18,11 @@ _STAGE_CELLS_LEFT_OFF = {"share tuned", "sequences a step", "tokens", "loss"}
 _BEGIN, _END = "<!-- board -->", "<!-- /board -->"
 _LEGEND = (
     "Accuracy in percent with 95 % intervals, from a bootstrap over questions (the same in every language and for every model) "
-    "and seeds; ± in a language's column is the wider side. A method shares the rank of the one above where their difference may "
+    "and seeds; ± in a language's column is the wider side. A model shares the rank of the one above where their difference may "
     "be chance. The gain is that of the mean without English. Bold differences exclude 0. English is lost or gained where its "
-    "difference from the base excludes 0, else kept. The papers' reading takes the last number of a response, without its sign, "
-    "and 0 where there is none; the strict reading takes the answer that the response states, as its language writes numbers, and "
-    f"no number is no answer. {_format.NOTES_LEGEND}"
+    "difference from the base excludes 0, else kept. Training time is that of all devices together. The papers' reading takes the "
+    "last number of a response, without its sign, and 0 where there is none; the strict reading takes the answer that the response "
+    f"states, as its language writes numbers, and no number is no answer. {_format.NOTES_LEGEND}"
 )
 
 
@@ -81,11 +82,14 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _suite_parts(board: Board) -> list[str]:
-    languages, mean = [escape(code) for code in board.languages], f"mean of {len(board.average_languages)}"
-    notes = "\n".join(f"- {escape(line)}" for line in _format.note_lines(board.notes))
+    languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
+    notes = "\n".join(f"- {escape(line)}" for line in (*_format.caution_lines(board), *_format.note_lines(board.notes)))
     parts = [f"## {escape(board.suite)}", _score_table(board, languages, mean)]
     parts += filter(None, [notes, _provenance_line(board)])
-    otherwise = [[_name(row), *_accuracies(row.languages_by_other_reading, row.mean_by_other_reading)] for row in board.rows]
+    if pairs := _format.pairs(board):
+        lines = [[escape(pair.first), escape(pair.second), _difference(pair.difference)] for pair in pairs]
+        parts += ["### Differences of means", table(["first", "second", "first minus second"], "llr", lines)]
+    otherwise = [[_name(row), *_accuracies(board, row.languages_by_other_reading, row.mean_by_other_reading)] for row in board.rows]
     parts += [f"### By {_format.READINGS[board.other_reading]}", table(["model", *languages, mean], "lr", otherwise)]
     for title, sampled in _format.samplings(board).items():
         lines = [[_name(row), *map(_format.interval, columns.values())] for row, columns in sampled]
@@ -102,13 +106,13 @@ def _score_table(board: Board, languages: Sequence[str], mean: str) -> str:
         [
             str(row.rank or ""),
             _name(row),
-            *_accuracies(row.languages, row.mean),
+            *_accuracies(board, row.languages, row.mean),
             _format.interval(row.mean_by_other_reading),
             _format.interval(row.mean_without_english),
             _difference(row.gain),
             _difference(row.english, f"{row.english_verdict}: "),
-            f"{_format.share(row.tuned_share)} ({_format.count(row.tuned_parameters)})" if row.trainings else "",
-            _format.duration(row.training_seconds),
+            _with(*_format.tuned(row)),
+            _with(*_format.training_time(row)),
         ]
         for row in board.rows
     ]
@@ -119,8 +123,12 @@ def _name(row: Row) -> str:
     return escape(row.name) + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
 
 
-def _accuracies(languages: Mapping[str, Interval], mean: Interval) -> list[str]:
-    return [*(_format.compact_interval(accuracy) for accuracy in languages.values()), _format.interval(mean)]
+def _with(written: str, more: str) -> str:
+    return f"{written} ({more})" if more else written
+
+
+def _accuracies(board: Board, languages: Mapping[str, Interval], mean: Interval) -> list[str]:
+    return [*(_format.compact_interval(languages.get(code)) for code in board.languages), _format.interval(mean)]
 
 
 def _difference(difference: Difference | None, said: str = "") -> str:
@@ -133,7 +141,7 @@ def _difference(difference: Difference | None, said: str = "") -> str:
 def _response_lines(board: Board) -> list[list[str]]:
     lines = []
     for row in board.rows:
-        cells = _format.response_cells([*(row.responses[code] for code in board.languages), row.mean_responses])
+        cells = _format.response_cells([*map(row.responses.get, board.languages), row.mean_responses])
         lines += [[_name(row), label, *map(escape, written)] for label, written in cells.items()]
     return lines
 
@@ -141,8 +149,9 @@ def _response_lines(board: Board) -> list[list[str]]:
 def _stage_lines(boards: Sequence[Board]) -> list[dict[str, str]]:
     # the same training stands on the board of every suite
     rows = [row for board in boards for row in board.rows]
-    trained = dict.fromkeys((row.method, *each) for row in rows for each in zip(row.seeds, row.trainings, strict=False))
-    stages = [(method, seed, stage) for method, seed, training in trained for stage in training.stages]
+    trained = [(_with(row.method, row.setting), *each) for row in rows for each in zip(row.seeds, row.trainings, strict=False)]
+    once = {(name, seed, training.model_dump_json()): (name, seed, training) for name, seed, training in trained}
+    stages = [(method, seed, stage) for method, seed, training in once.values() for stage in training.stages]
     lines = ({"method": method, "seed": str(seed)} | stage_cells(stage) for method, seed, stage in stages)
     return [{name: escape(cell) for name, cell in line.items() if name not in _STAGE_CELLS_LEFT_OFF} for line in lines]
 
@@ -158,12 +167,21 @@ def _provenance_line(board: Board) -> str:
         "data": f"{_joined(source.data.get(suite, '?') for source in sources)}, {limits}, version {suite_versions}",
         "mean over": escape(", ".join(board.average_languages)),
         "prompt": _joined(f"{style.written_shots} {style.prompt} ({style.prompt_hash})" for style in board.styles),
+        "system instruction": _joined(style.system or "none" for style in board.styles),
         "decoding": f"{_joined(style.decoding for style in board.styles)}, at most {tokens} new tokens",
         "ranked by": _format.READINGS[board.reading],
+        "dtype": _joined(source.dtype or "not recorded" for source in sources),
         "language identifier": _joined(source.identifier or "none" for source in sources),
         "commit": _joined(source.commit for source in sources),
         "machine": _joined(source.machine for source in sources),
+        "trained on": _joined(_trained_on(training) for row in board.rows for training in row.trainings),
         "date": escape(" to ".join(dict.fromkeys((dates[0], dates[-1])))),
         "versions": _joined(f"{package} {version}" for source in sources for package, version in sorted(source.versions.items())),
     }
-    return "; ".join(f"{name}: {fact}" for name, fact in facts.items()) + "."
+    # most boards have none of these, and need not say so
+    told = {name: fact for name, fact in facts.items() if fact and (name, fact) != ("system instruction", "none")}
+    return "; ".join(f"{name}: {fact}" for name, fact in told.items()) + "."
+
+
+def _trained_on(training: Training) -> str:
+    return f"{training.devices} x {training.device}, {training.machine}" if training.device else "not recorded"

@@ -7,11 +7,13 @@ from xreason.leaderboards.records import StageCost
 def stage_cells(stage: StageCost) -> dict[str, str]:
     """Returns heading to plain text, not escaped, in the order of columns; "" for the loss where none was logged."""
     losses = [f"{loss:.3f}" for _, loss in stage.losses]
+    cut = None if stage.truncated is None else [f"{code} {rows:,}" for code, rows in sorted(stage.truncated.items()) if rows]
     return {
         "stage": stage.name,
         "corpus": stage.corpus,
         "rows": _format.count(stage.rows),
         "languages": ", ".join(stage.languages),
+        "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
         "tuned": f"{stage.tuned} ({_format.count(stage.tuned_parameters)})",
         "share tuned": _format.share(stage.tuned_parameters / stage.total_parameters),
         "epochs / steps": f"{stage.epochs:g} / {_format.count(stage.steps)}",

@@ -14,13 +14,14 @@ from xreason.leaderboards.statistics.intervals import Difference, Interval
 _NAME_WIDTH = 16
 # in a terminal too narrow for the table, numbers may break, but a row must keep its name
 _NAME_LEAST = 9
+_MOST_PAIRS = 10
 _RANKING = ("#", "model", "mean", "other\nlanguages", "gain over\nbase", "English\nvs base", "tuned", "training\ntime")
 
 
 def board_table(board: Board) -> Group:
     """Draws a board: ranking, accuracies by language, samples and responses, notes, and lines on how to read them."""
-    tables = [_ranking(board), _languages(board), *_samplings(board), _responses(board)]
-    notes = [Text(line, style="yellow") for line in _format.note_lines(board.notes)]
+    tables = [_ranking(board), *_pairs(board), _languages(board), *_samplings(board), _responses(board)]
+    notes = [Text(line, style="yellow") for line in (*_format.caution_lines(board), *_format.note_lines(board.notes))]
     return Group(*tables, *notes, Text(_legend(board), style="dim"))
 
 
@@ -45,18 +46,30 @@ def _ranking(board: Board) -> Table:
             _value(_format.interval(row.mean_without_english)),
             _difference(row.gain),
             _difference(row.english, row.english_verdict or ""),
-            _stacked(_format.share(row.tuned_share), _format.count(row.tuned_parameters)) if row.trainings else "",
-            _format.duration(row.training_seconds),
+            _stacked(*_format.tuned(row)),
+            _stacked(*_format.training_time(row)),
         )
     return table
 
 
+def _pairs(board: Board) -> list[Table]:
+    pairs = _format.pairs(board)
+    if not pairs:
+        return []
+    table = _table("difference of means, the first row minus the second", ("model", "model", "difference"))
+    for pair in pairs[:_MOST_PAIRS]:
+        table.add_row(_format.one_line(pair.first), _format.one_line(pair.second), _difference(pair.difference))
+    if more := len(pairs[_MOST_PAIRS:]):
+        table.caption = f"and {more} more, see --markdown and --json"
+    return [table]
+
+
 def _languages(board: Board) -> Table:
     title = f"accuracy by {_format.READINGS[board.reading]}, below it by {_format.READINGS[board.other_reading]}"
-    table = _table(title, ("model", "mean", *map(_format.one_line, board.languages)))
+    table = _table(title, ("model", "mean", *_format.language_headings(board)))
 
     def accuracies(mean: Interval, languages: Mapping[str, Interval]) -> list[Text]:
-        return [_value(_format.compact_interval(accuracy)) for accuracy in (mean, *(languages[code] for code in board.languages))]
+        return [_value(_format.compact_interval(accuracy)) for accuracy in (mean, *map(languages.get, board.languages))]
 
     for row in board.rows:
         table.add_row(_name(row), *accuracies(row.mean, row.languages))
@@ -76,17 +89,17 @@ def _samplings(board: Board) -> list[Table]:
 
 
 def _responses(board: Board) -> Table:
-    headings = ("model", "responses", "mean", *map(_format.one_line, board.languages))
+    headings = ("model", "responses", "mean", *_format.language_headings(board))
     table = _table("how the responses look: shares in percent", headings)
     for row in board.rows:
-        cells = _format.response_cells([row.mean_responses, *(row.responses[code] for code in board.languages)])
+        cells = _format.response_cells([row.mean_responses, *map(row.responses.get, board.languages)])
         table.add_row(_name(row), Text("\n".join(cells), style="dim"), *map("\n".join, zip(*cells.values(), strict=True)))
     return table
 
 
 def _name(row: Row) -> Text:
     seeds = f"{len(row.seeds)} seeds" if len(row.seeds) > 1 else ""
-    return _stacked(_format.one_line(row.name), seeds, "" if row.trainings else "italic")
+    return _stacked(_format.one_line(row.name), seeds, "italic" if row.rank is None else "")
 
 
 def _stacked(above: str, below: str, style: str = "") -> Text:
@@ -108,11 +121,12 @@ def _difference(difference: Difference | None, word: str = "") -> Text | str:
 
 def _legend(board: Board) -> str:
     averaged = ", ".join(_format.one_line(code) for code in board.average_languages)
-    styles = dict.fromkeys(f"{style.written_shots} {style.prompt}, {style.decoding}" for style in board.styles)
+    styles = dict.fromkeys(style.words for style in board.styles)
     return (
         f"Accuracy in percent, asked: {_format.one_line('; '.join(styles))}. Ranks, gain and English go by "
         f"{_format.READINGS[board.reading]}. Mean over {averaged}; other languages and the gain are without English. Intervals are "
         "95 %, over questions and seeds; ± by language or sample is the wider side. A method shares the rank of the one above "
-        "where their difference may be chance. English is lost or gained where its difference from the base excludes 0, else kept. "
+        "where their difference may be chance. Training time is that of all devices together. English is lost or gained where its "
+        "difference from the base excludes 0, else kept. "
         f"{_format.responses_legend(source.identifier for source in board.provenance)} {_format.NOTES_LEGEND}"
     )

@@ -5,17 +5,19 @@ from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.records import Record
 
 
-def test_programs_find_every_name_of_format_3(comparison: list[Record], average: tuple[str, ...]) -> None:
+def test_programs_find_every_name_of_format_4(comparison: list[Record], average: tuple[str, ...]) -> None:
     content = boards_json([build_board(comparison, "mgsm", average_languages=average)])
-    assert content["format"] == 3
+    assert content["format"] == 4
     (board,) = content["boards"]
     said = {"format", "suite", "reading", "other_reading", "styles", "languages", "average_languages", "questions"}
-    assert set(board) == said | {"rows", "notes", "provenance"}
+    told = {"partial_languages", "pairs", "cautions", "failed"}
+    assert set(board) == said | told | {"rows", "notes", "provenance"}
     measured = {"languages", "mean", "mean_without_english", "languages_by_other_reading", "mean_by_other_reading"}
     compared = {"rank", "gain", "english", "english_verdict", "responses", "mean_responses", "sampling"}
-    trained = {"tuned_parameters", "tuned_share", "training_seconds", "trainings", "checkpoint_bytes"}
+    trained = {"tuned_parameters", "tuned_share", "tuned_at_least", "training_seconds", "device_seconds", "trainings"}
+    made = {"method", "model", "model_hash", "recipe", "setting", "style", "name", "seeds", "checkpoint_bytes"}
     for row in board["rows"]:
-        assert set(row) == {"method", "style", "name", "seeds"} | measured | compared | trained
+        assert set(row) == made | measured | compared | trained
 
 
 def test_a_difference_says_whether_it_is_significant(make: Any) -> None:

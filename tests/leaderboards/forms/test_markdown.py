@@ -68,6 +68,7 @@ def test_every_stage_is_listed_with_what_it_took(board: Board) -> None:
         "corpus": "question and answer translation into English",
         "rows": "7,200",
         "languages": "sw, th",
+        "rows cut off": "–",
         "tuned": r"up\_proj, down\_proj of layers 0-1 (78,336)",
         "epochs / steps": "4 / 900",
         "learning rate": "2e-5",
