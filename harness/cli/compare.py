@@ -51,7 +51,7 @@ def compare(
     if settled.data is not None:
         options.use_data(settled.data)
     done = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())
-    options.show_boards(as_json, done.boards, done.failures)
+    options.show_boards(as_json, done.boards)
     options.say_where(out / settled.name)
     options.end_with(done.failures)
 
@@ -128,6 +128,6 @@ def score(
     else:
         plan = plan_scoring(models or (), asked, out, dtype=dtype or "auto", reading=reading or "paper")
     done = run(plan)
-    options.show_boards(as_json, done.boards, done.failures)
+    options.show_boards(as_json, done.boards)
     options.say_where(plan.folder)
     options.end_with(done.failures)

@@ -119,12 +119,12 @@ def show(as_json: bool, content: Any, *tables: Any) -> None:
     (console if console.is_terminal else Console(width=120)).print(*tables, sep="\n")
 
 
-def show_boards(as_json: bool, boards: "Sequence[Board]", failures: Sequence[tuple[str, str]] = ()) -> None:
-    """Prints boards, one a suite, and as JSON also which rows failed, and why."""
+def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
+    """Prints boards, one a suite."""
     from xreason.leaderboards.forms.as_json import boards_json
     from xreason.leaderboards.forms.terminal import board_table
 
-    show(as_json, boards_json(boards, failures), *map(board_table, boards))
+    show(as_json, boards_json(boards), *map(board_table, boards))
 
 
 def end_with(failures: Sequence[tuple[str, str]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from xreason.harness.scoring.score import Score, circumstances_of
 from xreason.harness.scoring.verdicts import identifier_of, read_scores
 from xreason.harness.serving.models import Model
-from xreason.leaderboards.board import Board, build_board
+from xreason.leaderboards.board import Board, Failure, build_board
 from xreason.leaderboards.forms.markdown import write_board
 from xreason.leaderboards.records import Provenance, Reading, Record, Training, write_record
 from xreason.tasks.errors import UserError
@@ -65,8 +65,16 @@ def record_of(
     return record
 
 
-def boards_of(records: Sequence[Record], *, reading: Reading = "paper", across_styles: bool = False) -> list[Board]:
+def boards_of(
+    records: Sequence[Record],
+    *,
+    reading: Reading = "paper",
+    across_styles: bool = False,
+    failures: Sequence[tuple[str, str]] = (),
+) -> list[Board]:
     """Returns one board for each suite among the records, ranked by a reading; across prompt styles only where told.
+
+    `failures` are rows that should stand on every board and do not: what each is called, and why.
 
     Raises:
         BoardError: records cannot stand side by side.
@@ -75,7 +83,15 @@ def boards_of(records: Sequence[Record], *, reading: Reading = "paper", across_s
     for suite in dict.fromkeys(suite for record in records for suite in record.scores):
         scored = [record for record in records if suite in record.scores]
         averaged = _averaged(scored, suite)
-        boards.append(build_board(scored, suite, average_languages=averaged, reading=reading, across_styles=across_styles))
+        board = build_board(
+            scored,
+            suite,
+            average_languages=averaged,
+            reading=reading,
+            across_styles=across_styles,
+            failures=[Failure(row=row, reason=reason) for row, reason in failures],
+        )
+        boards.append(board)
     return boards
 
 
@@ -89,10 +105,7 @@ def _averaged(records: Sequence[Record], suite: str) -> tuple[str, ...]:
 def write_boards(
     records: Sequence[Record], folder: Path, *, reading: Reading = "paper", failures: Sequence[tuple[str, str]] = ()
 ) -> list[Board]:
-    """Puts records side by side, and writes leaderboard.md and leaderboard.json into `folder`.
-
-    `failures` are rows that failed: what each is called, and why.
-    """
-    boards = boards_of(records, reading=reading)
-    write_board(boards, folder, failures)
+    """Puts records side by side, with what failed and why; writes leaderboard.md and leaderboard.json into `folder`."""
+    boards = boards_of(records, reading=reading, failures=failures)
+    write_board(boards, folder)
     return boards

@@ -49,15 +49,15 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     done = [_rescored(path) for folder in folders for path in sorted(folder.glob(f"*/*/{RECORD_FILE}"))]
     boards = []
     for folder in folders:
-        said = _read(folder / BOARD_FILE) if (folder / BOARD_FILE).exists() else {"boards": []}
-        old, failures = said["boards"], [(each["row"], each["reason"]) for each in said.get("failures", ())]
+        old = _read(folder / BOARD_FILE)["boards"] if (folder / BOARD_FILE).exists() else []
+        failures = dict.fromkeys((each["row"], each["reason"]) for board in old for each in board.get("failures", ()))
         # a folder may hold records of methods that its board no longer shows
         shown = {(row["method"], seed) for board in old for row in board["rows"] for seed in row["seeds"]}
         records = [each.record for each in done if each.folder.parent.parent == folder]
         records = [record for record in records if (record.method, record.seed) in shown]
         if records:
             ranked_by = {board.get("reading") for board in old}
-            boards += write_boards(records, folder, reading="strict" if "strict" in ranked_by else "paper", failures=failures)
+            boards += write_boards(records, folder, reading="strict" if "strict" in ranked_by else "paper", failures=[*failures])
     return done, boards
 
 

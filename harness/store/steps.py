@@ -63,7 +63,7 @@ def is_done(folder: Path, key: str, needs: Sequence[Path] = ()) -> bool:
 
 
 def said_of(folder: Path) -> dict[str, Any]:
-    """Returns what a finished step says of itself, else nothing: its `key`, the very making of it, `made`, and those of its `needs`."""
+    """Returns what a step says of itself: its `key`, the very making of it (`made`), those of its `needs`; or nothing."""
     try:
         return dict(json.loads((folder / STEP_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
