@@ -16,6 +16,7 @@ What one method lacks (its base, its corpus, the layers it names) is noted with 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,9 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
             if wants_layers(method) and base.hash not in finds:
                 finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data)
             layers = finds[base.hash] if wants_layers(method) else None
-            told = {"source": source, "data": data, "layers": layers, "devices": devices}
-            trainings += [
-                plan_training(row, seed, folder / row / str(seed), method, base, languages, **told) for seed in experiment.seeds
-            ]
+            planned = partial(plan_training, source=source, data=data, layers=layers, devices=devices)
+            places = {seed: folder / row / str(seed) for seed in experiment.seeds}
+            trainings += [planned(row, seed, place, method, base, languages) for seed, place in places.items()]
         except UserError as error:
             failed.setdefault(row, error)
             failures.append((row, str(error)))
