@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_what_is_left_of_an_interrupted_removal_is_no_finished_step(store: Path,
     def interrupted(path: Path, **_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shutil.rmtree", interrupted)
+    monkeypatch.setattr("xreason.harness.store.holdings.shutil", SimpleNamespace(rmtree=interrupted))
     with pytest.raises(KeyboardInterrupt):
         remove(store, ["mine/slam/0/checkpoint-bbbbbbbb"], yes)
     assert not (store / "mine/slam/0/checkpoint-bbbbbbbb/step.json").exists()
