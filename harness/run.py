@@ -140,7 +140,7 @@ def _scored(row: Row, engines: Engines, endpoint: str | None) -> Record:
         for each in missing:
             score(each, lm)
     training = read_training(row.train.report) if row.train else row.training
-    return record_of(row.scores, row.folder, row.base, training, model.size if training else None)
+    return record_of(row.scores, row.folder, row.base, training, model.size if training else None, served=model)
 
 
 def _served(row: Row) -> Model:

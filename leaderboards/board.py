@@ -11,7 +11,7 @@ from xreason.leaderboards.cautions import cautions_of
 from xreason.leaderboards.comparable import BoardError, check_comparable
 from xreason.leaderboards.contenders import Contender, contenders_of, key_of
 from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record, ResponseShares
-from xreason.leaderboards.rows import Failed, Note, Pair, Row, Sampling
+from xreason.leaderboards.rows import Failure, Note, Pair, Row, Sampling
 from xreason.leaderboards.statistics.intervals import (
     Difference,
     Interval,
@@ -22,7 +22,7 @@ from xreason.leaderboards.statistics.intervals import (
 )
 from xreason.leaderboards.styles import Style
 
-__all__ = ["Board", "BoardError", "Failed", "Note", "Pair", "ResponseShares", "Row", "Sampling", "build_board"]
+__all__ = ["Board", "BoardError", "Failure", "Note", "Pair", "ResponseShares", "Row", "Sampling", "build_board"]
 
 ENGLISH = "en"
 
@@ -41,7 +41,7 @@ class Board(Frozen):
     pairs: tuple[Pair, ...]  #: all ranked rows against each other, in the order of the rows
     notes: tuple[Note, ...]  #: where the two readings differ too much to cite either as it stands, see `build_board`
     cautions: tuple[str, ...]  #: where rows are not quite like with like, see `xreason.leaderboards.cautions`
-    failed: tuple[Failed, ...]  #: rows that should stand here and do not
+    failures: tuple[Failure, ...]  #: rows that should stand here and do not
     provenance: tuple[Provenance, ...]  #: where the records come from, each distinct one once
 
     @computed_field  # type: ignore[prop-decorator]
@@ -74,7 +74,7 @@ def build_board(
     average_languages: tuple[str, ...],
     reading: Reading = "paper",
     across_styles: bool = False,
-    failed: Sequence[Failed] = (),
+    failures: Sequence[Failure] = (),
 ) -> Board:
     """Puts the records of one suite side by side.
 
@@ -98,7 +98,7 @@ def build_board(
         across_styles: whether records may differ in prompt, shots, worked examples, system instruction, samples, temperature and
             what bounds sampling. A recipe asked in two styles is then two rows, ranked together, and its gain is over the base
             asked in the same style.
-        failed: rows that should stand on the board and do not.
+        failures: rows that should stand on the board and do not.
 
     Raises:
         BoardError: there is nothing to compare, a (recipe, base, style, seed) is there twice, a base has a method's name, a model
@@ -133,7 +133,7 @@ def build_board(
         ),
         notes=tuple(note for contender, row in zip(contenders, rows, strict=True) for note in _notes(contender, row, columns)),
         cautions=tuple(cautions_of(contenders, suite, columns.partial)),
-        failed=tuple(failed),
+        failures=tuple(failures),
         provenance=tuple({record.provenance.model_dump_json(): record.provenance for record in ordered}.values()),
     )
 

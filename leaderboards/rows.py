@@ -35,10 +35,10 @@ class Pair(Frozen):
     difference: Difference  #: the first one's mean over the average languages minus the second one's, by the board's reading
 
 
-class Failed(Frozen):
+class Failure(Frozen):
     """A row that should stand on the board and does not."""
 
-    name: str
+    row: str  #: what it would be called
     reason: str  #: in words for people
 
 

@@ -71,7 +71,8 @@ def train(
     `report_to`: see run_stage. `logs` is the folder for what trackers write, a folder in it for each stage.
 
     `work` is a folder for what an interrupted training needs to go on: its last step, and the stages that are done. What another
-    training left there stays; the caller removes it when the checkpoint is where it belongs; None keeps nothing. Step checkpoints are written every `save_steps` optimizer steps and every `save_minutes` minutes; None leaves one of them out.
+    training left there stays; the caller removes it when the checkpoint is where it belongs; None keeps nothing. Step checkpoints
+    are written every `save_steps` optimizer steps and every `save_minutes` minutes; None leaves one of them out.
 
     Raises:
         UserError: model, data or settings do not do; the text says what to do about it.

@@ -14,6 +14,7 @@ def board(
     into: Annotated[Path | None, typer.Option(help="Put the board between the board marks of this markdown file.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
     reading: options.Reading = None,
+    languages: Annotated[str | None, typer.Option(help="Over these languages alone, comma-separated codes.")] = None,
     across_styles: Annotated[bool, typer.Option("--across-styles", help="Rank rows of different prompt styles too.")] = False,
     tasks: options.Tasks = None,
     as_json: options.Json = False,
@@ -29,7 +30,7 @@ def board(
     if into is not None:
         check_writable(into.parent, "name another file with --into")
     found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
-    boards = boards_of(found, reading=reading or "paper", across_styles=across_styles)
+    boards = boards_of(found, reading=reading or "paper", across_styles=across_styles, languages=options.listed(languages))
     if out is not None:
         write_board(boards, out)
     if into is not None:

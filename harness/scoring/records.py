@@ -10,7 +10,7 @@ from pathlib import Path
 from xreason.harness.scoring.score import Score, circumstances_of
 from xreason.harness.scoring.verdicts import identifier_of, read_scores
 from xreason.harness.serving.models import Model
-from xreason.leaderboards.board import Board, Failure, build_board
+from xreason.leaderboards.board import Board, BoardError, Failure, build_board
 from xreason.leaderboards.forms.markdown import write_board
 from xreason.leaderboards.records import Provenance, Reading, Record, Training, write_record
 from xreason.tasks.errors import UserError
@@ -21,9 +21,15 @@ RECORD_FILE = "record.json"
 
 
 def record_of(
-    scores: Sequence[Score], folder: Path, base: Model, training: Training | None = None, checkpoint_bytes: int | None = None
+    scores: Sequence[Score],
+    folder: Path,
+    base: Model,
+    training: Training | None = None,
+    checkpoint_bytes: int | None = None,
+    *,
+    served: Model | None = None,
 ) -> Record:
-    """Writes and returns the record of a model that was made from `base` and scored by all these steps, one a suite.
+    """Writes and returns the record of `served`, a model that was made from `base`, or `base` itself, scored by a step a suite.
 
     Raises:
         UserError: the scores of a step are not there, or not those that were asked for.
@@ -43,6 +49,8 @@ def record_of(
         provenance=Provenance(
             model=base.name,
             model_hash=base.hash,
+            weights_hash=(served or base).hash,
+            dtype=", ".join(dict.fromkeys(each.dtype for each in done.values() if each.dtype)) or None,
             data={suite: each.data for suite, each in done.items()},
             prompt=asking.style,
             prompt_hash=asking.prompt.hash,
@@ -70,23 +78,33 @@ def boards_of(
     *,
     reading: Reading = "paper",
     across_styles: bool = False,
+    languages: Sequence[str] | None = None,
     failures: Sequence[tuple[str, str]] = (),
 ) -> list[Board]:
     """Returns one board for each suite among the records, ranked by a reading; across prompt styles only where told.
 
-    `failures` are rows that should stand on every board and do not: what each is called, and why.
+    Args:
+        records: what stands on the boards.
+        reading: what ranks.
+        across_styles: see `xreason.leaderboards.board.build_board`.
+        languages: codes of those that the boards are over, as far as their suite was scored in them; all that are there for None.
+        failures: rows that should stand on every board and do not: what each is called, and why.
 
     Raises:
-        BoardError: records cannot stand side by side.
+        BoardError: records cannot stand side by side, or one was not scored in a language that was asked for.
     """
     boards = []
+    there = {code for record in records for scores in record.scores.values() for code in scores}
+    if unknown := sorted(set(languages or ()) - there):
+        raise BoardError(f"No record was scored in {', '.join(unknown)}: name languages among {', '.join(sorted(there))}.")
     for suite in dict.fromkeys(suite for record in records for suite in record.scores):
         scored = [record for record in records if suite in record.scores]
-        averaged = _averaged(scored, suite)
+        if languages is not None:
+            scored = _only(scored, suite, languages)
         board = build_board(
             scored,
             suite,
-            average_languages=averaged,
+            average_languages=_averaged(scored, suite),
             reading=reading,
             across_styles=across_styles,
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
@@ -95,11 +113,26 @@ def boards_of(
     return boards
 
 
+def _only(records: Sequence[Record], suite: str, languages: Sequence[str]) -> list[Record]:
+    """Returns the records with the scores in these languages alone."""
+    there = {code for record in records for code in record.scores[suite]}
+    chosen = [code for code in languages if code in there]
+    if not chosen:
+        codes = ", ".join(sorted(there))
+        raise BoardError(f"{suite} was scored in {codes}, not in {', '.join(languages)}: name some of these, or leave {suite} off.")
+    for record in records:
+        if lacking := [code for code in chosen if code not in record.scores[suite]]:
+            said = f"{record.method} (seed {record.seed}) was not scored on {suite} in {', '.join(lacking)}"
+            raise BoardError(f"{said}: score it there, leave it off, or leave that out of --languages.")
+    scores = [{suite: {code: record.scores[suite][code] for code in chosen}} for record in records]
+    return [record.model_copy(update={"scores": each}) for record, each in zip(records, scores, strict=True)]
+
+
 def _averaged(records: Sequence[Record], suite: str) -> tuple[str, ...]:
-    """Returns the suite's languages for means, as far as they were scored; where none of them was, all that were."""
-    scored = records[0].scores[suite]
+    """Returns the suite's languages for means that all were scored in; where there are none, all that they were scored in."""
+    scored = [code for code in records[0].scores[suite] if all(code in record.scores[suite] for record in records)]
     over = SUITES[suite].average_languages if suite in SUITES else PAPER_LANGUAGES
-    return tuple(code for code in over if code in scored) or tuple(scored)
+    return tuple(code for code in over if code in scored) or tuple(scored) or tuple(over)
 
 
 def write_boards(

@@ -50,14 +50,16 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     boards = []
     for folder in folders:
         old = _read(folder / BOARD_FILE)["boards"] if (folder / BOARD_FILE).exists() else []
-        failures = dict.fromkeys((each["row"], each["reason"]) for board in old for each in board.get("failures", ()))
         # a folder may hold records of methods that its board no longer shows
         shown = {(row["method"], seed) for board in old for row in board["rows"] for seed in row["seeds"]}
         records = [each.record for each in done if each.folder.parent.parent == folder]
         records = [record for record in records if (record.method, record.seed) in shown]
         if records:
-            ranked_by = {board.get("reading") for board in old}
-            boards += write_boards(records, folder, reading="strict" if "strict" in ranked_by else "paper", failures=[*failures])
+            ranked_by = {board.get("reading", "paper") for board in old}
+            failures = {(each["row"], each["reason"]): None for board in old for each in board.get("failures", ())}
+            boards += write_boards(
+                records, folder, reading=ranked_by.pop() if len(ranked_by) == 1 else "paper", failures=[*failures]
+            )
     return done, boards
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from xreason.harness import progress
+from xreason.harness.scoring.endpoint import DTYPE
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Scoring
 from xreason.harness.serving.models import Model
@@ -36,6 +37,7 @@ class Circumstances(BaseModel):
     machine: str
     date: str
     versions: dict[str, str]
+    dtype: str | None = None  #: what the weights were served in; None where that was not written down
 
 
 def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: Scoring, dtype: str) -> Score:
@@ -72,12 +74,19 @@ def score(task: Score, lm: Any) -> None:
             machine=provenance.machine(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=provenance.scoring_versions(),
+            dtype=_dtype_of(lm),
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     seconds = time.perf_counter() - began
     progress.say(f"{task.row}, seed {task.seed}: {scoring.questions:,} questions of {suite.title} in {seconds:.0f} s")
     if getattr(lm, "shortened", 0):
         progress.say(f"{task.row}: {lm.shortened:,} prompts were too long for the model and lost their beginning")
+
+
+def _dtype_of(lm: Any) -> str:
+    """What vLLM says that its weights are in, or that a server knows."""
+    engine = getattr(getattr(lm, "model", None), "llm_engine", None)
+    return DTYPE if engine is None else str(engine.model_config.dtype).removeprefix("torch.")
 
 
 def circumstances_of(task: Score) -> Circumstances:

@@ -7,6 +7,7 @@ from typing import Any
 
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import LanguageScore
+from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.prompts import DEFAULT_STYLE
 from xreason.tasks.readings.verdicts import answer_part, verdicts
@@ -42,6 +43,7 @@ def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...
         strict=flags(each.strict for each in read),
         answered=flags(each.answered for each in read),
         cut_off=cut_off,
+        questions_hash=rows_hash([sample["doc"] for sample in samples]),
         in_language=None if identified[0] is None else tuple(each for each in identified if each is not None),
         majority_paper=_flag(each.majority_paper for each in read) if several else None,
         majority_strict=_flag(each.majority_strict for each in read) if several else None,

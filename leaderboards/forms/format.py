@@ -109,7 +109,7 @@ def note_lines(notes: Sequence[Note]) -> list[str]:
 
 def caution_lines(board: Board) -> list[str]:
     """One line for each row that failed, then one for each caution."""
-    return [one_line(line) for line in (*(f"{each.name} failed: {each.reason}" for each in board.failed), *board.cautions)]
+    return [one_line(line) for line in (*(f"{each.row} failed: {each.reason}" for each in board.failures), *board.cautions)]
 
 
 def language_headings(board: Board) -> list[str]:

@@ -13,7 +13,6 @@ def stage_cells(stage: StageCost) -> dict[str, str]:
         "corpus": stage.corpus,
         "rows": _format.count(stage.rows),
         "languages": ", ".join(stage.languages),
-        "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
         "tuned": f"{stage.tuned} ({_format.count(stage.tuned_parameters)})",
         "share tuned": _format.share(stage.tuned_parameters / stage.total_parameters),
         "epochs / steps": f"{stage.epochs:g} / {_format.count(stage.steps)}",
@@ -23,5 +22,6 @@ def stage_cells(stage: StageCost) -> dict[str, str]:
         "tokens/s": _format.count(round(stage.tokens_per_second)),
         "time": _format.duration(stage.seconds),
         "peak memory": _format.size(stage.peak_memory_bytes),
+        "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
         "loss": f"{losses[0]} to {losses[-1]}" if losses else "",
     }

@@ -421,14 +421,14 @@ def test_a_system_instruction_stands_in_full_on_the_page_and_its_error_is_short(
 
 
 def test_a_row_that_failed_is_shown_with_its_reason() -> None:
-    from xreason.leaderboards.board import Failed
+    from xreason.leaderboards.board import Failure
 
-    failed = [Failed(name="two_stage", reason="its loss diverged\nat step 7 <b>")]
-    found = board(trained(), failed=failed)
+    failures = [Failure(row="two_stage", reason="its loss diverged\nat step 7 <b>")]
+    found = board(trained(), failures=failures)
     terminal, page = printed(found, 200), board_markdown([found])
     assert "two_stage failed: its loss diverged at step 7 <b>" in terminal
     assert "- two\\_stage failed: its loss diverged at step 7 &lt;b&gt;" in page
-    assert boards_json([found])["boards"][0]["failed"] == [{"name": "two_stage", "reason": "its loss diverged\nat step 7 <b>"}]
+    assert boards_json([found])["boards"][0]["failures"] == [{"row": "two_stage", "reason": "its loss diverged\nat step 7 <b>"}]
 
 
 def test_a_record_of_format_2_and_one_of_format_3_stand_on_one_board() -> None:

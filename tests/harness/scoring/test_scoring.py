@@ -19,6 +19,7 @@ from xreason.harness.scoring.score import score
 from xreason.harness.scoring.verdicts import read_scores
 from xreason.harness.serving.models import plain_model
 from xreason.leaderboards.records import Record, RecordError, Training, read_record, write_record
+from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.suites import SUITES
 
@@ -133,6 +134,14 @@ def test_reading_a_run_again_gives_the_same_bytes(run: Path) -> None:
     assert [(each.verdicts, each.changed) for each in done] == [(32, 0)]
     assert [board.suite for board in boards] == ["pocket"]
     assert contents(run) == before
+
+
+def test_a_record_tells_what_answered_in_which_dtype_and_which_questions(run: Path) -> None:
+    record = read_record(run / "pocket" / "0" / "record.json")
+    assert record.provenance.weights_hash == record.provenance.model_hash == plain_model("pocket").hash
+    assert record.provenance.dtype == "float32"
+    hashes = {code: score.questions_hash for code, score in record.scores["pocket"].items()}
+    assert hashes == {code: rows_hash(POCKET.rows(code)[:8]) for code in ("en", "sw")}
 
 
 def test_a_changed_response_changes_its_verdicts_alone(run: Path) -> None:

@@ -78,9 +78,7 @@ def test_a_finished_first_stage_is_not_trained_again(model_of: ModelOf, data: Pa
     assert {stage for stage, *_ in seen} == {"response alignment"}
 
 
-def test_another_training_neither_goes_on_from_what_this_one_left_nor_removes_it(
-    model_of: ModelOf, data: Path, tmp_path: Path
-) -> None:
+def test_another_training_leaves_alone_what_this_one_left(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
     told = {"method": "slam", "base": str(model_of("llama")), "data": str(data), "work": str(tmp_path / "work")}
     first = {**told, "settings": {**SETTINGS, "layers": 1}, "out": str(tmp_path / "first")}
     assert run({**first, "kill": ["language alignment", 5]}) == KILLED

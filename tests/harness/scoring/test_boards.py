@@ -1,0 +1,69 @@
+"""From records to boards: which languages they are over, and what failed. No engine."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.leaderboards.conftest import make_record
+from xreason.harness.cli.app import app
+from xreason.harness.scoring.records import boards_of, write_boards
+from xreason.leaderboards.board import BoardError
+from xreason.leaderboards.records import Record, write_record
+
+WIDE = {"en": 0.6, "sw": 0.2, "th": 0.1, "te": 0.4}
+
+
+def records() -> list[Record]:
+    return [make_record("base", {"en": 0.6, "sw": 0.1}), make_record("slam", WIDE)]
+
+
+def test_a_board_is_over_the_languages_that_all_have() -> None:
+    (board,) = boards_of(records())
+    assert (board.average_languages, board.partial_languages) == (("en", "sw"), ("te", "th"))
+
+
+def test_the_order_of_records_decides_nothing() -> None:
+    assert boards_of(records()) == boards_of(records()[::-1])
+
+
+def test_a_board_over_chosen_languages_has_these_alone() -> None:
+    (board,) = boards_of(records(), languages=("sw",))
+    assert (board.languages, board.average_languages) == (("sw",), ("sw",))
+    (board,) = boards_of(records()[1:], languages=("te",))
+    assert (board.languages, board.average_languages) == (("te",), ("te",))
+
+
+@pytest.mark.parametrize(
+    ("languages", "says"),
+    [
+        (("en", "th"), r"base \(seed 0\) was not scored on mgsm in th: score it there"),
+        (("en", "xx"), "No record was scored in xx: name languages among en, sw, te, th"),
+    ],
+)
+def test_a_language_that_was_asked_for_and_is_not_there_is_refused(languages: tuple[str, ...], says: str) -> None:
+    with pytest.raises(BoardError, match=says):
+        boards_of(records(), languages=languages)
+
+
+def test_a_suite_without_any_of_the_chosen_languages_is_refused() -> None:
+    other = make_record("slam", {"te": 0.5}, suites=("msvamp",), seed=1)
+    with pytest.raises(BoardError, match="msvamp was scored in te, not in en: name some of these, or leave msvamp off"):
+        boards_of([*records(), other], languages=("en",))
+
+
+def test_the_board_command_takes_languages(tmp_path: Path) -> None:
+    for record in records():
+        write_record(record, tmp_path / record.method / "0" / "record.json")
+    done = CliRunner().invoke(app, ["board", str(tmp_path), "--languages", "en", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["boards"][0]["languages"] == ["en"]
+
+
+def test_rows_that_failed_stand_in_both_files(tmp_path: Path) -> None:
+    write_boards(records(), tmp_path, failures=[("two-stage, seed 1", "GSM8K is not there; fetch it.")])
+    says = "two-stage, seed 1 failed: GSM8K is not there; fetch it."
+    assert f"- {says}" in (tmp_path / "leaderboard.md").read_text()
+    (board,) = json.loads((tmp_path / "leaderboard.json").read_text())["boards"]
+    assert board["failures"] == [{"row": "two-stage, seed 1", "reason": "GSM8K is not there; fetch it."}]
