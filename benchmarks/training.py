@@ -176,7 +176,7 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
             taken = [rows[row] for row in order.rows(number)]
             responses = sum(len(row.ids) - row.prompt_length for row in taken)
             for micro_batch in order.micro_batches(number):
-                (response_loss(model, packed([rows[row] for row in micro_batch]), "cpu") / responses).backward()
+                (response_loss(model, packed([rows[row] for row in micro_batch]), "cpu")[0] / responses).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
@@ -188,7 +188,7 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
 def _tokens_a_second(model: Any, micro_batches: list[list[Tokens]], collate: Callable[[list[Tokens]], dict[str, Any]]) -> float:
     began = time.perf_counter()
     for rows in micro_batches:
-        response_loss(model, collate(rows), "cpu").backward()
+        response_loss(model, collate(rows), "cpu")[0].backward()
         model.zero_grad()
     return sum(len(row.ids) for rows in micro_batches for row in rows) / (time.perf_counter() - began)
 

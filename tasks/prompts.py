@@ -3,7 +3,7 @@ r"""The prompts that models are trained and scored with: named styles (styles.js
     >>> prompt({"style": "native-cot", "language": "de", "language_name": "German", "question": "Was ist 3 + 4?"})
     'Frage: Was ist 3 + 4?\nSchritt-für-Schritt-Antwort:'
 
-Training always uses `alpaca`, and so does scoring unless another style is asked for.
+Training uses `alpaca` unless a stage's frame says `octopus`, and so does scoring unless another style is asked for.
 
 The few-shot styles are those of lm-eval's MGSM (0.4.13), byte for byte, its Russian "Пошаговоерешение:" and the space after the
 full-width colon included, because published scores rest on them. Only what a worked example answers differs, and only where

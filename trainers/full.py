@@ -1,8 +1,8 @@
-"""Full fine-tuning: all parameters, once, on reasoning written in every language.
+"""Full fine-tuning: all parameters, once, on reasoning written in every language, in the frame and with the settings of QAlign.
 
-Source: Chen et al., "Breaking Language Barriers in Multilingual Mathematical Reasoning" (MathOctopus, parallel), 2023,
-arXiv 2310.20246. Settings are Stage's defaults, which are QAlign's, so that a comparison is even; its own
-are in harness/experiments/papers-7b.yaml.
+Source: `gsm8kinstruct_all` of Zhu et al. (NJUNLP/QAlign), ACL Findings 2024, arXiv 2401.07817: the data of MathOctopus (Chen et
+al., 2023, arXiv 2310.20246) in plain Alpaca, loss on the response alone, so that a comparison with two-stage is even. MathOctopus's
+own training is the method `mathoctopus`. Where this is not QAlign's, see two_stage.py: its tokens and its loss.
 
     xreason train full --model meta-llama/Llama-2-7b-hf
 """
@@ -11,10 +11,10 @@ from xreason.trainers.stages import AllParameters, Method, Stage
 
 
 def full() -> Method:
-    """Returns multilingual supervised fine-tuning."""
+    """Returns multilingual supervised fine-tuning as QAlign does it."""
     return Method(
         name="full",
-        source="Chen et al., 2023, arXiv 2310.20246",
+        source="gsm8kinstruct_all of Zhu et al., ACL Findings 2024, arXiv 2401.07817; data of Chen et al., 2023, arXiv 2310.20246",
         description="Tunes all parameters on questions and rationales in every language.",
-        stages=(Stage(name="multilingual reasoning", corpora=("multilingual-reasoning",), tune=AllParameters()),),
+        stages=(Stage(name="multilingual reasoning", corpora=("multilingual-reasoning",), tune=AllParameters(), max_length=512),),
     )

@@ -25,6 +25,13 @@ from xreason.tasks.names import unknown
 Schedule = Literal["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"]
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
+#: The prompt styles of xreason.tasks.prompts that training text can stand in.
+Frame = Literal["alpaca", "octopus"]
+#: Where a row that is too long is cut; see Stage.truncation.
+Truncation = Literal["right", "proportional"]
+#: What bears loss; see Stage.loss_on.
+LossOn = Literal["response", "all"]
+
 
 def _read_number(value: Any) -> Any:
     if isinstance(value, bool):
@@ -198,10 +205,18 @@ class Stage(_Checked):
     #: sequences a forward pass; must divide batch_size. None lets the loop choose for the device.
     micro_batch_size: _WholeOrNone = None
     max_steps: _WholeOrNone = None  #: optimizer steps after which the stage ends, whatever `epochs` says. None sets no limit.
-    max_length: _Whole = 1024  #: tokens; a longer row is left out and counted (1024 is where the papers cut off)
+    #: tokens; a longer row is cut off there, as in every paper's code, and counted. SLAM's is 1024, the other papers' 512.
+    max_length: _Whole = 1024
+    #: "right" takes from the end, so that the end-of-text token goes first (QAlign, MathOctopus, MetaMath); "proportional" leaves
+    #: prompt and response their shares, and cuts the end of each (LLaMA-Factory, with which SLAM was trained).
+    truncation: Annotated[Truncation, Field(description="right or proportional")] = "right"
+    #: the prompt style that instructions stand in. Rows in "octopus" are joined as MathOctopus's code joins them, with a space
+    #: before the prompt and one before the response.
+    frame: Annotated[Frame, Field(description="alpaca or octopus")] = "alpaca"
+    loss_on: Annotated[LossOn, Field(description="response or all")] = "response"  #: "all" is the prompt, too
     #: one of SCHEDULES.
     schedule: Annotated[Schedule, Field(description=f"the name of a schedule: {', '.join(SCHEDULES)}")] = "cosine"
-    #: share of the steps in which the learning rate rises from 0, rounded down.
+    #: share of the steps in which the learning rate rises from 0, rounded down (the papers' Trainer rounds up: a step at most).
     warmup_ratio: Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1"), _Number] = 0.03
     #: "adamw", or "adamw-8bit", whose moments take a quarter of the memory (package bitsandbytes).
     optimizer: Annotated[Literal["adamw", "adamw-8bit"], Field(description="adamw or adamw-8bit")] = "adamw"

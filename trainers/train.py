@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,10 +14,10 @@ from pydantic import BaseModel
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import base_hash, load_base, resolve_model
 from xreason.trainers.checkpoints.delta import save_checkpoint
-from xreason.trainers.corpora.examples import Corpus, CorpusReport, Source
+from xreason.trainers.corpora.examples import IN_OCTOPUS, Corpus, CorpusReport, Source
 from xreason.trainers.corpora.load import load_corpus
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages
-from xreason.trainers.stages import Method
+from xreason.trainers.stages import Method, Stage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -31,9 +32,13 @@ class TrainingReport(BaseModel, frozen=True):
     seed: int  #: of everything random
     source: str  #: "papers" or "pocket"
     device: str  #: "cpu" or the GPU's name
+    devices: int  #: GPUs, or processes on a CPU, that trained together
     precision: str  #: "float32", or "bfloat16 over float32"
     corpora: tuple[CorpusReport, ...]  #: of all stages, in order
     stages: tuple[StageReport, ...]  #: in order
+    #: numbers that a training of one stage tuned; of several stages, those of the model that any of them changed (see tuned_in_all)
+    tuned_parameters: int
+    total_parameters: int  #: how many the model has; tied ones count once
     seconds: float  #: wall clock over all, loading and saving included
     checkpoint_kind: str  #: "delta" or "full"
     checkpoint_bytes: int  #: size of the folder
@@ -83,16 +88,20 @@ def train(
     precise = has_bfloat16 if mixed_precision is None else mixed_precision
     from xreason.trainers.loop import resuming, sharding
     from xreason.trainers.loop.loop import run_stage
-    from xreason.trainers.tuning.freezing import changed_weights
+    from xreason.trainers.tuning.freezing import changed_weights, tuned_in_all
 
     sharding.start(device)
     folder = resolve_model(base)
     corpora = [
-        [load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed) for name in stage.corpora]
+        [
+            load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed, frame=stage.frame)
+            for name in stage.corpora
+        ]
         for stage in method.stages
     ]
     model, tokenizer = _load(folder, device, precise)
     changed = [changed_weights(model, stage.tune) for stage in method.stages]
+    tuned = tuned_in_all(model, [stage.tune for stage in method.stages])
     hash_of_base = sharding.from_main(lambda: base_hash(folder))
     if work is not None:
         work /= _fingerprint(method, hash_of_base, corpora, seed, precise)[:8]
@@ -111,7 +120,7 @@ def train(
             seed=seed,
             directory=logs / f"stage-{number}" if logs else None,
             progress=progress if sharding.rank() == 0 else None,
-            corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts),
+            corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts) + _asides(stage),
             languages=tuple(dict.fromkeys(language for corpus in parts for language in corpus.languages)),
             device=device,
             mixed_precision=precise,
@@ -132,15 +141,24 @@ def train(
             seed=seed,
             source=source,
             device=device_name,
+            devices=sharding.world_size(),
             precision="bfloat16 over float32" if precise else "float32",
             corpora=tuple(corpus.report for parts in corpora for corpus in parts),
             stages=tuple(reports),
+            tuned_parameters=tuned,
+            total_parameters=sum(parameter.numel() for parameter in model.parameters()),
             seconds=time.perf_counter() - began,
             checkpoint_kind=checkpoint.kind,
             checkpoint_bytes=sum(file.stat().st_size for file in directory.iterdir()),
         )
 
     return sharding.from_main(save)
+
+
+def _asides(stage: Stage) -> str:
+    """Returns in words how a stage's text is put, where it is not in Alpaca's frame with loss on the response alone."""
+    asides = [IN_OCTOPUS] * (stage.frame == "octopus") + ["loss on prompt and response"] * (stage.loss_on == "all")
+    return "".join(f", {aside}" for aside in asides)
 
 
 def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
@@ -171,6 +189,8 @@ def _fingerprint(method: Method, hash_of_base: str, corpora: Sequence[Sequence[C
 def choose_device(wanted: str | None) -> tuple[str, bool, str]:
     """Returns the device ("cpu" or "cuda"), whether it computes in bfloat16, and its name.
 
+    Of processes that torchrun started on a machine each has the GPU of its own number, which becomes PyTorch's current one.
+
     Raises:
         UserError: "cuda" is asked for where PyTorch sees no GPU, or another device.
     """
@@ -182,4 +202,6 @@ def choose_device(wanted: str | None) -> tuple[str, bool, str]:
         raise UserError("PyTorch sees no GPU here; choose the device cpu, or install a CUDA build of torch.")
     if wanted == "cpu" or not torch.cuda.is_available():
         return "cpu", False, "cpu"
+    if "LOCAL_RANK" in os.environ:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     return "cuda", torch.cuda.is_bf16_supported(), torch.cuda.get_device_name()

@@ -19,10 +19,11 @@ from xreason.leaderboards.statistics.intervals import mean_interval
 from xreason.leaderboards.styles import style_of
 from xreason.tasks.data import SOURCES
 from xreason.tasks.languages import PAPER_LANGUAGES
-from xreason.tasks.prompts import ALPACA
+from xreason.tasks.prompts import ALPACA, STYLES
 from xreason.tasks.suites import SUITES
 from xreason.trainers.checkpoints.base import POCKET
 from xreason.trainers.checkpoints.delta import Checkpoint
+from xreason.trainers.corpora.examples import IN_OCTOPUS
 from xreason.trainers.methods import list_methods
 
 if TYPE_CHECKING:
@@ -75,9 +76,15 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
         suites="; ".join(f"{name}: {SUITES[name].source}" for name in (record.scores if record else ()) if name in SUITES),
         # in code nothing can be escaped, so a name that is more than a name is left out
         folder=name if re.fullmatch(r"[A-Za-z0-9._/-]+", name) else "this folder",
-        prompt=repr(ALPACA),
+        prompt=repr(_frame(stages)),
     )
     card.save(folder / CARD_FILE)
+
+
+def _frame(stages: Sequence[StageCost]) -> str:
+    """Returns the frame that the last stage's text stood in, asking for English where it names a language."""
+    octopus = any(IN_OCTOPUS in stage.corpus for stage in stages[-1:])
+    return STYLES["octopus"].frame.replace("{language}", "English") if octopus else ALPACA
 
 
 def _licence(folder: Path) -> dict[str, Any]:

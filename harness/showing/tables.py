@@ -108,6 +108,8 @@ def training_table(training: Training) -> Table:
 def count_table(counted: MethodCount) -> Table:
     """Returns what each stage tunes and will take, one column a stage."""
     caption = "Parameters are counted; memory (one GPU, bfloat16 over float32) and FLOPs are estimates."
+    if len(counted.stages) > 1:
+        caption += f" Together the stages tune {count(counted.tuned)} of {count(counted.total)} ({share(counted.share)})."
     return _by_stage([_count_cells(stage) for stage in counted.stages], f"{counted.method} on {counted.model}", caption)
 
 

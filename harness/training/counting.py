@@ -13,7 +13,7 @@ from xreason.trainers.methods import wants_layers, with_layers
 from xreason.trainers.slam import PUBLISHED_LAYERS
 from xreason.trainers.stages import Method, Stage
 from xreason.trainers.tuning.counting import Memory, count_of, estimate_flops, estimate_memory
-from xreason.trainers.tuning.freezing import changed_weights
+from xreason.trainers.tuning.freezing import changed_weights, tuned_in_all
 from xreason.trainers.tuning.structure import layer_count
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class MethodCount(Frozen):
 
     model: str
     method: str
-    tuned: int  #: of the stage that tunes most, as are `total` and `share`
-    total: int
-    share: float
+    tuned: int  #: numbers that its stages tune together, exact; see xreason.trainers.tuning.freezing.tuned_in_all
+    total: int  #: parameters of the model, tied ones once
+    share: float  #: tuned of total, in 0..1
     memory_bytes: int  #: the most that a stage needs on one GPU
     stages: tuple[StageCount, ...]
 
@@ -64,9 +64,11 @@ def count_method(model: "PreTrainedModel", name: str, method: Method) -> MethodC
         assumed = range(min(PUBLISHED_LAYERS, layer_count(model)))
         method = with_layers(method, assumed, f"assumed: auto finds them in the weights, the paper tuned {PUBLISHED_LAYERS}")
     stages = tuple(_count(model, stage) for stage in method.stages)
-    largest = max(stages, key=lambda stage: stage.tuned).model_dump(include={"tuned", "total", "share"})
+    tuned, total = tuned_in_all(model, [stage.tune for stage in method.stages]), stages[0].total
     memory = max(stage.memory_bytes.total for stage in stages)
-    return MethodCount(model=name, method=method.name, **largest, memory_bytes=memory, stages=stages)
+    return MethodCount(
+        model=name, method=method.name, tuned=tuned, total=total, share=tuned / total, memory_bytes=memory, stages=stages
+    )
 
 
 def _count(model: "PreTrainedModel", stage: Stage) -> StageCount:

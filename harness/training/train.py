@@ -20,18 +20,18 @@ from pydantic import BaseModel, TypeAdapter
 
 from xreason.harness import progress
 from xreason.harness.serving.models import Model
-from xreason.harness.store.provenance import training_versions
+from xreason.harness.store.provenance import machine, training_versions
 from xreason.harness.store.steps import Step, key_of, keyed, point, step
 from xreason.harness.training.layers import FindLayers, layers_found
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import StageCost, Training
 from xreason.tasks.errors import UserError
-from xreason.tasks.prompts import ALPACA
+from xreason.tasks.prompts import STYLES
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.corpora.load import load_corpus
 from xreason.trainers.loop.reports import StageProgress
 from xreason.trainers.methods import wants_layers, with_layers
-from xreason.trainers.stages import Method
+from xreason.trainers.stages import FeedForward, Method
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -51,6 +51,8 @@ class Train(Step):
     languages: tuple[str, ...]  #: codes that the corpora are asked for
     source: Source  #: where training text comes from: "papers" or "pocket"
     data: Path | None  #: folder with local copies of the sets, or None
+    #: hashes of each stage's corpora; where rows are drawn or written by the seed, of those of seed 0.
+    corpora: tuple[tuple[str, ...], ...]
 
     @property
     def title(self) -> str:
@@ -96,17 +98,25 @@ def plan_training(
     Raises:
         UserError: a corpus cannot be had, or the base has not the layers that a stage tunes.
     """
-    corpora = [
-        [load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed).hash for name in stage.corpora]
-        for stage in method.stages
-    ]
+
+    def hashes(seed: int) -> tuple[tuple[str, ...], ...]:
+        return tuple(
+            tuple(
+                load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed, frame=stage.frame).hash
+                for name in stage.corpora
+            )
+            for stage in method.stages
+        )
+
+    corpora = hashes(seed)
+    depends_on_seed = source == "pocket" or any(stage.rows for stage in method.stages)
     said = {
         "step": "train",
         "base": base.hash,
         "stages": TypeAdapter(Method).dump_python(method, mode="json")["stages"],
         "layers": layers.key if layers else None,
         "corpora": corpora,
-        "prompt": ALPACA,
+        "prompt": _frames(method),
         "seed": seed,
         "versions": training_versions(),
     }
@@ -123,6 +133,7 @@ def plan_training(
         languages=tuple(languages),
         source=source,
         data=data,
+        corpora=hashes(0) if depends_on_seed and seed != 0 else corpora,
     )
     if not wants_layers(method) and not task.is_done():
         from xreason.trainers.tuning.structure import choose
@@ -130,6 +141,24 @@ def plan_training(
         for stage in method.stages:
             choose(_outline(base.folder), stage.tune)
     return task
+
+
+def _frames(method: Method) -> list[str]:
+    return [STYLES[stage.frame].frame for stage in method.stages]
+
+
+def recipe_of(task: Train) -> str:
+    """Returns a hash of all that makes the setting of a training whose layers are settled, but for its base and its seed.
+
+    That is its stages, its text, languages and frames. How many rows a forward pass takes is the machine's, and why layers were
+    chosen is told and changes nothing.
+    """
+    stages = TypeAdapter(Method).dump_python(task.method, mode="json")["stages"]
+    for said, stage in zip(stages, task.method.stages, strict=True):
+        del said["micro_batch_size"]
+        if isinstance(stage.tune, FeedForward):
+            said["tune"] = sorted(stage.tune.indices)
+    return key_of([stages, task.corpora, task.languages, task.source, _frames(task.method)])
 
 
 @cache
@@ -180,6 +209,10 @@ def train(task: Train, report_to: Sequence[str] = ()) -> Training:
         write_whole(directory / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
     point(link, task.folder)
     shutil.rmtree(work)
+    for stage in training.stages:
+        if stage.truncated:
+            cut = ", ".join(f"{count:,} of {code}" for code, count in stage.truncated.items())
+            progress.say(f"{task.title}, {stage.name}: too long and cut off were {cut}")
     progress.say(f"{task.title}: trained in {training.seconds:.0f} s")
     return training
 
@@ -221,7 +254,15 @@ def run_here(launch: Launch, work: Path) -> Training:
             logs=work.parent / LOGS if launch.report_to else None,
         )
     costs = ({name: getattr(stage, name) for name in StageCost.model_fields} for stage in result.stages)
-    return Training(stages=tuple(StageCost.model_validate(cost) for cost in costs))
+    return Training(
+        stages=tuple(StageCost.model_validate(cost) for cost in costs),
+        recipe=recipe_of(task),
+        tuned_parameters=result.tuned_parameters,
+        total_parameters=result.total_parameters,
+        device=result.device,
+        devices=result.devices,
+        machine=machine(),
+    )
 
 
 def _words(state: StageProgress) -> str:

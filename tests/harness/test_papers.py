@@ -12,7 +12,7 @@ from tests.places import ROOT
 from xreason.harness.experiment import Experiment, experiment_file, read_experiment
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.trainers.methods import load_method
-from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Tune
+from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Method, Tune
 
 METAMATH, LLAMA = "meta-math/MetaMath-{}-V1.0", "meta-llama/Llama-2-{}-hf"
 
@@ -29,16 +29,23 @@ class Published:
     warmup: float
     betas: tuple[float, float]
     longest_row: int
+    truncation: str = "right"
+    frame: str = "alpaca"
+    loss_on: str = "response"
 
 
-REASONING, QUESTIONS = ("english-reasoning",), ("question-translation",)
+OCTOPUS = {"frame": "octopus", "loss_on": "all"}
+REASONING, QUESTIONS, EVERY = ("english-reasoning",), ("question-translation",), ("multilingual-reasoning",)
 #: fmm170/SLAM scripts; NJUNLP/QAlign finetune.sh, finetune_dp.sh; microsoft/MathOctopus run_llama2.sh, run_llam2_lora.sh;
 #: meta-math/MetaMath run.sh.
 TABLE = {
-    "slam": Published(METAMATH, FeedForward(6), ((*QUESTIONS, "answer-translation"),), 4, 512, 0, (0.9, 0.999), 1024),
+    "slam": Published(
+        METAMATH, FeedForward(6), ((*QUESTIONS, "answer-translation"),), 4, 512, 0, (0.9, 0.999), 1024, "proportional"
+    ),
     "two-stage": Published(LLAMA, AllParameters(), (QUESTIONS, REASONING), 3, 128, 0.03, (0.9, 0.999), 512),
-    "full": Published(LLAMA, AllParameters(), (("multilingual-reasoning",),), 3, 128, 0, (0.9, 0.95), 512),
-    "lora": Published(LLAMA, LowRank(128, 1, 0), (("multilingual-reasoning",),), 4, 64, 0, (0.9, 0.95), 512),
+    "full": Published(LLAMA, AllParameters(), (EVERY,), 3, 128, 0.03, (0.9, 0.999), 512),
+    "mathoctopus": Published(LLAMA, AllParameters(), (EVERY,), 3, 128, 0, (0.9, 0.95), 512, **OCTOPUS),
+    "lora": Published(LLAMA, LowRank(128, 1, 0), (EVERY,), 4, 64, 0, (0.9, 0.95), 512, **OCTOPUS),
     "english-sft": Published(LLAMA, AllParameters(), (REASONING,), 3, 128, 0.03, (0.9, 0.999), 512),
 }
 #: MathOctopus published its LoRA at 7B alone.
@@ -73,6 +80,15 @@ def test_every_setting_is_the_published_one(size: str, row: str) -> None:
     base = published.base.format(size.upper() if published.base == METAMATH else size)
     method = experiment.method(row)
     assert (method.base or experiment.base) == base
+    assert_published(method, published)
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_the_method_itself_has_the_published_settings_but_for_layers_which_it_finds(row: str) -> None:
+    assert_published(load_method(row, {"layers": 6} if row == "slam" else {}), TABLE[row])
+
+
+def assert_published(method: Method, published: Published) -> None:
     assert tuple(stage.corpora for stage in method.stages) == published.corpora
     for stage in method.stages:
         said: dict[str, Any] = {
@@ -81,6 +97,9 @@ def test_every_setting_is_the_published_one(size: str, row: str) -> None:
             "learning_rate": 2e-5,
             "batch_size": published.rows_a_step,
             "max_length": published.longest_row,
+            "truncation": published.truncation,
+            "frame": published.frame,
+            "loss_on": published.loss_on,
             "schedule": "cosine",
             "warmup_ratio": published.warmup,
             "optimizer": "adamw",

@@ -107,7 +107,7 @@ def data(tmp_path: Path, octopus_rows: Callable[[list[tuple[str, str, str]]], st
     folder = tmp_path / "data"
     (folder / "gsm8kinstruct_parallel").mkdir(parents=True)
     (folder / "gsm8kinstruct_parallel/train.jsonl").write_text(octopus_rows(rows))
-    (folder / "gsm8k").mkdir()
-    lines = (f'{{"question": "{one} and {two}?", "answer": "{one + two}"}}\n' for one, two in numbers)
-    (folder / "gsm8k/train_en.jsonl").write_text("".join(lines))
+    (folder / "metamath").mkdir()
+    lines = (f'{{"query": "{one} and {two}?", "response": "{one + two}"}}\n' for one, two in numbers)
+    (folder / "metamath/train.jsonl").write_text("".join(lines))
     return folder

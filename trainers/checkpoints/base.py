@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.convert import PICKLED, converted, is_pickled
 from xreason.trainers.pocket import MODEL
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 def resolve_model(model: str | Path) -> Path:
     """Returns the folder of a model: the one given, the pocket model's, or the hub's copy of that id (fetched if it must be).
 
+    Of a model whose weights come only as .bin, that of its conversion to safetensors, which is made the first time.
+
     Raises:
         UserError: there is none; or the folder holds no causal language model with its tokenizer, only a delta checkpoint, or
-            weights other than safetensors.
+            no weights, or such as cannot be read.
     """
     folder = MODEL if model == POCKET else Path(model).expanduser()
     if not folder.is_dir():
@@ -35,8 +38,10 @@ def resolve_model(model: str | Path) -> Path:
         raise UserError(f"{model} is a checkpoint that holds only what changed; materialise it into a full model folder first.")
     if not (folder / "config.json").is_file():
         raise UserError(f"{model} holds no config.json, so it is no model folder; give the folder that `hf download` made.")
-    weight_files(folder)
     _check_causal(folder)
+    if is_pickled(folder):
+        folder = converted(folder)
+    weight_files(folder)
     return folder
 
 
@@ -47,7 +52,10 @@ def _fetched(model: str) -> Path:
     if model.startswith((".", "/", "~")) or model.count("/") > 1:
         raise UserError(f"There is no model folder {model}; check the path, or give a hub id such as meta-math/MetaMath-7B-V1.0.")
     try:
-        return Path(snapshot_download(model, allow_patterns=_WANTED))
+        folder = Path(snapshot_download(model, allow_patterns=_WANTED))
+        if not any(folder.glob("*.safetensors")):
+            snapshot_download(model, allow_patterns=PICKLED)
+        return folder
     except (OSError, HFValidationError, HfHubHTTPError) as error:
         raise UserError(
             f"{model} is no folder here, nor to be had from the hub ({type(error).__name__}); give a model folder, or run "
@@ -59,14 +67,16 @@ def weight_files(folder: Path) -> list[Path]:
     """Returns the safetensors files of a model folder, in the order of their names; a sharded model's are those of its index.
 
     Raises:
-        UserError: there are none, or one that the index names is missing.
+        UserError: there are none, the index cannot be read, or one that it names is missing.
     """
     index, files = folder / _INDEX, sorted(folder.glob("*.safetensors"))
     if index.is_file():
-        files = [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
+        try:
+            files = [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{index} cannot be read ({type(error).__name__}); fetch the model again.") from error
     if not files:
-        pickled = " It has only .bin weights, which can run code when read." if list(folder.glob("*.bin")) else ""
-        raise UserError(f"{folder} holds no safetensors weights.{pickled} Convert it with save_pretrained, which writes them.")
+        raise UserError(f"{folder} holds no safetensors weights; convert it with save_pretrained, which writes them.")
     for file in files:
         if not file.is_file():
             raise UserError(f"{file} is missing, though {index.name} names it; fetch the model again.")
@@ -138,28 +148,44 @@ def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["Pre
         UserError: its tokenizer cannot be read, or its weights do not fit its config.
     """
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
+    wrong = (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError, StrictDataclassError)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except wrong as error:
         reason = type(error).__name__
         raise UserError(f"{folder} holds no tokenizer that can be read ({reason}); put the model's own beside it.") from error
     dtype: Any = "auto" if mixed_precision else torch.float32
-    # whoever calls draws a bar of its own
-    shown = logging.is_progress_bar_enabled()
+    tensor_files(folder)  # a damaged file is named before Transformers meets it
+    # whoever calls draws a bar of its own, and says below what does not fit
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         model, loading = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
+    except wrong as error:
+        said = " ".join(str(error).split())[:120]
+        raise UserError(f"{folder} holds a model that cannot be loaded ({said}); fetch it again.") from error
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
     missing = sorted(loading["missing_keys"])
     if missing:
-        raise UserError(f"{folder} lacks weights that its config asks for ({', '.join(missing[:5])}); fetch the model again.")
+        raise UserError(f"{folder} lacks weights that its config asks for ({', '.join(missing[:3])}); fetch the model again.")
+    for name, stored, wanted in sorted(loading["mismatched_keys"]):
+        shapes = f"{name} is {list(stored)}, and its config asks for {list(wanted)}"
+        raise UserError(f"{folder} holds weights that do not fit its config ({shapes}); fetch the model again.")
     if model.dtype == torch.float16:
         model = model.float()
     return model.to(device), tokenizer

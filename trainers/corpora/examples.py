@@ -8,17 +8,24 @@ from typing import Literal
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
-from xreason.tasks.prompts import alpaca, translation_instruction
+from xreason.tasks.prompts import prompt, translation_instruction
+from xreason.trainers.stages import Frame
 
 Source = Literal["papers", "pocket"]
+
+#: What the words of a stage's text say where it stands in MathOctopus's frame.
+IN_OCTOPUS = "in MathOctopus's frame"
+#: Corpora that hold English, whatever languages are asked for.
+ENGLISH_ONLY = ("english-reasoning", "gsm8k")
 
 
 @dataclass(frozen=True)
 class Example:
     """One pair that a stage trains on."""
 
-    prompt: str  #: the framed instruction, ending in "### Response:"; no loss is taken on it
+    prompt: str  #: the framed instruction, ending in "### Response:"
     response: str  #: what the model shall write after it, verbatim; the end-of-text token is added by the training loop
+    language: str = ""  #: code of the language that it teaches; of a translation, the one that is translated. "" for none
 
 
 @dataclass(frozen=True)
@@ -62,18 +69,29 @@ def make_corpus(
     return Corpus(name, description, len(examples), tuple(languages), where, digest.hexdigest(), left_out, tuple(examples))
 
 
-def reasoning(question: str, rationale: str) -> Example:
-    """Returns the pair that asks a question, in the frame that models are scored with, and is answered by a rationale."""
-    return Example(alpaca(question), rationale)
+def reasoning(language: str, question: str, rationale: str, frame: Frame = "alpaca", *, answered: str | None = None) -> Example:
+    """Returns the pair that asks a question in a language (a code), and is answered by a rationale in it, or in `answered`."""
+    return _framed(language, question, rationale, frame, answered or language)
 
 
-def translation(language: str, text: str, english: str) -> Example:
+def translation(language: str, text: str, english: str, frame: Frame = "alpaca") -> Example:
     """Returns the pair that translates a text of a language (a code) into English, with QAlign's instruction."""
-    return Example(alpaca(translation_instruction(LANGUAGES[language].english, text)), english)
+    return _framed(language, translation_instruction(LANGUAGES[language].english, text), english, frame, "en")
+
+
+def _framed(language: str, instruction: str, response: str, frame: Frame, answered: str) -> Example:
+    asked = {"style": frame, "language": answered, "language_name": LANGUAGES[answered].english, "question": instruction}
+    return joined(language, prompt(asked), response, frame)
+
+
+def joined(language: str, prompt: str, response: str, frame: Frame) -> Example:
+    """Returns the pair of a framed prompt and its response, with the spaces that the frame's own code puts before each."""
+    space = " " if frame == "octopus" else ""
+    return Example(space + prompt, space + response, language)
 
 
 def taught(name: str, languages: Sequence[str]) -> tuple[str, ...]:
-    """Returns which of the languages a corpus teaches: those of translation leave English out, english-reasoning has no other."""
-    if name == "english-reasoning":
+    """Returns which of the languages a corpus teaches: those of translation leave English out, the English ones have no other."""
+    if name in ENGLISH_ONLY:
         return ("en",)
     return tuple(code for code in dict.fromkeys(languages) if code != "en" or "translation" not in name)

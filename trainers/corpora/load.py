@@ -4,11 +4,12 @@
 |---|---|---|---|---|
 | question-translation | translate a question | it in English | question_translation/XX-en | GSM8KInstruct_Parallel, aligned |
 | answer-translation | translate a rationale | it in English | gsm8kinstruct_parallel, aligned | the same |
-| english-reasoning | a question in English | its rationale | metamath, else gsm8k | MetaMathQA |
+| english-reasoning | a question in English | its rationale | metamath | MetaMathQA |
+| gsm8k | a question in English | its rationale | gsm8k | gsm8k |
 | multilingual-reasoning | a question in a language | its rationale, in it | gsm8kinstruct_parallel | the same |
 
-The pocket corpora of the same names are generated (pocket.py). All instructions stand in the frame that models are scored
-with.
+The pocket corpora of the same names are generated (pocket.py). All instructions stand in a frame that models are scored with; in
+"octopus", multilingual-reasoning is each row's own prompt, and the others ask for an answer in the language that is answered in.
 """
 
 import random
@@ -23,10 +24,11 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import canonical, unknown
 from xreason.trainers.corpora import octopus, pocket
-from xreason.trainers.corpora.examples import Corpus, Example, Source, make_corpus, reasoning, taught, translation
+from xreason.trainers.corpora.examples import Corpus, Example, Source, joined, make_corpus, reasoning, taught, translation
 from xreason.trainers.corpora.rows import find_json_file, load_hub_rows, read_json_rows, read_lines
+from xreason.trainers.stages import Frame
 
-_METAMATH = "meta-math/MetaMathQA"
+_METAMATH, _GSM8K = "meta-math/MetaMathQA", "openai/gsm8k"
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 
 
@@ -41,17 +43,25 @@ class _Part:
 
 
 def load_corpus(
-    name: str, languages: Sequence[str], *, source: Source, data: Path | None = None, rows: int | None = None, seed: int = 0
+    name: str,
+    languages: Sequence[str],
+    *,
+    source: Source,
+    data: Path | None = None,
+    rows: int | None = None,
+    seed: int = 0,
+    frame: Frame = "alpaca",
 ) -> Corpus:
     """Returns a corpus.
 
     Args:
         name: one of CORPORA; for the source "pocket", of xreason.trainers.corpora.pocket.CORPORA.
-        languages: codes. Translation corpora leave English out, english-reasoning takes nothing else.
+        languages: codes. Translation corpora leave English out, english-reasoning and gsm8k take nothing else.
         source: "papers" reads published sets, "pocket" generates.
         data: folder with local copies; what it lacks is looked for on the hub.
         rows: at most so many rows a language, drawn by `seed`; they stay in order.
         seed: of that draw.
+        frame: that instructions stand in.
 
     Raises:
         UserError: the name or a language is unknown, a set is missing or damaged, or nothing is left to train on.
@@ -64,8 +74,8 @@ def load_corpus(
         if code not in LANGUAGES:
             raise unknown("language", code, LANGUAGES)
     if source == "pocket":
-        return pocket.write_corpus(name, languages, rows=rows, seed=seed)
-    shelf, codes = _Shelf(data), taught(name, languages)
+        return pocket.write_corpus(name, languages, rows=rows, seed=seed, frame=frame)
+    shelf, codes = _Shelf(data, frame), taught(name, languages)
     parts = [_sampled(_READERS[name](shelf, code), rows, f"{seed} {name} {code}") for code in codes]
     where = ", ".join(dict.fromkeys(part.where for part in parts))
     examples = [example for part in parts for example in part.examples]
@@ -85,17 +95,23 @@ class _Shelf:
     """Where sets are: the local folder, else the hub. The one that several languages share is read once."""
 
     data: Path | None
+    frame: Frame
 
     def path(self, *parts: str) -> Path:
         """Returns where a local form would be; without a data folder that is "data/...", for the text of errors."""
         return (self.data or Path("data")).joinpath(*parts)
 
-    def rows(self, folder: str, hub_id: str, columns: Sequence[str]) -> tuple[list[dict[str, str]], str]:
-        """Returns the rows of a set, from its folder or else from the hub, and where they were read."""
-        local = find_json_file(self.path(folder)) if self.data else None
+    def rows(
+        self, folder: str, hub_id: str, columns: Sequence[str], *, file: str = "train.jsonl", otherwise: str = ""
+    ) -> tuple[list[dict[str, str]], str]:
+        """Returns the rows of a set, from its folder or else from the hub, and where they were read.
+
+        The folder's `file` is read, else its only JSON file; where nothing can be had, the error ends in `otherwise`.
+        """
+        local = find_json_file(self.path(folder), file) if self.data else None
         if local:
             return read_json_rows(local, columns), str(local)
-        return load_hub_rows(hub_id, columns, self.path(folder, "train.jsonl")), hub_id
+        return load_hub_rows(hub_id, columns, self.path(folder, file), otherwise), hub_id
 
     @cached_property
     def _octopus(self) -> tuple[dict[str, list[octopus.Problem]], str]:
@@ -120,7 +136,11 @@ def _question_translation(shelf: _Shelf, language: str) -> _Part:
     if len(sources) != len(targets):
         counts = f"{folder}/train.{language} has {len(sources)} lines and train.en beside it {len(targets)}"
         raise UserError(f"{counts}; they must be parallel, so fetch both again.")
-    return _Part(words, [translation(language, *pair) for pair in zip(sources, targets, strict=True)], str(folder.parent))
+    # as QAlign reads them: both sides stripped, a pair with an empty side left out (data/gsmtrans/gsmtrans.py)
+    stripped = [(source.strip(), target.strip()) for source, target in zip(sources, targets, strict=True)]
+    pairs = [pair for pair in stripped if all(pair)]
+    examples = [translation(language, *pair, shelf.frame) for pair in pairs]
+    return _Part(words, examples, str(folder.parent), len(stripped) - len(pairs))
 
 
 def _answer_translation(shelf: _Shelf, language: str) -> _Part:
@@ -130,24 +150,37 @@ def _answer_translation(shelf: _Shelf, language: str) -> _Part:
 def _aligned(shelf: _Shelf, language: str, words: str, text: Callable[[octopus.Problem], str]) -> _Part:
     problems, where = shelf.problems(language)
     pairs, left_out = octopus.pair_with_english(problems, shelf.problems("en")[0])
-    return _Part(words, [translation(language, text(own), text(english)) for own, english in pairs], where, left_out)
+    examples = [translation(language, text(own), text(english), shelf.frame) for own, english in pairs]
+    return _Part(words, examples, where, left_out)
 
 
-def _english_reasoning(shelf: _Shelf, _: str) -> _Part:
-    gsm8k = shelf.path("gsm8k", "train_en.jsonl")
-    if shelf.data and gsm8k.is_file() and find_json_file(shelf.path("metamath")) is None:
-        # as published, "#### 72" included (the last number is what is scored), but without the calculator's <<48/2=24>>,
-        # which GSM8K wrote for a tool, not for a reader
-        rows = read_json_rows(gsm8k, ("question", "answer"))
-        examples = [reasoning(row["question"], _CALCULATOR.sub("", row["answer"])) for row in rows]
-        return _Part("GSM8K in English with its rationales (no MetaMathQA in the data folder)", examples, str(gsm8k))
-    rows, where = shelf.rows("metamath", _METAMATH, ("query", "response"))
-    return _Part("MetaMathQA in English", [reasoning(row["query"], row["response"]) for row in rows], where)
+def _english_reasoning(shelf: _Shelf, language: str) -> _Part:
+    otherwise = ", or name the corpus gsm8k, which is GSM8K alone"
+    rows, where = shelf.rows("metamath", _METAMATH, ("query", "response"), otherwise=otherwise)
+    examples = [reasoning(language, row["query"], row["response"], shelf.frame) for row in rows]
+    return _Part("MetaMathQA in English", examples, where)
+
+
+def _gsm8k(shelf: _Shelf, language: str) -> _Part:
+    """Reads GSM8K, a question once: QAlign's file of it has two of them again, with rationales in Spanish and French.
+
+    As published, "#### 72" included (the last number is what is scored), but without the calculator's <<48/2=24>>, which GSM8K
+    wrote for a tool, not for a reader.
+    """
+    rows, where = shelf.rows("gsm8k", _GSM8K, ("question", "answer"), file="train_en.jsonl")
+    first: dict[str, str] = {}
+    for row in rows:
+        first.setdefault(row["question"], _CALCULATOR.sub("", row["answer"]))
+    examples = [reasoning(language, question, answer, shelf.frame) for question, answer in first.items()]
+    return _Part("GSM8K in English with its rationales", examples, where, len(rows) - len(first))
 
 
 def _multilingual_reasoning(shelf: _Shelf, language: str) -> _Part:
     problems, where = shelf.problems(language)
-    examples = [reasoning(problem.question, problem.rationale) for problem in problems]
+    if shelf.frame == "octopus":
+        examples = [joined(language, problem.prompt, problem.chosen, shelf.frame) for problem in problems]
+    else:
+        examples = [reasoning(language, problem.question, problem.rationale, shelf.frame) for problem in problems]
     return _Part("GSM8K with rationales, both in the language", examples, where)
 
 
@@ -155,6 +188,7 @@ _READERS: dict[str, Callable[[_Shelf, str], _Part]] = {
     "question-translation": _question_translation,
     "answer-translation": _answer_translation,
     "english-reasoning": _english_reasoning,
+    "gsm8k": _gsm8k,
     "multilingual-reasoning": _multilingual_reasoning,
 }
 #: Names of the corpora that the papers' sets make; the pocket world has them too.

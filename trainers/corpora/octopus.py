@@ -27,6 +27,8 @@ class Problem:
 
     question: str
     rationale: str
+    prompt: str = ""  #: the question in MathOctopus's own frame, and below its rationale, as the row has them
+    chosen: str = ""
 
 
 def problems_by_language(rows: Iterable[Mapping[str, str]], where: str) -> dict[str, list[Problem]]:
@@ -41,7 +43,7 @@ def problems_by_language(rows: Iterable[Mapping[str, str]], where: str) -> dict[
         question = _QUESTION.search(row["prompt"])
         if language is None or question is None:
             raise UserError(f"{where}, row {number} has no known language or no instruction in its prompt; is it {HUB_ID}?")
-        problem = Problem(question.group(1).strip(), row["chosen"].strip())
+        problem = Problem(question.group(1).strip(), row["chosen"].strip(), row["prompt"], row["chosen"])
         grouped.setdefault(_CODES[language.group(1)], []).append(problem)
     return grouped
 

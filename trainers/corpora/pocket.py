@@ -14,32 +14,33 @@ from collections.abc import Callable, Sequence
 from xreason.tasks.errors import UserError
 from xreason.tasks.pocket import world
 from xreason.trainers.corpora.examples import Corpus, Example, make_corpus, reasoning, taught, translation
+from xreason.trainers.stages import Frame
 
 ROWS = 4000  #: Problems a language where the caller sets no number.
 
 
-def question_translation(problem: world.Problem, code: str) -> Example:
+def question_translation(problem: world.Problem, code: str, frame: Frame = "alpaca") -> Example:
     """Returns the pair that translates the question from `code` into English."""
-    return translation(code, problem.question(code), problem.question("en"))
+    return translation(code, problem.question(code), problem.question("en"), frame)
 
 
-def answer_translation(problem: world.Problem, code: str) -> Example:
+def answer_translation(problem: world.Problem, code: str, frame: Frame = "alpaca") -> Example:
     """Returns the pair that translates the rationale from `code` into English."""
-    return translation(code, problem.rationale(code), problem.rationale("en"))
+    return translation(code, problem.rationale(code), problem.rationale("en"), frame)
 
 
-def native_reasoning(problem: world.Problem, code: str) -> Example:
+def native_reasoning(problem: world.Problem, code: str, frame: Frame = "alpaca") -> Example:
     """Returns the question and its rationale, both in `code`."""
-    return reasoning(problem.question(code), problem.rationale(code))
+    return reasoning(code, problem.question(code), problem.rationale(code), frame)
 
 
-def english_rationale(problem: world.Problem, code: str) -> Example:
+def english_rationale(problem: world.Problem, code: str, frame: Frame = "alpaca") -> Example:
     """Returns the question in `code` with its rationale in English."""
-    return reasoning(problem.question(code), problem.rationale("en"))
+    return reasoning(code, problem.question(code), problem.rationale("en"), frame, answered="en")
 
 
 #: What a corpus of each name holds, and how one row of it is written.
-CORPORA: dict[str, tuple[str, Callable[[world.Problem, str], Example]]] = {
+CORPORA: dict[str, tuple[str, Callable[[world.Problem, str, Frame], Example]]] = {
     "question-translation": ("pocket questions, translated into English", question_translation),
     "answer-translation": ("pocket rationales, translated into English", answer_translation),
     "english-reasoning": ("pocket problems in English with their rationales", native_reasoning),
@@ -49,7 +50,7 @@ CORPORA: dict[str, tuple[str, Callable[[world.Problem, str], Example]]] = {
 }
 
 
-def write_corpus(name: str, languages: Sequence[str], *, rows: int | None, seed: int) -> Corpus:
+def write_corpus(name: str, languages: Sequence[str], *, rows: int | None, seed: int, frame: Frame = "alpaca") -> Corpus:
     """Returns one corpus of CORPORA with `rows` problems a language (None: `ROWS`), all languages mixed.
 
     The seed says which problems, and in which order; the same one gives the same problems to every corpus.
@@ -62,7 +63,8 @@ def write_corpus(name: str, languages: Sequence[str], *, rows: int | None, seed:
         raise UserError(f"The pocket world is not written in {', '.join(unknown)}. It is written in: {', '.join(world.LANGUAGES)}.")
     description, write = CORPORA[name]
     chosen = taught(name, languages)
-    pairs = [write(problem, code) for problem in world.training_problems(ROWS if rows is None else rows, seed) for code in chosen]
+    problems = world.training_problems(ROWS if rows is None else rows, seed)
+    pairs = [write(problem, code, frame) for problem in problems for code in chosen]
     if name != "english-reasoning":
         random.Random(f"{name} {seed}").shuffle(pairs)
     return make_corpus(name, description, chosen, "xreason.trainers.pocket", pairs)

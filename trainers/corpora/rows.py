@@ -52,10 +52,14 @@ def _chosen(row: Any, columns: Sequence[str], where: str) -> dict[str, str]:
     return {column: row[column] for column in columns}
 
 
-def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list[dict[str, str]]:
+#: Sets of the hub that have several parts, and which is read.
+_CONFIGS = {"openai/gsm8k": "main"}
+
+
+def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path, otherwise: str = "") -> list[dict[str, str]]:
     """Returns `columns` of the train split of a set on the Hugging Face hub (or in its cache).
 
-    Errors name `looked_for`, the local path that was not there.
+    Errors name `looked_for`, the local path that was not there, and end in `otherwise`, what else there is.
 
     Raises:
         UserError: the hub cannot be reached or has no such set, or its columns differ.
@@ -63,12 +67,12 @@ def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list
     import datasets
 
     try:
-        table = datasets.load_dataset(hub_id, split="train")
+        table = datasets.load_dataset(hub_id, _CONFIGS.get(hub_id), split="train")
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         folder = looked_for.parent if looked_for.suffix else looked_for
         raise UserError(
-            f"{hub_id} is neither at {looked_for} nor to be had from the hub ({type(error).__name__}); on a machine with network "
-            f"run `hf download --repo-type dataset {hub_id} --local-dir {folder}`, and give the data folder with --data."
+            f"{hub_id} is neither at {looked_for} nor to be had from the hub ({type(error).__name__}); with a network run "
+            f"`hf download --repo-type dataset {hub_id} --local-dir {folder}`, and give the data folder with --data{otherwise}."
         ) from error
     if not set(columns) <= set(table.column_names):
         has = ", ".join(table.column_names)
@@ -77,15 +81,15 @@ def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path) -> list
     return [_chosen(row, columns, f"{hub_id}, row {number}") for number, row in rows]
 
 
-def find_json_file(folder: Path) -> Path | None:
-    """Returns train.jsonl in `folder`, else the only JSON file in it (as `hf download` names it), else None.
+def find_json_file(folder: Path, name: str = "train.jsonl") -> Path | None:
+    """Returns the file called `name` in `folder`, else the only JSON file in it (as `hf download` names it), else None.
 
     Raises:
-        UserError: there are several, none of them train.jsonl.
+        UserError: there are several, none of them called so.
     """
-    if (folder / "train.jsonl").is_file():
-        return folder / "train.jsonl"
+    if (folder / name).is_file():
+        return folder / name
     found = sorted(path for pattern in ("*.json", "*.jsonl") for path in folder.glob(pattern))
     if len(found) > 1:
-        raise UserError(f"{folder} holds several JSON files and no train.jsonl; name the one to use train.jsonl.")
+        raise UserError(f"{folder} holds several JSON files and no {name}; name the one to use {name}.")
     return found[0] if found else None

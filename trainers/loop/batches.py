@@ -23,9 +23,8 @@ class StepOrder:
     """Which rows make up each optimizer step of a stage, and how they are cut into micro-batches.
 
     Every epoch goes through all rows in a fresh random order, `batch_size` of them a step; the last step of an epoch may be
-    smaller. Only within a step are rows sorted by length, so that a micro-batch holds sequences of like length. Seed and step alone
-    decide, so the order is the same after an interruption and on any number of processes. A micro-batch holds `rows` at most; where
-    that is None, a step is cut into parts of equal tokens, about `tokens` each.
+    smaller. Only within a step are rows sorted by length. Seed and step alone decide, so the order is the same after an interrupt
+    and on any number of processes. A micro-batch holds `rows` at most, or, where that is None, about `tokens` tokens.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, *, rows: int | None, tokens: int) -> None:

@@ -1,8 +1,8 @@
 """The one loop that runs a stage, whatever the method, in plain PyTorch; run_stage reads from the first row to the last report.
 
-One precision at every number of GPUs and in every stage: with `mixed_precision` all parameters that the model computes with are
-bfloat16, and what is tuned has float32 masters, which the optimizer steps: held here by a single process; of a model in shards
-FSDP2's own are float32 and gathered in bfloat16. A stage leaves masters, so nothing is rounded between stages. Else all is float32.
+One precision at every number of GPUs and in every stage: with `mixed_precision` what the model computes with is bfloat16, and what
+is tuned has float32 masters, which the optimizer steps: held here by a single process; of a model in shards FSDP2's own are float32
+and gathered in bfloat16. A stage leaves masters, so nothing is rounded between stages. Else all is float32.
 """
 
 import math
@@ -60,19 +60,18 @@ def run_stage(
 ) -> StageReport:
     """Trains `model` in place for one stage, and returns what that did and cost.
 
-    The model is on `device` ("cpu" or "cuda") where one process trains, see sharding for more; what it tunes gets float32. `seed`
-    is of the order of the rows and of dropout: the same gives the same weights on the same machine. `corpus` says in words what the
-    examples are, `languages` are their codes. `progress` is called with every report of the loss; Accelerate's trackers named in
-    `report_to`, such as "tensorboard", write files into `directory`, or a temporary one. `recompute` is gradient checkpointing:
-    activations are computed again in the backward pass; None does so where they would not fit the free memory. `saving` says where
-    and how often step checkpoints are written; an interrupted stage goes on from its last one.
+    The model is on `device` ("cpu" or "cuda") where one process trains, see sharding for more. `seed` is of the order of the rows
+    and of dropout: the same gives the same weights on the same machine. `corpus` says in words what the examples are, `languages`
+    are their codes. `progress` is called with every report of the loss; Accelerate's trackers in `report_to`, such as
+    "tensorboard", write into `directory`, or a temporary one. `recompute` is gradient checkpointing; None does it where activations
+    would not fit the free memory. `saving` says where and how often step checkpoints go; an interrupted stage goes on from them.
 
     Raises:
         UserError: stage and model do not fit, no example fits max_length, a package is missing, or the loss is no longer a number.
     """
     check_packages([stage], report_to)
     # which rows make up which step
-    rows, left_out = tokenize(examples, tokenizer, stage.max_length)
+    rows, cut = tokenize(examples, tokenizer, stage.max_length, stage.truncation, stage.loss_on)
     order = StepOrder([len(row.ids) for row in rows], stage.batch_size, seed, rows=stage.micro_batch_size, tokens=_AT_ONCE[device])
     total = min(math.ceil(stage.epochs * order.steps_an_epoch), stage.max_steps or sys.maxsize)
     world, rank = sharding.world_size(), sharding.rank()
@@ -89,10 +88,9 @@ def run_stage(
         learning = {name: masters.get(each, each) for name, each in trained.named_parameters() if each.requires_grad}
 
         # how the model computes
-        collate = padded
-        if can_pack(trained, int(order.lengths.max())):
+        if packs := can_pack(trained, int(order.lengths.max())):
             at_the_end.enter_context(packed_attention(trained))
-            collate = packed
+        collate = packed if packs else padded
         if sharding.from_main(lambda: not fits if recompute is None else recompute):
             trained.gradient_checkpointing_enable({"use_reentrant": False})
             # Transformers lets the embeddings' output ask for gradients, which only reentrant checkpoints need
@@ -104,15 +102,11 @@ def run_stage(
         torch.empty((), dtype=torch.int64).random_()
 
         # optimizer and schedule; biases and norms do not decay
-        decays = {name: weight.ndim > 1 and "bias" not in name for name, weight in learning.items()}
-        groups = [
-            {"params": [weight for name, weight in learning.items() if decays[name]], "weight_decay": stage.weight_decay},
-            {"params": [weight for name, weight in learning.items() if not decays[name]], "weight_decay": 0.0},
-        ]
+        groups: list[dict[str, Any]] = [{"params": [], "weight_decay": decay} for decay in (0.0, stage.weight_decay)]
+        for name, weight in learning.items():
+            groups[weight.ndim > 1 and "bias" not in name]["params"].append(weight)
         if (in_8bit := stage.optimizer == "adamw-8bit") and world > 1:
-            raise UserError(
-                "adamw-8bit steps whole weights, and here they are in shards; set optimizer: adamw, or train on one GPU."
-            )
+            raise UserError("adamw-8bit steps whole weights, and here are shards; set optimizer: adamw, or train on one GPU.")
         adamw = import_module("bitsandbytes.optim").AdamW8bit if in_8bit else partial(torch.optim.AdamW, fused=True)
         optimizer = adamw(groups, lr=stage.learning_rate, betas=stage.betas)
         schedule = get_scheduler(stage.schedule, optimizer, int(total * stage.warmup_ratio), total)
@@ -134,17 +128,19 @@ def run_stage(
             for parameter, master in masters.items():
                 parameter.data.copy_(master)
             of_step = [rows[row] for row in order.rows(step - 1)]
-            responses = sum(len(row.ids) - row.start for row in of_step)
+            responses, of_all = sum(len(row.ids) - row.start for row in of_step), sum(len(row.ids) for row in of_step)
             for micro_batch in order.micro_batches(step - 1, world, rank):
                 batch = collate([rows[row] for row in micro_batch] or [_NO_ROW])
-                # gradients are averaged over processes, and this is a share of the sum
-                loss = response_loss(trained, batch, device) / responses * world
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss, balance = response_loss(trained, batch, device)
+                # gradients are averaged over processes, and these are shares of the sums
+                loss = loss / responses * world
+                balance = balance * sum(len(rows[row].ids) for row in micro_batch) / of_all * world
+                (loss + balance).backward()  # type: ignore[no-untyped-call]
                 unreported += loss.detach()
             norm: Any = clip_grad_norm_(learning.values(), stage.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
-            tokens += sum(len(row.ids) for row in of_step)
+            tokens += of_all
             due = saving is not None and step < total and saving.is_due(step, time.perf_counter() - saved)
             if due or step in (1, total) or step % math.ceil(total / _REPORTS) == 0:
                 report = StageProgress(
@@ -188,13 +184,17 @@ def run_stage(
         tokens_per_second=log[-1].tokens_per_second,
         peak_memory_bytes=peak_memory(device),
         losses=tuple((row.step, row.loss) for row in log),
-        left_out=left_out,
+        truncated=dict(cut.truncated),
+        left_out=cut.left_out,
         log=tuple(log),
     )
 
 
-def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> torch.Tensor:
-    """Returns the loss over a micro-batch's responses, summed, in nats; only they are projected, and made float32 part by part."""
+def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> tuple[torch.Tensor, torch.Tensor | float]:
+    """Returns the loss over a micro-batch's labels, summed, in nats; only they are projected, and made float32 part by part.
+
+    Beside it, weighted, the mean loss that balances experts, where the model's config asks for it (`output_router_logits`), else 0.
+    """
 
     def summed(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return cross_entropy(scores.float(), labels, ignore_index=IGNORED, reduction="sum")
@@ -202,9 +202,12 @@ def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) ->
     labels = batch.pop("labels")
     keep = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
     batch = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
-    scores = model(**batch, use_cache=False, logits_to_keep=(keep - 1).to(device)).logits.flatten(0, 1)
-    labels = labels[:, keep].flatten().to(device)
+    output = model(**batch, use_cache=False, logits_to_keep=(keep - 1).to(device))
+    # as Transformers weighs it, which is as the config says; None where it is not asked for
+    weight = getattr(model, "aux_loss_coef" if hasattr(model, "aux_loss_coef") else "router_aux_loss_coef", 0.0)
+    balance = 0.0 if getattr(output, "aux_loss", None) is None else output.aux_loss * weight
+    scores, labels = output.logits.flatten(0, 1), labels[:, keep].flatten().to(device)
     if len(labels) <= _SCORED_AT_ONCE:
-        return summed(scores, labels)
+        return summed(scores, labels), balance
     parts = zip(scores.split(_SCORED_AT_ONCE), labels.split(_SCORED_AT_ONCE), strict=True)
-    return torch.stack([checkpoint(summed, *part, use_reentrant=False) for part in parts]).sum()
+    return torch.stack([checkpoint(summed, *part, use_reentrant=False) for part in parts]).sum(), balance

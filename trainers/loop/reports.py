@@ -18,7 +18,7 @@ class StageProgress(BaseModel, frozen=True):
     stage: str  #: name of the stage
     step: int  #: optimizer steps done
     total_steps: int  #: optimizer steps of the whole stage
-    loss: float  #: mean over the steps since the last report, in nats a response token
+    loss: float  #: mean over the steps since the last report, in nats a token that bears loss; without what balances experts
     tokens: int  #: tokens processed, padding not counted
     tokens_per_second: float  #: since the stage began to train
     learning_rate: float  #: of the last step
@@ -45,7 +45,8 @@ class StageReport(BaseModel, frozen=True):
     tokens_per_second: float  #: tokens / seconds
     peak_memory_bytes: int  #: as StageProgress.memory_bytes
     losses: tuple[tuple[int, float], ...]  #: (step, mean loss since the last pair, in nats a response token)
-    left_out: int  #: examples longer than max_length
+    truncated: dict[str, int] = {}  #: language code to examples of which something was cut off at max_length, if any
+    left_out: int  #: those of them that had nothing to learn left; they are not in `rows`
     log: tuple[StageProgress, ...] = ()  #: what was reported on the way
 
 

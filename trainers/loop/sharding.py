@@ -26,11 +26,7 @@ Value = TypeVar("Value")
 
 def start(device: str) -> None:
     """Joins the other processes, where torchrun or accelerate started this one as one of several, on "cpu" or "cuda"."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return
-    if device == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    if not dist.is_initialized():
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         # gloo beside NCCL, for what is said between processes lies in main memory
         dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
         atexit.register(dist.destroy_process_group)

@@ -79,12 +79,13 @@ def skeleton(model: str | Path) -> "PreTrainedModel":
     Raises:
         UserError: there is no such model, or it is no decoder that Transformers knows.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     where = MODEL if model == POCKET else Path(model).expanduser()
     try:
         config = AutoConfig.from_pretrained(where if where.is_dir() else str(model), trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise UserError(
             f"{model} has no config.json that Transformers can read ({type(error).__name__}); give a folder with one, or a hub id "
             "such as meta-math/MetaMath-7B-V1.0 on a machine with network."

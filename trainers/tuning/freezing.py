@@ -12,14 +12,14 @@ not do: weight decay moves what has no gradient, and the optimizer would hold mo
 stage runs, and merged after it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xreason.trainers.stages import LowRank, Tune
 from xreason.trainers.tuning.adapters import add_adapters, has_adapters, merge_adapters
-from xreason.trainers.tuning.structure import Slices, choose, linear_layers
+from xreason.trainers.tuning.structure import Slices, Tuned, choose, linear_layers
 
 if TYPE_CHECKING:
     import torch
@@ -116,6 +116,26 @@ def changed_weights(model: "PreTrainedModel", tune: Tune) -> list[str]:
     if isinstance(tune, LowRank):
         return [f"{name}.weight" for name in linear_layers(model, tune.targets)]
     return [tuned.name for tuned in choose(model, tune)]
+
+
+def tuned_in_all(model: "PreTrainedModel", tunes: Sequence[Tune]) -> int:
+    """Returns how many numbers stages that tune these, one after another, tune together.
+
+    Of one stage that is what it trains. Of several it is the numbers of the model that any of them may leave changed, each once: of
+    a tensor of which a stage trains a part that part, of merged adapters the weights that they stand beside.
+
+    Raises:
+        UserError: as xreason.trainers.tuning.structure.choose.
+    """
+    if len(tunes) == 1:
+        return sum(tuned.count for tuned in choose(model, tunes[0]))
+    counts: dict[str, dict[str, int]] = {}
+    for tune in tunes:
+        adapted = [Tuned(name, None, model.get_parameter(name).numel()) for name in changed_weights(model, tune)]
+        for each in adapted if isinstance(tune, LowRank) else choose(model, tune):
+            counts.setdefault(each.name, {})[str(each.slices)] = each.count
+    # a whole tensor holds its parts; different parts of one, as they are cut, have nothing in common
+    return sum(parts.get(str(None)) or sum(parts.values()) for parts in counts.values())
 
 
 @dataclass(frozen=True)

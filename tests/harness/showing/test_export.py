@@ -16,8 +16,10 @@ from xreason.harness.store.steps import STEP_FILE
 from xreason.harness.training.train import CHECKPOINT, TRAINING_FILE
 from xreason.leaderboards.records import StageCost, Training, write_record
 from xreason.tasks.errors import UserError
+from xreason.tasks.prompts import ALPACA, STYLES
 from xreason.trainers.checkpoints.base import load_base
 from xreason.trainers.checkpoints.delta import save_checkpoint
+from xreason.trainers.corpora.examples import IN_OCTOPUS
 from xreason.trainers.corpora.load import CORPORA, load_corpus
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import AllParameters, LowRank, Tune
@@ -195,6 +197,7 @@ def test_the_sets_that_corpora_are_made_of_are_named(tmp_path: Path, octopus_row
     for folder, text in {
         "gsm8kinstruct_parallel": octopus_rows(rows),
         "metamath": json.dumps({"query": "1?", "response": "1"}) + "\n",
+        "gsm8k": json.dumps({"question": "1?", "answer": "1"}) + "\n",
     }.items():
         (data / folder).mkdir(parents=True)
         (data / folder / "train.jsonl").write_text(text)
@@ -207,7 +210,23 @@ def test_the_sets_that_corpora_are_made_of_are_named(tmp_path: Path, octopus_row
         (run / TRAINING_FILE).write_text(Training(stages=(StageCost.model_validate(values),)).model_dump_json())
         sets[name] = card(export(run / CHECKPOINT, tmp_path / f"{name}-out")).data.datasets
     parallel = ["Mathoctopus/GSM8KInstruct_Parallel"]
-    assert sets == dict.fromkeys(CORPORA, parallel) | {"english-reasoning": ["meta-math/MetaMathQA"]}
+    of_their_own = {"english-reasoning": ["meta-math/MetaMathQA"], "gsm8k": ["openai/gsm8k"]}
+    assert sets == dict.fromkeys(CORPORA, parallel) | of_their_own
+
+
+@pytest.mark.parametrize(
+    ("corpus", "frame"),
+    [
+        ("multilingual-reasoning (GSM8K)", ALPACA),
+        (f"multilingual-reasoning (GSM8K), {IN_OCTOPUS}", STYLES["octopus"].frame.replace("{language}", "English")),
+    ],
+)
+def test_a_card_s_prompt_is_the_one_that_was_trained_with(corpus: str, frame: str, tmp_path: Path) -> None:
+    trained("pocket", tmp_path / "run")
+    values = stage().model_dump() | {"corpus": corpus}
+    report = Training(stages=(StageCost.model_validate(values),)).model_dump_json()
+    (tmp_path / "run" / TRAINING_FILE).write_text(report)
+    assert f"prompt = {frame!r}.replace" in (export(tmp_path / "run" / CHECKPOINT, tmp_path / "out") / "README.md").read_text()
 
 
 def test_a_folder_with_something_in_it_is_refused_and_an_empty_one_is_not(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Corpora: published sets read from a folder, pairs aligned where there are none, and errors that say what to do."""
 
+import json
 import os
 import random
 from collections.abc import Callable
@@ -79,20 +80,70 @@ def test_a_line_that_is_not_utf8_is_named(data: Path) -> None:
 
 def test_gsm8k_keeps_its_text_without_the_calculator(data: Path) -> None:
     write(data / "gsm8k/train_en.jsonl", '{"question": "48/2?", "answer": "48/2 = <<48/2=24>>24.\\n#### 24"}\n')
-    corpus = load_corpus("english-reasoning", ["de"], source="papers", data=data)
+    corpus = load_corpus("gsm8k", ["de"], source="papers", data=data)
     assert corpus.examples[0].response == "48/2 = 24.\n#### 24"
     assert corpus.languages == ("en",)
     assert "GSM8K" in corpus.description
 
 
 @pytest.mark.parametrize("name", ["train.jsonl", "MetaMathQA-395K.json"])
-def test_metamath_comes_before_gsm8k_as_lines_or_as_the_hub_s_one_list(data: Path, name: str) -> None:
+def test_english_reasoning_is_metamath_as_lines_or_as_the_hub_s_one_list(data: Path, name: str) -> None:
     row = '{"query": "1+1?", "response": "The answer is: 2", "type": "x"}'
     write(data / "metamath" / name, row if name.endswith("l") else f"[{row}]")
     write(data / "gsm8k/train_en.jsonl", '{"question": "a", "answer": "b"}')
     corpus = load_corpus("english-reasoning", ["en"], source="papers", data=data)
     assert corpus.examples[0].prompt == alpaca("1+1?")
     assert corpus.description == "MetaMathQA in English"
+
+
+def test_english_reasoning_without_metamath_is_an_error_that_names_gsm8k_and_never_gsm8k_in_silence(data: Path) -> None:
+    write(data / "gsm8k/train_en.jsonl", '{"question": "a", "answer": "b"}')
+    with pytest.raises(UserError) as raised:
+        load_corpus("english-reasoning", ["en"], source="papers", data=data)
+    said = str(raised.value)
+    for part in ("meta-math/MetaMathQA is neither at", str(data / "metamath" / "train.jsonl"), "hf download", "the corpus gsm8k"):
+        assert part in said
+    assert len(said.replace(str(data), "data")) <= 400
+
+
+def test_gsm8k_has_each_question_once_and_counts_the_others(data: Path) -> None:
+    rows = [("Henry?", "62 in English"), ("Ann?", "3"), ("Henry?", "62 en español"), ("Henry?", "62 en français")]
+    lines = (f'{{"question": "{question}", "answer": "{answer}"}}\n' for question, answer in rows)
+    write(data / "gsm8k/train_en.jsonl", "".join(lines))
+    corpus = load_corpus("gsm8k", ["en"], source="papers", data=data)
+    assert [example.response for example in corpus.examples] == ["62 in English", "3"]
+    assert (corpus.rows, corpus.left_out) == (2, 2)
+
+
+def test_pairs_are_stripped_and_those_with_an_empty_side_left_out_as_qalign_reads_them(data: Path) -> None:
+    write(data / "question_translation/de-en/train.de", " eins \n\nzwei\t\ndrei\n")
+    write(data / "question_translation/de-en/train.en", "one  \ntwo\ntwo\n \n")
+    corpus = load_corpus("question-translation", ["de"], source="papers", data=data)
+    assert [example.response for example in corpus.examples] == ["one", "two"]
+    assert corpus.examples[0].prompt == alpaca("Translate the following sentences from German to English. eins")
+    assert corpus.left_out == 2
+
+
+def test_in_mathoctopus_s_frame_a_row_is_its_own_prompt_and_a_space_before_each_side(data: Path, octopus_rows: Writer) -> None:
+    text = octopus_rows([("German", "Was ist 3 + 4?", "Es sind 7. "), ("English", "3 + 4?", "7")])
+    write(data / "gsm8kinstruct_parallel/train.jsonl", text)
+    corpus = load_corpus("multilingual-reasoning", ["de"], source="papers", data=data, frame="octopus")
+    (example,) = corpus.examples
+    row = json.loads(text.splitlines()[0])
+    assert (example.prompt, example.response) == (" " + row["prompt"], " " + row["chosen"])
+    assert "Please answer in German." in example.prompt
+    # a translation is answered in English
+    write(data / "question_translation/de-en/train.de", "eins\n")
+    write(data / "question_translation/de-en/train.en", "one\n")
+    (pair,) = load_corpus("question-translation", ["de"], source="papers", data=data, frame="octopus").examples
+    assert "Please answer in English." in pair.prompt
+    assert pair.response == " one"
+
+
+@pytest.mark.parametrize("name", ["question-translation", "multilingual-reasoning", "english-reasoning"])
+def test_every_example_knows_its_language(name: str) -> None:
+    corpus = load_corpus(name, ["en", "de", "sw"], source="pocket", rows=4)
+    assert {example.language for example in corpus.examples} == set(corpus.languages)
 
 
 def test_octopus_is_read_by_language(data: Path, octopus_rows: Writer) -> None:
@@ -155,10 +206,10 @@ def test_rows_are_drawn_by_language_and_seed(data: Path) -> None:
 
 def test_the_hash_is_that_of_the_content(data: Path) -> None:
     write(data / "gsm8k/train_en.jsonl", '{"question": "a", "answer": "b"}')
-    first = load_corpus("english-reasoning", ["en"], source="papers", data=data).hash
-    assert first == load_corpus("english-reasoning", ["de"], source="papers", data=data).hash
+    first = load_corpus("gsm8k", ["en"], source="papers", data=data).hash
+    assert first == load_corpus("gsm8k", ["de"], source="papers", data=data).hash
     write(data / "gsm8k/train_en.jsonl", '{"question": "a", "answer": "c"}')
-    assert first != load_corpus("english-reasoning", ["en"], source="papers", data=data).hash
+    assert first != load_corpus("gsm8k", ["en"], source="papers", data=data).hash
 
 
 def test_a_missing_set_names_hub_id_path_and_command(data: Path) -> None:
@@ -184,7 +235,7 @@ def test_a_missing_set_names_hub_id_path_and_command(data: Path) -> None:
 def test_damaged_rows_are_named_by_file_and_line(data: Path, text: str, message: str) -> None:
     write(data / "gsm8k/train_en.jsonl", text)
     with pytest.raises(UserError, match=message):
-        load_corpus("english-reasoning", ["en"], source="papers", data=data)
+        load_corpus("gsm8k", ["en"], source="papers", data=data)
 
 
 def test_unknown_names_and_languages_are_refused(data: Path, octopus_rows: Writer) -> None:
@@ -208,9 +259,11 @@ def test_real_question_translation_has_every_published_pair() -> None:
 
 
 @real_data
-def test_real_english_reasoning_has_every_published_row() -> None:
-    corpus = load_corpus("english-reasoning", ["en"], source="papers", data=Path(str(REAL)))
-    assert len(corpus.examples) == 7476
+def test_real_gsm8k_has_its_published_rows_and_none_in_another_language() -> None:
+    corpus = load_corpus("gsm8k", ["en"], source="papers", data=Path(str(REAL)))
+    # the file has three rows more, with rationales in Spanish and French: lines 2598, 2599 and 4096
+    assert (len(corpus.examples), corpus.left_out) == (7473, 3)
+    assert not any(word in example.response for example in corpus.examples for word in ("puntajes", "matières", "Elle lira"))
     # two rows are cut off inside an annotation where they were published
     assert sum("<<" in example.response for example in corpus.examples) == 2
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainers.families import save_tiny_model
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import load_base, stored_tensors
 from xreason.trainers.checkpoints.delta import Checkpoint, iterate_tensors, materialise, read_checkpoint
@@ -76,7 +77,7 @@ def test_the_report_says_what_it_did_and_cost(model_of: ModelOf, data: Path, tmp
     first, second = report.stages
     assert first.corpus == "question-translation (questions of GSM8K, translated into English)"
     assert (first.languages, first.rows, first.steps, first.epochs) == (("de",), 20, 4, 2)
-    assert second.corpus.startswith("english-reasoning (GSM8K in English with its rationales")
+    assert second.corpus == "english-reasoning (MetaMathQA in English)"
     assert second.languages == ("en",)
     assert [step for step, _ in first.losses] == [1, 2, 3, 4]
     assert first.losses[-1][1] < first.losses[0][1]
@@ -90,13 +91,87 @@ def test_the_report_says_what_it_did_and_cost(model_of: ModelOf, data: Path, tmp
     assert TrainingReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_rows_that_are_too_long_are_left_out_and_counted(model_of: ModelOf, examples: list[Example]) -> None:
+def test_rows_that_are_too_long_are_cut_off_at_their_end_and_counted_by_language(
+    model_of: ModelOf, examples: list[Example]
+) -> None:
     _, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
-    long = Example(examples[0].prompt, "1" * 500)
-    rows, left_out = tokenize([*examples, long], tokenizer, 250)
-    assert (len(rows), left_out) == (len(examples), 1)
+    long, hopeless = Example(examples[0].prompt, "1" * 500, "bn"), Example("1" * 500, "1", "th")
+    whole = tokenize([long], tokenizer, 10_000)[0][0]
+    rows, cut = tokenize([*examples, long, long, hopeless], tokenizer, 250)
+    # QAlign, MathOctopus, MetaMath: the end-of-text token goes first; a row of which no response is left would teach nothing
+    assert (cut.truncated, cut.left_out) == ({"bn": 2, "th": 1}, 1)
+    assert len(rows) == len(examples) + 2
+    assert rows[-1].ids == whole.ids[:250]
+    assert rows[-1].ids[-1] != tokenizer.eos_token_id
+    assert rows[-1].prompt_length == whole.prompt_length
     with pytest.raises(UserError, match="max_length=5 "):
         tokenize(examples, tokenizer, 5)
+
+
+@pytest.mark.parametrize(("prompt", "response"), [(30, 30), (90, 10), (10, 90), (200, 1)])
+def test_slam_s_rows_are_cut_in_proportion_as_llama_factory_does(prompt: int, response: int, model_of: ModelOf) -> None:
+    _, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    example = Example("é" * prompt, "ß" * response, "bn")
+    whole = tokenize([example], tokenizer, 10_000)[0][0]
+    source, target = whole.ids[: whole.prompt_length], whole.ids[whole.prompt_length :]
+    # LLaMA-Factory 0.5.3, src/llmtuner/data/utils.py L42-46
+    max_target = max(int(40 * (len(target) / (len(source) + len(target)))), 1)
+    (row,), cut = tokenize([example], tokenizer, 40, "proportional")
+    assert row.ids == source[: 40 - max_target] + target[:max_target]
+    assert (len(row.ids), row.prompt_length) == (40, 40 - max_target)
+    assert (cut.truncated, cut.left_out) == ({"bn": 1}, 0)
+
+
+def test_loss_on_all_is_loss_on_every_token_but_the_first(model_of: ModelOf, examples: list[Example]) -> None:
+    import torch
+
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    rows, _ = tokenize(examples[:4], tokenizer, 250, "right", "all")
+    assert all(row.labels == (IGNORED, *row.ids[1:]) for row in rows)
+    with torch.no_grad():
+        total = sum(model(input_ids=(ids := torch.tensor([row.ids])), labels=ids).loss * (len(row.ids) - 1) for row in rows)
+    stage = Stage("stage", ("x",), AllParameters(), max_steps=1, batch_size=4, max_length=250, loss_on="all")
+    report = run_stage(model, tokenizer, stage, examples[:4], seed=0)
+    assert report.losses[0][1] == pytest.approx(float(total) / sum(len(row.ids) - 1 for row in rows), rel=1e-5)
+
+
+def test_a_stage_says_what_it_cut_off(model_of: ModelOf, examples: list[Example]) -> None:
+    model, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
+    told = [*examples, Example(examples[0].prompt, "1" * 500, "sw"), Example("1" * 500, "1", "th")]
+    report = run_stage(model, tokenizer, Stage("stage", ("x",), FeedForward(1), max_steps=1, max_length=250), told, seed=0)
+    assert (report.truncated, report.left_out, report.rows) == ({"sw": 1, "th": 1}, 1, len(examples) + 1)
+    assert StageReport.model_validate_json(report.model_dump_json()) == report
+
+
+@pytest.mark.parametrize(("asked", "recompute"), [(False, False), (True, False), (True, True)])
+def test_the_loss_that_balances_experts_reaches_the_router_where_the_model_s_config_asks_for_it(
+    asked: bool, recompute: bool, tokenizer_folder: Path, examples: list[Example], tmp_path: Path
+) -> None:
+    import torch
+
+    base = save_tiny_model(tmp_path, tokenizer_folder, "mixtral", output_router_logits=asked, router_aux_loss_coef=50.0)
+    router = "model.layers.1.mlp.gate.weight"
+
+    def gradient(with_balance: bool) -> Any:
+        model, tokenizer = load_base(base, device="cpu", mixed_precision=False)
+        batch = padded(tokenize(examples[:4], tokenizer, 250, "right", "all")[0])
+        output = model(**batch, output_router_logits=True)
+        (output.loss if with_balance else output.loss - 50.0 * output.aux_loss).backward()
+        return model.get_parameter(router).grad
+
+    model, tokenizer = load_base(base, device="cpu", mixed_precision=False)
+    seen: list[Any] = []
+    model.get_parameter(router).register_hook(lambda gradient: seen.append(gradient.clone()))
+    settings: dict[str, Any] = {"batch_size": 4, "micro_batch_size": 4, "max_steps": 1, "max_length": 250, "loss_on": "all"}
+    report = run_stage(
+        model, tokenizer, Stage("stage", ("x",), AllParameters(), **settings), examples[:4], seed=0, recompute=recompute
+    )
+    # rows of one length: no padding, which the router would be counted on
+    plain, balanced = gradient(False), gradient(True)
+    assert (plain - balanced).norm() > 0.1 * plain.norm()
+    torch.testing.assert_close(seen[-1], balanced if asked else plain, rtol=1e-3, atol=1e-5)
+    # what is reported is the loss on the text alone
+    assert report.losses[0][1] < 10
 
 
 def test_prompts_bear_no_loss_and_the_end_of_text_is_trained(model_of: ModelOf, examples: list[Example]) -> None:

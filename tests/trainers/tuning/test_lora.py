@@ -117,7 +117,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
 
 def test_settings_reach_the_adapters_and_the_rest_the_stage() -> None:
     (stage,) = load_method("lora", {"rank": 8, "alpha": 32, "targets": "q_proj", "epochs": 1}).stages
-    assert (stage.tune, stage.epochs) == (LowRank(8, 32, 0.1, ("q_proj",)), 1)
+    assert (stage.tune, stage.epochs) == (LowRank(8, 32, 0, ("q_proj",)), 1)
     assert stage.tune.describe() == "adapters of rank 8 (alpha 32) of q_proj, merged"
 
 
