@@ -22,7 +22,23 @@ REPETITIONS = 5
 # as responses end in the eleven languages, two in English style; a quarter of them declares no answer
 ENDINGS: list[tuple[str, str]] = json.loads((Path(__file__).parent / "endings.json").read_text(encoding="utf-8"))
 # what a megabyte is made of, over and over: digits, groups, fractions, boxes, declarations, times, ordinals, one-letter markers
-UNKIND = ("1", "1,", "1.", "1,111", "1/", " ", "(", "-", "\\boxed{", "\\frac{1", "the answer is ", "10:30 ", "3rd ", "答")
+UNKIND = (
+    "1",
+    "1,",
+    "1.",
+    "1,111",
+    "1/",
+    " ",
+    "(",
+    "-",
+    "\\boxed{",
+    "\\frac{1",
+    "the answer is ",
+    "10:30 ",
+    "3rd ",
+    "答",
+    "54 dollars in 3 days ",
+)
 
 
 def main() -> None:

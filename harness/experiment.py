@@ -41,6 +41,9 @@ EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 BASE_ROW = "base"
 
+#: Keys whose flag has another name.
+_FLAGS = {"base": "--model", "system": "--system-instruction", **dict.fromkeys(("top_p", "top_k", "min_p"), "--gen-kwargs")}
+
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -65,11 +68,19 @@ class Experiment(BaseModel):
     limit: int | None = Field(default=None, gt=0)  #: only the first so many questions a language
     #: longest response, in tokens, of all suites or of those it names; each suite's own for None.
     max_new_tokens: Positive | dict[str, Positive] | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  #: what vLLM serves in; "auto" is what the base stores
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = (
+        "auto"  #: what vLLM serves in; "auto" is what the base stores, on a GPU bfloat16 for float32
+    )
+    fresh_engines: bool = False  #: starts an engine for every model, in place of one whose weights are swapped
     prompt: str = DEFAULT_STYLE  #: name of the prompt style that questions are put in
     shots: int = Field(default=0, ge=0)  #: worked examples before every question
+    worked_examples: Literal["drawn", "first"] = "drawn"  #: which: drawn anew for every question, or the first ones for all
     samples: int = Field(default=1, gt=0)  #: responses to every question
     temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)  #: of sampling; 0 is greedy
+    top_p: float | None = None  #: bounds of sampling, as in vLLM
+    top_k: int | None = None
+    min_p: float | None = None
+    system: str | None = None  #: system instruction, before every question
     reading: Reading = "paper"  #: what the board ranks by
 
     @field_validator("methods", mode="before")
@@ -95,7 +106,7 @@ class Experiment(BaseModel):
 
     def asking(self) -> Asking:
         """Returns how questions are put; a UserError where its settings do not go together."""
-        return Asking(style=self.prompt, shots=self.shots, samples=self.samples, temperature=self.temperature)
+        return Asking(style=self.prompt, **{name: getattr(self, name) for name in Asking.model_fields if name != "style"})
 
     def method(self, row: str) -> Method:
         """Returns the method of one row, its settings applied."""
@@ -177,7 +188,7 @@ def experiment_of_flags(values: Mapping[str, Any]) -> Experiment:
 
 def _validated(values: Mapping[str, Any], file_place: Callable[[Sequence[Any]], str]) -> Experiment:
     def place(keys: Sequence[Any]) -> str:
-        return file_place(keys) or f"--{str(keys[0]).replace('_', '-')}"
+        return file_place(keys) or _FLAGS.get(keys[0]) or f"--{str(keys[0]).replace('_', '-')}"
 
     try:
         experiment = Experiment.model_validate(values)
@@ -195,7 +206,8 @@ def _validated(values: Mapping[str, Any], file_place: Callable[[Sequence[Any]], 
 
 def _checks(experiment: Experiment) -> Iterator[tuple[list[Any], Callable[[], object]]]:
     """Yields what is checked against the registries: the keys it stands under, and a call that raises UserError."""
-    yield ["prompt"], experiment.asking
+    about = [name for name in Experiment.model_fields if name in Asking.model_fields and name in experiment.model_fields_set]
+    yield about[-1:] or ["prompt"], experiment.asking
     for name in experiment.max_new_tokens if isinstance(experiment.max_new_tokens, dict) else ():
         yield ["max_new_tokens", name], partial(suite_of, name)
     for index, name in enumerate(experiment.suites):

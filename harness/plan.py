@@ -61,7 +61,8 @@ class Row(BaseModel):
         made = self.train or self.model
         if made is None:
             raise ValueError(f"row {self.name} has neither a model nor a step that makes one")
-        scores = tuple(plan_score(self.name, self.seed, self.folder, made, each, dtype) for each in questions)
+        served = self.base.served_dtype(dtype)
+        scores = tuple(plan_score(self.name, self.seed, self.folder, made, self.base, each, served) for each in questions)
         return self.model_copy(update={"scores": scores})
 
 
@@ -74,7 +75,8 @@ class Plan(BaseModel):
     rows: tuple[Row, ...] = ()  #: in the order in which they are scored: each base, then what was made from it
     trainings: tuple[Train, ...] = ()  #: in the order in which they are made
     layers: tuple[FindLayers, ...] = ()  #: the steps that find language layers, each once
-    dtype: str = "auto"  #: what vLLM serves in; "auto" is what the base stores
+    dtype: str = "auto"  #: what vLLM was asked to serve in; a score's own says what it comes to
+    fresh_engines: bool = False  #: an engine for every model, in place of one whose weights are swapped
     reading: Reading = "paper"  #: what the board ranks by
     endpoint: str | None = None  #: URL of the running server that answers for the models, or None
     failures: tuple[Failure, ...] = ()  #: methods that cannot be trained as they are told, and why
@@ -143,6 +145,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
         trainings=tuple(trainings),
         layers=tuple(finds.values()),
         dtype=experiment.dtype,
+        fresh_engines=experiment.fresh_engines,
         reading=experiment.reading,
         failures=tuple(failures),
     )
@@ -205,7 +208,13 @@ def plan_finding(
 
 
 def plan_scoring(
-    references: Sequence[str], asked: Sequence[Scoring], out: Path, *, dtype: str = "auto", reading: Reading = "paper"
+    references: Sequence[str],
+    asked: Sequence[Scoring],
+    out: Path,
+    *,
+    dtype: str = "auto",
+    fresh_engines: bool = False,
+    reading: Reading = "paper",
 ) -> Plan:
     """Returns the scoring of models that are there: hub ids, folders, checkpoints, "pocket".
 
@@ -225,7 +234,7 @@ def plan_scoring(
             model = base = plain_model(reference)
         row = Row(name=name, seed=0, folder=folder / folder_name(reference) / "0", base=base, model=model, training=training)
         rows.append(row.asked(asked, dtype))
-    return Plan(folder=folder, rows=tuple(rows), dtype=dtype, reading=reading)
+    return Plan(folder=folder, rows=tuple(rows), dtype=dtype, fresh_engines=fresh_engines, reading=reading)
 
 
 def plan_endpoint(url: str, names: Sequence[str], asked: Sequence[Scoring], out: Path, *, reading: Reading = "paper") -> Plan:

@@ -117,7 +117,7 @@ def _score_all(plan: Plan, failed: _Failed) -> list[Record]:
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
     records: list[Record] = []
-    with Engines(dtype=plan.dtype, longest=longest, say=progress.say) as engines:
+    with Engines(dtype=plan.dtype, fresh=plan.fresh_engines, longest=longest, say=progress.say) as engines:
         for row in plan.rows:
             title = row.train.title if row.train else row.name
             if title in failed.reasons:
@@ -138,7 +138,7 @@ def _scored(row: Row, engines: Engines, endpoint: str | None) -> Record:
     else:
         lm = client(endpoint, model) if endpoint else engines.engine_for(model)
         for each in missing:
-            score(each, lm)
+            score(each, lm, model)
     training = read_training(row.train.report) if row.train else row.training
     return record_of(row.scores, row.folder, row.base, training, model.size if training else None, served=model)
 

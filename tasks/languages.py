@@ -2,7 +2,7 @@
 
 A language is known by its ISO 639-1 code, or its ISO 639-3 code where it has no shorter one. English names go into prompts
 ("from Swahili to English"), native names into tables that people read; what else the table says of a language is for prompts.py
-(`prompt`) and readings/phrases.py (`answer`). `xreason language add` adds languages, with the names of CLDR.
+(`prompt`) and readings/phrases.py (`answer`, `sentence`). `xreason language add` adds languages, with the names of CLDR.
 """
 
 import json

@@ -3,7 +3,9 @@ r"""The prompts that models are trained and scored with: named styles (styles.js
     >>> prompt({"style": "native-cot", "language": "de", "language_name": "German", "question": "Was ist 3 + 4?"})
     'Frage: Was ist 3 + 4?\nSchritt-für-Schritt-Antwort:'
 
-Training uses `alpaca` unless a stage's frame says `octopus`, and so does scoring unless another style is asked for.
+Training uses `alpaca` unless a stage's frame says `octopus`, and so does scoring unless another style is asked for. QAlign trains
+and scores with it, MetaMath trains with it and scores with `metamath`. Of SLAM's own (arXiv 2501.03681) it is known that it trains
+in LLaMA-Factory's frame "Human: ...\nAssistant: ", and not what stood inside that frame, nor what it scored MGSM and MSVAMP with.
 
 The few-shot styles are those of lm-eval's MGSM (0.4.13), byte for byte, its Russian "Пошаговоерешение:" and the space after the
 full-width colon included, because published scores rest on them. Only what a worked example answers differs, and only where
@@ -50,7 +52,7 @@ class Style:
 
     In its frame, {instruction} is the question, {language} the language's English name; the rest comes from `WORDS`. In a
     `few_shot` style, worked examples may precede the question; of a `chat` style, the frame is the user's message in the model's
-    own chat template.
+    own chat template. At each of its `ends` a response ends; which they are of a few-shot style, `stops` says.
     """
 
     name: str
@@ -58,24 +60,26 @@ class Style:
     frame: str
     few_shot: bool = False
     chat: bool = False
+    ends: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
         """A short hash of all of its text."""
         words = json.dumps({code: asdict(each) for code, each in WORDS.items()}, sort_keys=True) if self.few_shot else ""
-        return hashlib.sha256((self.frame + words).encode()).hexdigest()[:12]
+        return hashlib.sha256((self.frame + words + "".join(self.ends)).encode()).hexdigest()[:12]
 
     def speaks(self, language: str) -> bool:
         """Returns whether it has the words that it needs in this language."""
         return not self.few_shot or language in WORDS
 
     def stops(self, language: str) -> list[str]:
-        """Returns the texts at which a response ends: where a few-shot style's next question would begin; none for the others."""
-        return [WORDS[language].question, *_ENDS] if self.few_shot else []
+        """Returns the texts at which a response ends; of a few-shot style, where its next question would begin."""
+        return [WORDS[language].question, *_ENDS] if self.few_shot else list(self.ends)
 
 
 STYLES: dict[str, Style] = {
-    said["name"]: Style(**said) for said in json.loads((TASKS_FOLDER / "styles.json").read_text(encoding="utf-8"))
+    said["name"]: Style(**said | {"ends": tuple(said.get("ends", ()))})
+    for said in json.loads((TASKS_FOLDER / "styles.json").read_text(encoding="utf-8"))
 }
 
 #: Stanford Alpaca's frame without input.

@@ -21,7 +21,7 @@ from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
 
 #: What lm-eval reports of every task.
-METRICS = ("paper", "strict", "answered")
+METRICS = ("paper", "strict", "answered", "metamath")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Suite:
     where: Callable[[str], str]
     #: the worked examples of one language (see xreason.tasks.data.exemplars), or None where the suite has none.
     exemplars: Callable[[str], list[data.Row]] | None = None
-    version: str = "2.0"  #: of its tasks; a change of prompt, data or scoring raises it (changelog in tasks/README.md)
+    version: str = "3.0"  #: of its tasks; a change of prompt, data or scoring raises it (changelog in tasks/README.md)
     added: Mapping[str, int] = field(default_factory=dict)  #: language code to the number of its questions, where it was added
     #: the codes that its mean runs over, as far as it has them; None for all that it has.
     mean_over: tuple[str, ...] | None = PAPER_LANGUAGES
@@ -60,7 +60,7 @@ class Suite:
         return f"{self.name}_{language}"
 
 
-def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str, max_new_tokens: int = 600) -> Suite:
+def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str, *, max_new_tokens: int) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
     exemplars = partial(data.exemplars, name) if name in data.SOURCES and data.SOURCES[name].exemplars else None
     return Suite(name, title, languages, questions, max_new_tokens, source, rows, where, exemplars)
@@ -72,8 +72,9 @@ def _pocket_rows(code: str) -> list[data.Row]:
 
 _OURS = "templated by this project, Apache-2.0"
 _IN_CODE = (
-    _published("mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0"),
-    _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0"),
+    # new tokens as MathOctopus and QAlign score: generate_and_eval.py and svamp_test.py, mgsm_test.py and svamp_test.py
+    _published("mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0", max_new_tokens=600),
+    _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300),
     Suite("pocket", "Pocket", world.LANGUAGES, world.TEST_SIZE, 96, _OURS, _pocket_rows, lambda _: "pocket world"),
 )
 
@@ -83,7 +84,7 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
     suites = {suite.name: suite for suite in _IN_CODE}
     for registry in changes:
         for name, said in sorted(registry.suites.items()):
-            added = _published(name, said.title, (), 0, said.source, said.max_new_tokens)
+            added = _published(name, said.title, (), 0, said.source, max_new_tokens=said.max_new_tokens)
             suites[name] = replace(added, mean_over=None)
         suites = {name: _changed(suite, registry) for name, suite in suites.items()}
     return suites
@@ -175,7 +176,7 @@ def _files_of(suite: Suite, registry: Registry, notice: str) -> dict[Path, str |
     questions, whole = registry.questions.get(suite.name, {}), not notice or _text(box / group) != group_yaml(suite)
     held = {f"{suite.task(code)}.yaml": language_yaml(suite, code) for code in (suite.languages if whole else questions)}
     if held:
-        held[template] = notice + (_text(box / template) or template_yaml(suite))
+        held[template] = notice + template_yaml(suite)
     if whole:
         held[group] = notice + group_yaml(suite)
     own: dict[Path, str | None] = {registry.own_path(suite.name, code): None for code, each in questions.items() if each.file}
@@ -226,9 +227,10 @@ def language_yaml(suite: Suite, code: str) -> str:
 
 
 def template_yaml(suite: Suite) -> str:
-    """Returns what all tasks of an added suite include: the papers' way of asking, with its own longest response."""
+    """Returns what all tasks of a suite include: the papers' way of asking, with its own longest response and worked examples."""
     decoding = f"  do_sample: false\n  temperature: 0.0\n  max_gen_toks: {suite.max_new_tokens}\n  until: []\n"
-    return f"include: ../_papers_template\ngeneration_kwargs:\n{decoding}"
+    worked = "# how many worked examples are used is for --num_fewshot to say\nfewshot_split: train\nnum_fewshot: null\n"
+    return f"include: ../_papers_template\ngeneration_kwargs:\n{decoding}" + (worked if suite.exemplars else "")
 
 
 def group_yaml(suite: Suite) -> str:

@@ -220,7 +220,7 @@ def _of_suite(suite: str, code: str) -> list[data.Row]:
     try:
         found = data.rows(suite, code)
     except UserError as error:
-        raise UserError(f"{error}; or give questions of your own with --file.") from error
+        raise UserError(f"{str(error).rstrip('.')}; or give questions of your own with --file.") from error
     rows = (Row(f"row {number}", row["question"].strip(), row["answer"].strip()) for number, row in enumerate(found, start=1))
     refuse(f"{data.where(suite, code)} in {code}", problems_of(rows, code))
     return found

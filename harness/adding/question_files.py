@@ -10,7 +10,6 @@ of CSV may stand in double quotes and be parted by commas or semicolons; in TSV,
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from xreason.harness.adding import cldr
+from xreason.tasks.data import GOLD, gold_problem, same_question, text_problem
 from xreason.tasks.errors import UserError
 
 #: Columns that are taken where none is named, the first that is there: as MGSM, MSVAMP, AfriMGSM and MetaMath call them.
@@ -33,8 +33,6 @@ TOLD = 10
 #: Least share of a question's letters in the language's scripts; names and units may be in another.
 SCRIPT_SHARE = 0.5
 
-# plain numbers as MGSM and MSVAMP write them: -3, 2,125, 8.0
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
 # nobody writes two as 2.000, but in many languages it is two thousand
 _THOUSANDS_BY_DOT = re.compile(r"-?[1-9]\d{0,2}\.\d\d0", re.ASCII)
 _JSON_OBJECT = TypeAdapter(dict[str, Any])
@@ -53,7 +51,7 @@ class Row:
     """A question and its gold answer, as written; `place` is for people: "line 3", or "row 3" where a file has no lines."""
 
     place: str
-    question: str
+    question: Any  #: text, where nothing is wrong with it
     answer: str
 
 
@@ -86,10 +84,13 @@ def read_questions(path: Path, code: str, columns: Columns) -> list[dict[str, st
     answer = _place(path, names, "answer", columns.answer, ANSWER_COLUMNS)
     if question == answer:
         raise UserError(f"{path}: question and answer are both column {names[question]!r}; name two columns.")
-    texts = ((place, ["" if cell is None else str(cell).strip() for cell in cells]) for place, cells in table.rows)
-    rows = [Row(place, cells[question], cells[answer]) for place, cells in texts]
+    rows = [Row(place, _stripped(cells[question]), str(_stripped(cells[answer]))) for place, cells in table.rows]
     refuse(str(path), [*table.problems, *problems_of(rows, code), *_duplicates(rows)])
     return [{"question": row.question, "answer": row.answer} for row in rows]
+
+
+def _stripped(cell: Any) -> Any:
+    return "" if cell is None else cell.strip() if isinstance(cell, str) else cell
 
 
 def refuse(name: str, problems: Sequence[str]) -> None:
@@ -107,17 +108,17 @@ def problems_of(rows: Iterable[Row], code: str) -> list[str]:
 
 
 def _problems(row: Row, code: str) -> Iterator[str]:
-    if not row.question:
-        yield "the question is empty; write it, or delete the row."
-    if not row.answer:
-        yield "the answer is empty; write the number, or delete the row."
-    elif not _NUMBER.fullmatch(row.answer):
-        said = row.answer if len(row.answer) <= 40 else f"{row.answer[:39]}…"
-        wanted = "write it in digits as 12, -3, 1,200 or 2.5 (multiple choice, as in X-CSQA, is not scored)."
-        yield f"the answer {said!r} is no number; {wanted}"
+    wrong, wrong_gold = text_problem(row.question, "question"), gold_problem(row.answer)
+    if wrong:
+        yield f"{wrong}; write it, or delete the row."
+    if wrong_gold:
+        wanted = "in digits as 12, -3, 1,200 or 2.5 (multiple choice, as in X-CSQA, is not scored)"
+        yield f"{wrong_gold}; write it {wanted}, or delete the row."
     elif _THOUSANDS_BY_DOT.fullmatch(row.answer):
         plain, decimal = row.answer.replace(".", ""), row.answer.rstrip("0").rstrip(".")
         yield f"the answer {row.answer!r} may be {plain} or {decimal}; write the one that is meant."
+    if wrong:
+        return
     letters = [letter for letter in row.question if letter.isalpha()]
     own = len(_letter(code).findall("".join(letters)))
     if own < SCRIPT_SHARE * len(letters):
@@ -136,7 +137,7 @@ def _letter(code: str) -> Any:
 def _duplicates(rows: Iterable[Row]) -> Iterator[str]:
     first: dict[str, str] = {}
     for row in rows:
-        same = " ".join(unicodedata.normalize("NFC", row.question).split())
+        same = same_question(row.question) if isinstance(row.question, str) else ""
         if same and first.setdefault(same, row.place) != row.place:
             yield f"{row.place}: the question is that of {first[same]}; delete one of them."
 
@@ -167,7 +168,7 @@ def _delimited(path: Path) -> _Table:
         raise UserError(f"{path}, line {began}: {error}; close its quotes, or save the file anew from a spreadsheet.") from error
     head = records[0][1] if records else []
     # a file without header begins with a question: two columns, the second a number
-    names = [] if len(head) == 2 and _NUMBER.fullmatch(head[1].strip()) else [cell.strip() for cell in head]
+    names = [] if len(head) == 2 and GOLD.fullmatch(head[1].strip()) else [cell.strip() for cell in head]
     records, width = records[1 if names else 0 :], len(names) or 2
     problems = [f"{place}: {len(cells)} columns, not {width}; part them anew." for place, cells in records if len(cells) != width]
     return _Table(names, [(place, cells) for place, cells in records if len(cells) == width], problems)

@@ -20,10 +20,14 @@ def compare(
     data: options.Data = None,
     tasks: options.Tasks = None,
     dtype: options.Dtype = None,
+    fresh_engines: options.FreshEngines = None,
     prompt: options.Prompt = None,
     shots: options.Shots = None,
+    worked_examples: options.WorkedExamples = None,
     samples: options.Samples = None,
     temperature: options.Temperature = None,
+    gen_kwargs: options.GenKwargs = None,
+    system_instruction: options.SystemInstruction = None,
     reading: options.Reading = None,
     launch: options.Launch = 1,
     report_to: options.ReportTo = None,
@@ -40,9 +44,10 @@ def compare(
     if not progress.is_first_process():
         raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
     which = {"suites": options.listed(suites), "languages": options.listed(languages), "seeds": options.listed(seeds)}
-    asked = {"prompt": prompt, "shots": shots, "samples": samples, "temperature": temperature, "reading": reading}
-    served = {"base": model, "data": data, "dtype": dtype, "limit": limit, "max_new_tokens": max_new_tokens}
-    given = {key: value for key, value in (which | served | asked).items() if value is not None}
+    served = {"base": model, "data": data, "dtype": dtype, "fresh_engines": fresh_engines, "limit": limit, "reading": reading}
+    asked = {"prompt": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction}
+    decoded = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "gen_kwargs": gen_kwargs}
+    given = options.asked(**which, **served, **asked, **decoded)
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": folder_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
@@ -103,10 +108,14 @@ def score(
     data: options.Data = None,
     tasks: options.Tasks = None,
     dtype: options.Dtype = None,
+    fresh_engines: options.FreshEngines = None,
     prompt: options.Prompt = None,
     shots: options.Shots = None,
+    worked_examples: options.WorkedExamples = None,
     samples: options.Samples = None,
     temperature: options.Temperature = None,
+    gen_kwargs: options.GenKwargs = None,
+    system_instruction: options.SystemInstruction = None,
     reading: options.Reading = None,
     endpoint: Annotated[str | None, typer.Option(help="URL of a running vLLM (or another OpenAI-style server).")] = None,
     out: options.Out = options.RUNS,
@@ -116,17 +125,20 @@ def score(
     from xreason.harness.plan import plan_endpoint, plan_scoring
     from xreason.harness.run import run
     from xreason.harness.scoring.questions import Asking, scorings
-    from xreason.tasks.prompts import DEFAULT_STYLE
 
     if not models and endpoint is None:
         raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
-    asking = Asking(style=prompt or DEFAULT_STYLE, shots=shots or 0, samples=samples or 1, temperature=temperature or 0.0)
+    how = {"style": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction, "samples": samples}
+    given = options.asked(**how, temperature=temperature, gen_kwargs=gen_kwargs, max_new_tokens=max_new_tokens)
+    longest = given.pop("max_new_tokens", None)
     named = options.listed(suites) or ("mgsm", "msvamp")
-    asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=max_new_tokens, asking=asking)
+    asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=longest, asking=Asking(**given))
     if endpoint is not None:
         plan = plan_endpoint(endpoint, models or (), asked, out, reading=reading or "paper")
     else:
-        plan = plan_scoring(models or (), asked, out, dtype=dtype or "auto", reading=reading or "paper")
+        plan = plan_scoring(
+            models or (), asked, out, dtype=dtype or "auto", fresh_engines=bool(fresh_engines), reading=reading or "paper"
+        )
     done = run(plan)
     options.show_boards(as_json, done.boards)
     options.say_where(plan.folder)

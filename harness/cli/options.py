@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xreason.tasks.errors import UserError
+from xreason.tasks.names import unknown
 
 if TYPE_CHECKING:
     from xreason.leaderboards.board import Board
@@ -64,11 +65,24 @@ MaxNewTokens = Annotated[int | None, typer.Option(min=1, help="Longest response,
 Data = Annotated[Path | None, typer.Option(help="Folder with local copies of the data sets (or XREASON_DATA).", callback=use_data)]
 Tasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_tasks)]
 NewTasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_new_tasks)]
-Dtype = Annotated[str | None, typer.Option(help="Serve in auto (as stored), float32, bfloat16 or float16.")]
-Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, octopus, native-cot, en-cot, direct, chat.")]
+Dtype = Annotated[
+    str | None, typer.Option(help="Serve in auto (as stored; float32 on a GPU as bfloat16), float32, bfloat16 or float16.")
+]
+FreshEngines = Annotated[bool | None, typer.Option("--fresh-engines", help="Start an engine for every model; swap no weights.")]
+Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat.")]
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
+WorkedExamples = Annotated[
+    Literal["drawn", "first"] | None, typer.Option(help="Drawn anew for every question, or the first for all.")
+]
 Temperature = Annotated[float | None, typer.Option(min=0, help="Of sampling; 0 is greedy.")]
+GenKwargs = Annotated[
+    str | None,
+    typer.Option("--gen-kwargs", "--gen_kwargs", help="As lm-eval has them: temperature=0.7,top_p=0.9,top_k=50,min_p=0.05."),
+]
+SystemInstruction = Annotated[
+    str | None, typer.Option(help="Text that stands before every question, in the system's turn of a chat.")
+]
 Reading = Annotated[Literal["paper", "strict", "metamath"] | None, typer.Option(help="What the board ranks by; paper by default.")]
 Source = Annotated[Literal["papers", "pocket"] | None, typer.Option(help="Training text; the pocket world's for the pocket model.")]
 Seed = Annotated[int, typer.Option(help="Of all that is left to chance.")]
@@ -105,6 +119,37 @@ def layers_of(text: str | None) -> int | list[int] | str | None:
     if not numbers:
         raise UserError(f"--layers {text!r} is neither auto, nor a count, nor indices; give 6, or 0,1,2 (one layer alone: 3,).")
     return numbers[0] if "," not in text else numbers
+
+
+#: lm-eval's names to the experiment's.
+_GEN_KWARGS = {**{name: name for name in ("temperature", "top_p", "top_k", "min_p")}, "max_gen_toks": "max_new_tokens"}
+
+
+def asked(**flags: Any) -> dict[str, Any]:
+    """Returns the experiment's keys that are given by their own flags, and by `gen_kwargs`, in lm-eval's form, among them.
+
+    Raises:
+        UserError: an argument of `gen_kwargs` is unknown, no number, or given by its own flag too.
+    """
+    given = {key: value for key, value in flags.items() if value is not None and key != "gen_kwargs"}
+    for argument in listed(flags["gen_kwargs"]) or ():
+        name, _, text = argument.partition("=")
+        if name == "do_sample":
+            # a temperature says it already, 0 that it is not to be sampled
+            if text.lower() == "true":
+                continue
+            name, text = "temperature", "0"
+        if name not in _GEN_KWARGS:
+            raise unknown("argument of --gen-kwargs", name, _GEN_KWARGS)
+        try:
+            value = int(text) if name in ("top_k", "max_gen_toks") else float(text)
+        except ValueError:
+            value = -1
+        if not value >= 0 or (name, value) == ("max_gen_toks", 0):
+            raise UserError(f"--gen-kwargs {argument!r} gives no number that can be used; write such as top_p=0.9,top_k=50.")
+        if given.setdefault(_GEN_KWARGS[name], value) != value:
+            raise UserError(f"{name} is given twice, with different values; give it once.")
+    return given
 
 
 def show(as_json: bool, content: Any, *tables: Any) -> None:

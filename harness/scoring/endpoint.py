@@ -1,5 +1,6 @@
 """Models that a running server answers for, over the OpenAI completions API."""
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,7 @@ def client(url: str, model: Model) -> Any:
     """Returns lm-eval's model for one that a server answers for."""
     from lm_eval.api.registry import get_model
 
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     # tokenizing is the server's: it gets the prompt as text
     return get_model("local-completions")(
         base_url=f"{address_of(url)}/completions",

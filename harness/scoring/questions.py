@@ -1,7 +1,9 @@
 """What models are asked, and how: plain data, which reads the questions themselves only to hash them."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,25 +19,43 @@ class Asking(BaseModel):
     """How questions are put, the same for every suite.
 
     Raises:
-        UserError: the style does not exist or takes no worked examples, or samples were asked for without a temperature.
+        UserError: the style does not exist or takes no worked examples, a number is out of its range, or something is set that
+            changes nothing: samples or their bounds without a temperature, the first worked examples where there are none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     style: str = DEFAULT_STYLE  #: name of the prompt style
     shots: int = 0  #: worked examples before every question
+    #: which ones: drawn anew for every question, or the first ones for all, so that prompts begin alike
+    worked_examples: Literal["drawn", "first"] = "drawn"
     samples: int = 1  #: responses to every question
     temperature: float = 0.0  #: of sampling; 0 is greedy
+    top_p: float | None = None  #: samples only tokens that together have this probability; likewise top_k and min_p, as in vLLM
+    top_k: int | None = None
+    min_p: float | None = None
+    system: str | None = None  #: system instruction, before every question
 
     def model_post_init(self, _: object) -> None:
         """Refuses what does not go together."""
+        for name, (least, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise UserError(f"{name} is {value:g}; give a number from {least:g} to {most:g}.")
         if self.style not in STYLES:
             raise unknown("prompt style", self.style, STYLES)
         if self.shots and not STYLES[self.style].few_shot:
             styles = ", ".join(name for name, style in STYLES.items() if style.few_shot)
             raise UserError(f"The prompt style {self.style} takes no worked examples; choose --shots 0, or one of these: {styles}.")
+        if self.worked_examples != "drawn" and not self.shots:
+            raise UserError("There are no worked examples to take the first of; say how many, such as --shots 8.")
         if self.samples > 1 and self.temperature == 0:
             raise UserError(f"{self.samples} greedy samples would all be the same; give a temperature, such as --temperature 0.7.")
+        if self.sampling and self.temperature == 0:
+            set_to = ", ".join(f"{name}={value:g}" for name, value in self.sampling.items())
+            raise UserError(f"Greedy decoding does not sample, so that {set_to} changes nothing; give a temperature beside it.")
+        if self.system is not None and not self.system.strip():
+            raise UserError("The system instruction is empty; give its text, or leave it out.")
 
     @property
     def prompt(self) -> Style:
@@ -43,15 +63,40 @@ class Asking(BaseModel):
         return STYLES[self.style]
 
     @property
+    def sampling(self) -> dict[str, float]:
+        """What bounds sampling beside the temperature, as far as it is set: vLLM's name to its value."""
+        return {name: value for name in ("top_p", "top_k", "min_p") if (value := getattr(self, name)) is not None}
+
+    @property
     def suffix(self) -> str:
-        """What names of folders end in: nothing for the papers' way, else "-native-cot-8-shot-4-samples-0.7"."""
+        """What names of folders end in: nothing for the papers' way, else "-native-cot-8-shot-first-4-samples-0.7-top_p-0.9"."""
         parts = [
             f"-{self.style}" if self.style != DEFAULT_STYLE else "",
             f"-{self.shots}-shot" if self.shots else "",
+            "-first" if self.worked_examples == "first" else "",
             f"-{self.samples}-samples-{self.temperature:g}" if self.temperature else "",
+            *(f"-{name}-{value:g}" for name, value in self.sampling.items()),
+            f"-system-{hashlib.sha256(self.system.encode()).hexdigest()[:6]}" if self.system else "",
         ]
         return "".join(parts)
 
+    def told(self) -> dict[str, Any]:
+        """Returns it as records tell it: the fields of their provenance that are about how a model was asked."""
+        alike = self.model_dump(include=_ALIKE)
+        return {**alike, "prompt": self.style, "prompt_hash": self.prompt.hash, "sampling": self.sampling}
+
+    @classmethod
+    def retold(cls, provenance: Mapping[str, Any]) -> Self:
+        """Returns what `told` told; records of format 1 were all greedy, without worked examples."""
+        said = {name: value for name, value in provenance.items() if name in _ALIKE}
+        return cls(style=provenance["prompt"], **said, **provenance.get("sampling", {}))
+
+
+#: Under the same name in records.
+_ALIKE = {"shots", "worked_examples", "samples", "temperature", "system"}
+
+#: The least and the most that vLLM takes.
+_BOUNDS = {"temperature": (0.0, 100.0), "top_p": (1e-6, 1.0), "top_k": (1, 10**6), "min_p": (0.0, 1.0)}
 
 #: As MetaMath, QAlign and SLAM ask.
 PAPERS = Asking()

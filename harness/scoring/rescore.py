@@ -66,15 +66,12 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
 def _rescored(path: Path) -> Rescored:
     old = _read(path)
     try:
-        # records of format 1 were all greedy, without worked examples
-        said = {name: value for name, value in old["provenance"].items() if name in ("shots", "samples", "temperature")}
-        asking = Asking(style=old["provenance"]["prompt"], **said)
-        named = old.get("folders", {})
+        asking, named = Asking.retold(old["provenance"]), old.get("folders", {})
         places = {suite: path.parent / "scores" / Path(named.get(suite, f"{suite}{asking.suffix}")).name for suite in old["scores"]}
         scores = {suite: read_again(place, suite_of(suite)) for suite, place in places.items()}
         provenance = {
+            **asking.told(),
             **old["provenance"],
-            **asking.model_dump(exclude={"style"}),
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
             "identifier": identifier_of(next(iter(places.values()))),
         }

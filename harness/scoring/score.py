@@ -14,6 +14,7 @@ from xreason.harness import progress
 from xreason.harness.scoring.endpoint import DTYPE
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Scoring
+from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
 from xreason.harness.store.steps import Step, key_of, keyed, step
@@ -40,7 +41,7 @@ class Circumstances(BaseModel):
     dtype: str | None = None  #: what the weights were served in; None where that was not written down
 
 
-def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: Scoring, dtype: str) -> Score:
+def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Model, scoring: Scoring, dtype: str) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
     Args:
@@ -48,26 +49,36 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, scoring: S
         seed: of its training.
         folder: of the row in the run store.
         made: the model, or the step whose folder will be its checkpoint.
+        base: what it was made from, whose tokenizer and templates such a checkpoint has.
         scoring: what it is asked, and how.
-        dtype: what it is served in.
+        dtype: what it will really be served in.
 
     Raises:
         UserError: some questions cannot be had, or cannot be put that way.
     """
-    model = [made.hash, made.signature()] if isinstance(made, Model) else made.key
+    model = [made.hash, made.signature()] if isinstance(made, Model) else [made.key, base.signature()]
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
     key = key_of(said | scoring.identity())
     return Score(folder=keyed(folder / "scores" / scoring.name, key), key=key, needs=needs, row=row, seed=seed, scoring=scoring)
 
 
-def score(task: Score, lm: Any) -> None:
-    """Scores what `lm`, an lm-eval model, answers for; the scores stand when all questions are answered."""
+def score(task: Score, lm: Any, model: Model) -> None:
+    """Scores `model`, which `lm`, an lm-eval model, answers for; the scores stand when all questions are answered.
+
+    Where the process dies before that, the responses that it had are not asked for again. A running server is asked anew: what
+    answers under its name may have changed.
+    """
     scoring, suite = task.scoring, task.scoring.benchmark
     began = time.perf_counter()
-    with step(task.folder, task.key, task.needs) as directory, progress.bar(f"scoring {task.row} on {suite.title}") as report:
-        lm.progress = report
-        evaluate(lm, task.row, scoring, directory)
+    with (
+        Answers(answers_file(task, model)) as answers,
+        step(task.folder, task.key, task.needs) as directory,
+        progress.bar(f"scoring {task.row} on {suite.title}") as report,
+    ):
+        lm.progress, lm.answers = report, answers
+        evaluate(lm, task.row, model, scoring, directory)
+        lm.answers = None
         circumstances = Circumstances(
             data=", ".join(dict.fromkeys(suite.where(code) for code in scoring.languages)),
             commit=provenance.commit(),
@@ -77,10 +88,16 @@ def score(task: Score, lm: Any) -> None:
             dtype=_dtype_of(lm),
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
+    answers.remove()
     seconds = time.perf_counter() - began
     progress.say(f"{task.row}, seed {task.seed}: {scoring.questions:,} questions of {suite.title} in {seconds:.0f} s")
     if getattr(lm, "shortened", 0):
         progress.say(f"{task.row}: {lm.shortened:,} prompts were too long for the model and lost their beginning")
+
+
+def answers_file(task: Score, model: Model) -> Path:
+    """Returns where the responses are kept until the scores stand; its name is of all that can change one."""
+    return task.folder.parent / f".answers-{key_of([task.key, model.hash])[:16]}.jsonl"
 
 
 def _dtype_of(lm: Any) -> str:

@@ -47,6 +47,8 @@ def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...
         in_language=None if identified[0] is None else tuple(each for each in identified if each is not None),
         majority_paper=_flag(each.majority_paper for each in read) if several else None,
         majority_strict=_flag(each.majority_strict for each in read) if several else None,
+        metamath=flags(each.metamath for each in read),
+        majority_metamath=_flag(each.majority_metamath for each in read) if several else None,
     )
 
 

@@ -12,18 +12,17 @@ import copy
 import gc
 import hashlib
 import importlib.metadata
-import json
 import logging
 import os
-import re
-import tempfile
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from xreason.harness.serving import proof
+from xreason.harness.serving.answers import Answer, Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import vllm_version
 from xreason.tasks.errors import UserError
@@ -60,17 +59,13 @@ _prepare_environment()
 with _vllm_under_its_name():
     from lm_eval.models.vllm_causallms import VLLM
 import torch  # noqa: E402
-from safetensors import safe_open  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
-from tqdm import tqdm  # noqa: E402
-from vllm import TokensPrompt  # noqa: E402
+from vllm import SamplingParams, TokensPrompt  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 
 #: Tokens of prompts that are read at once on a CPU, where the longest prompt does not need more.
 LEAST_BATCHED_TOKENS = 4096
 
-#: What vLLM fuses into one parameter lies side by side in one sub-layer (q, k, v; gate, up): such a sub-layer is moved whole.
-_SUB_LAYER = re.compile(r"^(.*\.\d+\.[^.]+\.)")
+_UNPROVEN = "vLLM did not take over the weights of {model}: {what}; start an engine for every model with --fresh-engines."
 
 Progress = Callable[[int, int], None]
 
@@ -80,23 +75,32 @@ class Engine(VLLM):  # type: ignore[misc]
 
     Args:
         model: the first model to serve; all others must share its signature.
-        dtype: "auto" serves what the folder stores (vLLM's own "auto" would turn float32 into bfloat16).
+        dtype: "auto" serves what the folder stores, on a GPU bfloat16 for float32 (see Model.served_dtype).
         max_length: longest prompt and response together, in tokens; the model's own limit for None.
         arguments: anything else that `vllm.LLM` takes.
 
     Attributes:
+        served_dtype: what the weights are really served in.
         seconds_to_start: how long vLLM took to start.
+        seconds_to_prove: how long the proof of the latest swap took.
         progress: told how many of a batch's prompts are answered, and how many there are; None for nobody.
+        answers: where responses are kept as they come, and found where they were given before; None for nowhere.
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit.
         shortened: how many of the latest prompts were too long for the model and lost their beginning.
     """
 
     def __init__(self, model: Model, *, dtype: str = "auto", max_length: int | None = None, **arguments: Any) -> None:
         began = time.perf_counter()
-        self._folder, self._signature = model.folder, model.signature()
-        self._changed: frozenset[str] = frozenset()
-        self._names = frozenset(tensor_files(model.folder))
+        self.served_dtype = model.served_dtype(dtype, on_gpu=not current_platform.is_cpu())
+        self._dtype = dtype
+        self._signature = model.signature()
+        self._resident: Model | None = model.model_copy(update={"delta": None})  # None where it is not sure what is
+        self._modules: dict[Path, dict[str, frozenset[str]]] = {}
+        self._probes: dict[tuple[Path, Path | None], Sequence[float]] = {}
+        self._unreached: list[str] = []
+        self.seconds_to_prove = 0.0
         self.progress: Progress | None = None
+        self.answers: Answers | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
         self.shortened = 0
         self._ends: dict[tuple[int, ...], deque[bool]] = defaultdict(deque)
@@ -107,7 +111,7 @@ class Engine(VLLM):  # type: ignore[misc]
             arguments.setdefault("max_num_batched_tokens", max(LEAST_BATCHED_TOKENS, max_length or model.positions()))
         super().__init__(
             pretrained=str(model.folder),
-            dtype=_stored_dtype(model.folder) if dtype == "auto" else dtype,
+            dtype=self.served_dtype,
             max_model_len=max_length,
             worker_extension_cls="xreason.harness.serving.worker.SwapExtension",
             use_tqdm_on_load=False,
@@ -115,33 +119,96 @@ class Engine(VLLM):  # type: ignore[misc]
             **arguments,
         )
         self.seconds_to_start = time.perf_counter() - began
-        self.serve(model)
+        try:
+            self.serve(model)
+        except UserError:
+            self.stop()
+            raise
 
     def takes(self, model: Model) -> bool:
-        """Returns whether `model` can be served without another start: same shapes, same tokenizer."""
-        return model.signature() == self._signature
+        """Returns whether `model` can be served without another start: same shapes, same tokenizer, same dtype."""
+        served = model.served_dtype(self._dtype, on_gpu=not current_platform.is_cpu())
+        return model.signature() == self._signature and served == self.served_dtype
 
     def serve(self, model: Model) -> float:
-        """Replaces the weights by those of `model`; returns the seconds it took.
+        """Replaces the weights by those of `model`, and proves it; returns the seconds it took.
 
         Raises:
+            UserError: files of the model lack a tensor, or what is resident afterwards is not what they hold.
             ValueError: the model has other shapes or another tokenizer than this engine.
         """
         if not self.takes(model):
-            raise ValueError(f"{model.name} has other shapes or another tokenizer than the running engine")
+            raise ValueError(f"{model.name} has other shapes, another tokenizer or dtype than the running engine")
         began = time.perf_counter()
-        own = tensor_files(model.delta) if model.delta else {}
-        files = tensor_files(model.folder) | own
-        differs = frozenset(own) if model.folder == self._folder else self._names
-        moving = _whole_sub_layers(differs | self._changed, self._names)
+        files = {name: str(file) for name, file in _files(model).items()}
+        moving = {name: files[name] for name in self._moving(model, self._modules_of(model, files))}
+        if moving and self._unreached:
+            raise UserError(_UNPROVEN.format(model=model.name, what=f"its reload does not reach {_some(self._unreached)}"))
+        self._resident = None
         if moving:
-            with tempfile.TemporaryDirectory(prefix="xreason-swap-") as folder:
-                _gather(moving, files, Path(folder))
-                self.model.collective_rpc("swap_weights", args=(folder,))
+            self.model.collective_rpc("swap_weights", args=(moving,))
             if not self.model.reset_prefix_cache():
                 raise RuntimeError("vLLM did not drop its prefix cache; answers would mix two models")
-        self._changed = differs
+        moved = time.perf_counter()
+        self._prove(model, moving)
+        self.seconds_to_prove = time.perf_counter() - moved
+        self._resident = model
         return time.perf_counter() - began
+
+    def _modules_of(self, model: Model, files: dict[str, str]) -> dict[str, frozenset[str]]:
+        """Returns which of vLLM's modules each tensor of a model is a part of.
+
+        What vLLM fuses (q, k and v; gate and up; all experts of a layer) lies in one of its modules, and a module is moved whole.
+        """
+        if model.folder not in self._modules:
+            modules: dict[str, frozenset[str]] = {}
+            # one answer for each worker, where a model is spread over several
+            for parameters, lacking, unreached in self.model.collective_rpc("parameters_of", args=(files,)):
+                self._unreached += unreached
+                if lacking:
+                    raise UserError(
+                        f"{model.name} lacks weights that its config asks for ({_some(lacking)}); fetch the model again."
+                    )
+                for name, parts in parameters.items():
+                    modules[name] = modules.get(name, frozenset()) | {part.rpartition(".")[0] for part in parts}
+            self._modules[model.folder] = modules
+        return self._modules[model.folder]
+
+    def _moving(self, model: Model, modules: dict[str, frozenset[str]]) -> list[str]:
+        """Returns the tensors of `model` to be moved: those in modules where it differs from what is resident."""
+        if self._resident is None or self._resident.folder != model.folder:
+            return [name for name in modules if modules[name]]
+        if self._resident.delta == model.delta:
+            return []
+        differing = [name for each in (self._resident, model) if each.delta for name in tensor_files(each.delta)]
+        touched = frozenset[str]().union(*(modules[name] for name in differing))
+        return [name for name in modules if modules[name] & touched]
+
+    def _prove(self, model: Model, moved: dict[str, str]) -> None:
+        """Makes sure that what is resident is `model`.
+
+        Raises:
+            UserError: it is not; names the tensors, or how far the probe is off.
+        """
+        if moved:
+            wrong = sorted({name for names in self.model.collective_rpc("unlike", args=(moved,)) for name in names})
+            if wrong:
+                raise UserError(_UNPROVEN.format(model=model.name, what=f"{_some(wrong)} differs from its file"))
+        known = self._probes.get((model.folder, model.delta))
+        if known is not None and not moved:
+            return
+        tokens = proof.prompt(self.model.llm_engine.model_config.get_vocab_size(), self.max_length)
+        found = self._prompt_log_probabilities(tokens)
+        if known is None and moved:
+            known = proof.log_probabilities(_files(model), model.folder, tokens)
+        if known is not None and (off := proof.difference(known, found)) > proof.tolerance(self.served_dtype):
+            raise UserError(_UNPROVEN.format(model=model.name, what=f"log-probabilities of a fixed prompt are off by {off:.2g}"))
+        self._probes.setdefault((model.folder, model.delta), found)
+
+    def _prompt_log_probabilities(self, tokens: list[int]) -> list[float]:
+        prompt, params = TokensPrompt(prompt_token_ids=tokens), SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0)
+        answer = self.model.generate([prompt], sampling_params=params, use_tqdm=False)[0]
+        return [chances[token].logprob for token, chances in zip(tokens[1:], answer.prompt_logprobs[1:], strict=True)]
 
     def stop(self) -> None:
         """Ends vLLM and gives its memory back."""
@@ -162,18 +229,39 @@ class Engine(VLLM):  # type: ignore[misc]
         positions: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             positions[tuple(request)].append(position)
-        prompts = [TokensPrompt(prompt_token_ids=list(tokens)) for tokens in positions]
-        params = [_sampling(sampling_params[places[0]], tokens, len(places)) for tokens, places in positions.items()]
-        bar = _bar_class(self.progress) if self.progress else False
-        answered = self.model.generate(prompts, sampling_params=params, use_tqdm=bar, lora_request=self.lora_request)
+        params = {tokens: _sampling(sampling_params[places[0]], tokens, len(places)) for tokens, places in positions.items()}
+        answered = self._answered(params)
         outputs: list[Any] = [None] * len(requests)
-        for (tokens, places), answer in zip(positions.items(), answered, strict=True):
+        for tokens, places in positions.items():
             for sample, position in enumerate(places):
                 # where decoding is greedy, questions with the same prompt share the one answer
-                completion = answer.outputs[min(sample, len(answer.outputs) - 1)]
-                outputs[position] = SimpleNamespace(outputs=[completion])
-                self._ends[tokens].append(completion.finish_reason == "length")
+                answer = answered[tokens][min(sample, len(answered[tokens]) - 1)]
+                outputs[position] = SimpleNamespace(outputs=[answer])
+                self._ends[tokens].append(answer.finish_reason == "length")
         return outputs
+
+    def _answered(self, params: Mapping[tuple[int, ...], Any]) -> dict[tuple[int, ...], list[Answer]]:
+        """Returns the samples of every prompt, from `answers` where they are there; keeps the others as vLLM ends them."""
+        known = {tokens: self.answers.known(tokens, params[tokens]) for tokens in params} if self.answers else {}
+        said = {tokens: answers for tokens, answers in known.items() if answers is not None}
+        missing = {tokens: each for tokens, each in params.items() if tokens not in said}
+        prompts = [TokensPrompt(prompt_token_ids=list(tokens)) for tokens in missing]
+        vllm = self.model.llm_engine
+        identifiers = self.model.enqueue(prompts, list(missing.values()), lora_request=self.lora_request, use_tqdm=False)
+        try:
+            while vllm.has_unfinished_requests():
+                for output in vllm.step():
+                    tokens = tuple(output.prompt_token_ids)
+                    said[tokens] = [Answer(each.text, each.finish_reason) for each in output.outputs]
+                    if self.answers:
+                        self.answers.keep(tokens, params[tokens], said[tokens])
+                    if self.progress:
+                        self.progress(len(said), len(params))
+        finally:
+            if vllm.has_unfinished_requests():
+                # an interrupt, a full disk: the rest of these is not to be answered beside the next questions
+                vllm.abort_request(identifiers, internal=True)
+        return said
 
     def _note_ends(self, requests: Sequence[Any]) -> None:
         # lm-eval sorts prompts by length and hands back texts alone, so a response is found again by its prompt
@@ -215,40 +303,9 @@ def start(model: Model, **arguments: Any) -> Engine:
         raise UserError(f"vLLM cannot serve {model.name}: {reason}") from error
 
 
-def _bar_class(progress: Progress) -> Callable[..., "tqdm[Any]"]:
-    """Returns the tqdm that vLLM is given: it draws nothing and passes its counts on, as tqdm's own `tqdm.rich` does."""
-
-    class Bar(tqdm):  # type: ignore[type-arg]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "gui": True, "disable": False})
-
-        def display(self, *_: Any, **__: Any) -> None:
-            progress(int(self.n), int(self.total or 0))
-
-        def close(self) -> None:
-            self.disable = True
-
-        def clear(self, *_: Any, **__: Any) -> None:
-            pass
-
-    return Bar
+def _files(model: Model) -> dict[str, Path]:
+    return tensor_files(model.folder) | (tensor_files(model.delta) if model.delta else {})
 
 
-def _whole_sub_layers(names: frozenset[str], all_names: frozenset[str]) -> frozenset[str]:
-    prefixes = {match[1] for name in names if (match := _SUB_LAYER.match(name))}
-    siblings = {name for name in all_names if (match := _SUB_LAYER.match(name)) and match[1] in prefixes}
-    return names | siblings
-
-
-def _gather(names: frozenset[str], files: dict[str, Path], folder: Path) -> None:
-    by_file: dict[Path, list[str]] = {}
-    for name in sorted(names):
-        by_file.setdefault(files[name], []).append(name)
-    for number, (path, wanted) in enumerate(by_file.items()):
-        with safe_open(path, framework="pt") as tensors:
-            save_file({name: tensors.get_tensor(name) for name in wanted}, folder / f"model-{number}.safetensors")
-
-
-def _stored_dtype(folder: Path) -> str:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return str(config.get("dtype") or config.get("torch_dtype") or "auto")
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

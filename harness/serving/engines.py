@@ -2,10 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from xreason.harness.serving.models import Model
+from xreason.trainers.checkpoints.delta import materialise, read_checkpoint
 
 if TYPE_CHECKING:
     from xreason.harness.serving.engine import Engine
@@ -21,16 +25,24 @@ class Engines:
     """Starts vLLM when the first model is asked for, and swaps the others in.
 
     Args:
-        dtype: what the weights are served in; "auto" for what the model stores.
+        dtype: what the weights are served in; "auto" for what the model stores, on a GPU bfloat16 for float32.
+        fresh: starts an engine for every model, in place of one whose weights are swapped.
         longest: prompt and response together, in tokens, where the model would allow more.
         say: is told of every start and swap, in one line.
         arguments: anything else that `vllm.LLM` takes.
     """
 
     def __init__(
-        self, *, dtype: str = "auto", longest: int = LONGEST, say: Callable[[str], None] = lambda text: None, **arguments: Any
+        self,
+        *,
+        dtype: str = "auto",
+        fresh: bool = False,
+        longest: int = LONGEST,
+        say: Callable[[str], None] = lambda text: None,
+        **arguments: Any,
     ) -> None:
         self._engine: Engine | None = None
+        self._fresh, self._whole = fresh, ExitStack()
         self._dtype, self._longest, self._say, self._arguments = dtype, longest, say, arguments
 
     def engine_for(self, model: Model) -> "Engine":
@@ -39,12 +51,15 @@ class Engines:
         Raises:
             UserError: vLLM cannot serve it on this machine.
         """
+        if self._fresh:
+            self.stop()
+            model = self._wholly_written(model)
         if self._engine is not None and self._engine.takes(model):
             seconds = self._engine.serve(model)
             self._say(f"engine: {model.name} swapped in, {1000 * seconds:.0f} ms")
             return self._engine
         if self._engine is not None:
-            self._say(f"engine: {model.name} has other shapes or another tokenizer; starting another engine for it")
+            self._say(f"engine: {model.name} has other shapes, another tokenizer or dtype; starting another engine for it")
             self.stop()
         self._say(f"engine: starting vLLM with {model.name} ...")
         began = time.perf_counter()
@@ -59,6 +74,14 @@ class Engines:
         if self._engine is not None:
             self._engine.stop()
             self._engine = None
+        self._whole.close()
+
+    def _wholly_written(self, model: Model) -> Model:
+        """Returns a model whose weights stand in one folder, as vLLM loads them by itself: a delta's beside its base's."""
+        if model.delta is None:
+            return model
+        folder = Path(self._whole.enter_context(TemporaryDirectory(prefix="xreason-whole-")))
+        return model.model_copy(update={"folder": materialise(read_checkpoint(model.delta), folder), "delta": None})
 
     def __enter__(self) -> "Engines":
         return self

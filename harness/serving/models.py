@@ -13,14 +13,19 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from xreason.trainers.checkpoints.base import CHECKPOINT_FILE, base_hash, resolve_model
+from xreason.harness.store.steps import key_of
+from xreason.trainers.checkpoints.base import CHECKPOINT_FILE, base_hash, resolve_model, stored_dtype
 from xreason.trainers.checkpoints.delta import read_checkpoint, verify_base
+from xreason.trainers.checkpoints.hashes import kept_hash
 
 #: Keys of a config.json that say nothing about shapes: two models that differ only there can take turns in one engine.
 _SHAPELESS = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache"}
 
 #: Letters that a name in the run store is made of.
 _PLAIN = frozenset(string.ascii_letters + string.digits + "._+-")
+#: Files that decide which tokens a text becomes; and those that decide what text a question becomes, and when an answer ends.
+_TOKENIZER = ("*token*", "vocab*", "merges*", "*.model")
+_TEMPLATES = ("*.jinja", "chat_template*", "*/*.jinja", "generation_config.json")
 
 
 class Model(BaseModel):
@@ -41,16 +46,42 @@ class Model(BaseModel):
         return int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
 
     def signature(self) -> str:
-        """Returns a hash of its shapes and its tokenizer: models that share it can take turns in one engine."""
+        """Returns a hash of its shapes, its tokenizer and its templates: models that share it can take turns in one engine."""
         if self.served_as is not None:
             return self.hash  # what a server's model is made of is not known
         config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         shapes = {key: value for key, value in config.items() if key not in _SHAPELESS}
         digest = hashlib.sha256(json.dumps(shapes, sort_keys=True).encode())
-        for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json"):
-            path = self.folder / name
-            digest.update(path.read_bytes() if path.exists() else b"")
+        digest.update(self._hash_of(*_TOKENIZER, *_TEMPLATES).encode())
         return digest.hexdigest()
+
+    def tokenizer(self) -> str:
+        """Returns a hash of its tokenizer, which decides what a training trains on."""
+        return self._hash_of(*_TOKENIZER)
+
+    def _hash_of(self, *patterns: str) -> str:
+        paths = sorted({path for pattern in patterns for path in self.folder.glob(pattern) if path.is_file()})
+        return key_of([[path.relative_to(self.folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in paths])
+
+    def served_dtype(self, asked: str, *, on_gpu: bool | None = None) -> str:
+        """Returns the dtype it is served in: what was asked for, or for "auto" what its files store.
+
+        On a GPU, float32 becomes bfloat16 unless it was asked for by name: fast attention has no float32.
+
+        Args:
+            asked: "auto" or the name of a dtype.
+            on_gpu: whether a GPU serves it; this machine's first choice for None.
+        """
+        if asked != "auto" or self.served_as is not None:
+            return asked
+        stored = stored_dtype(self.folder)
+        if stored in {"float32", "float64"}:
+            if on_gpu is None:
+                import torch
+
+                on_gpu = torch.cuda.is_available()
+            return "bfloat16" if on_gpu else "float32"
+        return stored
 
 
 def plain_model(reference: str) -> Model:
@@ -77,13 +108,10 @@ def checkpoint_model(folder: Path, name: str) -> tuple[Model, Model]:
     checkpoint = read_checkpoint(folder)
     verify_base(checkpoint)
     base = plain_model(checkpoint.base)
-    digest = hashlib.sha256(base.hash.encode())
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    own = kept_hash(sorted(folder.glob("*.safetensors")))
     delta = checkpoint.kind == "delta"
     whole = base.folder if delta else folder
-    model = Model(name=name, folder=whole, hash=digest.hexdigest(), delta=folder if delta else None, size=_size(folder))
+    model = Model(name=name, folder=whole, hash=key_of([base.hash, own]), delta=folder if delta else None, size=_size(folder))
     return model, base
 
 

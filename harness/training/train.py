@@ -112,7 +112,7 @@ def plan_training(
     depends_on_seed = source == "pocket" or any(stage.rows for stage in method.stages)
     said = {
         "step": "train",
-        "base": base.hash,
+        "base": [base.hash, base.tokenizer()],
         "stages": TypeAdapter(Method).dump_python(method, mode="json")["stages"],
         "layers": layers.key if layers else None,
         "corpora": corpora,

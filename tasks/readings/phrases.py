@@ -22,9 +22,25 @@ class Phrases:
     bare: bool = False  #: whether the number may follow the noun with nothing between them ("సమాధానం 39")
 
 
+@dataclass(frozen=True)
+class Asides:
+    """What a language says beside the quantity that a sentence is about, in lower case; N stands for a number.
+
+    An aside is a pattern of a number that only says when, how long, for what, of how many: "in N days", "out of N".
+    """
+
+    asides: tuple[str, ...]
+    given: tuple[str, ...]  #: words right before numbers that were known before ("the 72 eggs")
+    turns: tuple[str, ...]  #: words behind which a sentence goes on to something else ("which", "so")
+    words: tuple[str, ...] = ()  #: of English alone: words of it that the other languages have not
+
+
 #: English phrases count in every language too, since models answer in English.
 PHRASES: dict[str, Phrases] = TypeAdapter(dict[str, Phrases]).validate_python(
     {code: said["answer"] for code, said in IN_BOX.items()}
+)
+ASIDES: dict[str, Asides] = TypeAdapter(dict[str, Asides]).validate_python(
+    {code: said["sentence"] for code, said in IN_BOX.items()}
 )
 
 
@@ -32,15 +48,21 @@ PHRASES: dict[str, Phrases] = TypeAdapter(dict[str, Phrases]).validate_python(
 class Wording:
     """The phrases of one language and of English, ready to be looked for: nouns, the longest first, and patterns.
 
-    `link` matches what leads from a noun to the number: group `verb` or `heading`, or neither where nothing is needed; `denial`
-    what denies the number after it, and `denial_after`, where the language has such, the number before it.
+    Those of the nouns in `english` are English alone. `link` matches what leads from a noun to the number: group `verb` or
+    `heading`, or neither where nothing is needed; `denial` what denies the number after it, and `denial_after`, where the language
+    has such, the number before it. `aside` matches a number, written N, that stands beside what its sentence is about; `given` the
+    end of what stands before a number that was known; `turn` where a sentence goes on to something else.
     """
 
     nouns: tuple[str, ...]
+    english: frozenset[str]
     link: re.Pattern[str]
     dense: bool
     denial: re.Pattern[str]
     denial_after: re.Pattern[str] | None
+    aside: re.Pattern[str]
+    given: re.Pattern[str]
+    turn: re.Pattern[str]
 
     def denies(self, statement: str, start: int, match: re.Match[str]) -> bool:
         """Returns whether the statement, read from `start`, denies the number that `match` is."""
@@ -51,6 +73,8 @@ class Wording:
 def wording(language: str) -> Wording:
     """Returns the phrases of a language (its ISO 639 code); English ones alone where none of its own are known."""
     english, own = PHRASES["en"], PHRASES.get(language, PHRASES["en"])
+    beside = (ASIDES.get(language, ASIDES["en"]), ASIDES["en"])
+    given, turns = ({*beside[0].given, *beside[1].given}, {*beside[0].turns, *beside[1].turns})
     denials = rf"(?<!\w)(?:{alternatives({*own.denials, *english.denials})})(?!\w)"
     verbs = rf"(?<!\w)(?:{alternatives({*own.verbs, *english.verbs})})(?!\w)"
     between = r"[^.!?。।\n:：=\d]"
@@ -60,13 +84,25 @@ def wording(language: str) -> Wording:
     link = re.compile(f"{verb}|{heading}" + ("|" if own.bare else ""))
     return Wording(
         nouns=tuple(sorted({*own.nouns, *english.nouns}, key=len, reverse=True)),
+        english=frozenset(english.nouns).difference(PHRASES[language].nouns if language in PHRASES else ()),
         link=link,
         dense=own.dense,
         denial=re.compile("|".join([denials, *(own.denials if own.dense else ())])),
         denial_after=re.compile(rf"\W?.{{0,3}}?(?:{alternatives(own.denials_after)})") if own.denials_after else None,
+        aside=re.compile("|".join({pattern: None for each in beside for pattern in each.asides})),
+        given=re.compile(rf"(?<!\w)(?:{alternatives(given)})\s?\Z"),
+        turn=re.compile(
+            rf"[,;:—–、，；：،]|(?<!\w)(?:{alternatives(turns)})(?!\w)" + (f"|{alternatives(beside[0].turns)}" if own.dense else "")
+        ),
     )
 
 
 def alternatives(words: Iterable[str]) -> str:
     """Returns a pattern of any of the words, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
+
+
+#: Two words, within some twenty, that make a text English.
+ENGLISH = re.compile(
+    rf"\b({alternatives(ASIDES['en'].words)})\b(?=.{{1,160}}?\b(?!\1\b)(?:{alternatives(ASIDES['en'].words)})\b)", re.DOTALL
+)

@@ -11,10 +11,11 @@ from functools import cache
 from typing import NamedTuple
 
 from xreason.tasks.readings.numbers import GROUPING, VULGAR, NumberFormat, in_english_style, number_format, numbers_of
-from xreason.tasks.readings.phrases import Wording, wording
+from xreason.tasks.readings.phrases import ENGLISH, Wording, wording
 
 _WINDOW = 240  # characters behind a marker in which its number must be
 _LONGEST = 72  # characters of the longest number that is read
+_SENTENCE = 160  # characters in front of the last number in which the sentence that it ends may begin
 _LONGEST_UNITS = 40  # characters between two numbers of one calculation
 _TRIES = 8  # markers of a kind, or last numbers, that are tried, from the last backwards
 
@@ -34,6 +35,7 @@ _ORDINAL_BEFORE = re.compile(
 )
 _ORDINAL_AFTER = re.compile(r"(?:st|nd|rd|th|er|ère|e|ème)\b|\.?[ºª]|-(?:й|я|е|го|му|м|ю|ей|ой|ую)\b|তম|ম\b|వ\b")
 _LIST_POINT = re.compile(r"[.)]\s+[^\W\d_]")
+_RESULT = re.compile(r"[=≈→⇒]\s*[$€£¥₹৳฿]?\s*[-−]?\Z")
 _OPERATORS = frozenset("=≈+*/×÷(,$€")
 _FRACTION = re.compile(r"(?P<whole>\d?)\s*\\[dtc]?frac\s*(?:\{(?P<top>[^{}]*)\}\s*\{(?P<bottom>[^{}]*)\}|(?P<a>\d)\s?(?P<b>\d))")
 _MARKUP = re.compile(r"\\(?P<name>[a-z]+|.)|(?P<wide>(?<=[０-９])[，．](?=[０-９]))|\*\*|__|[`{}~]")
@@ -64,19 +66,24 @@ def strict_reading(text: str, language: str) -> Decimal | None:
 
     Where it stands. The last `\boxed{}` with a number in it decides; without one, the last line "#### 18"; without one, the last
     phrase such as "The answer is 18", "Answer: 18" or "Jibu ni 18" (phrases.py; English ones count in every language); without
-    one, the last number that is no ordinal ("3rd", "第3"), date or time. A phrase without a number behind it is passed over ("I
-    hope the answer is clear"), and so is a heading with a sentence behind it ("Step-by-step answer: Roger had 5 balls. ... 11
+    one, what the last sentence with a number that is no ordinal ("3rd", "第3"), date or time is about: its last number, but not one
+    that it says aside ("54 dollars in 3 days", "12 apples out of 20"), and not one behind a calculation's result ("5 × 10 = 50
+    miles for 5 days"); languages.json says what is an aside in each language. A phrase without a number behind it is passed over
+    ("I hope the answer is clear"), and so is a heading with a sentence behind it ("Step-by-step answer: Roger had 5 balls. ... 11
     balls.").
 
     What it is. The number at the head of the phrase, at most one word before it, whatever follows: "The answer is 5 apples, since
     10 - 5 = 5" is 5; a list or a range is its first number; but a calculation is its result, "3 + 4 = 7" is 7, and is not worked
-    out where the response does not. Behind more words, the last number of the sentence. A denied number is none: "not 12 but 15".
+    out where the response does not. Behind more words, what the sentence is about, as above. A denied number is none: "not 12 but
+    15".
 
     How it is written. Digits of any script, with the marks that CLDR gives the language. The cases that could be read otherwise:
 
     - "2.125" is 2125 in German, 2.125 in English and in French; "2,125" is 2.125 in German and French, 2125 in English;
-    - unless the response elsewhere writes numbers as only English does, and none as only its language does: "2.5 * 850 = 2,125" is
-      2125 in German too;
+    - unless the response elsewhere writes numbers as only English does, or is in English around its last number, and writes none as
+      only its language does: "2.5 * 850 = 2,125" and "She earns 2,125 after 3 days" are 2125 in German too;
+    - behind an English phrase, as English has it: "The answer is 1,080" is 1080 in German too, whatever stands before, unless
+      the response wrote the same digits before in the style of its language: "1,5 + 0,625 = 2,125. The answer is 2,125" is 2.125;
     - a mark that cannot group is the decimal mark: "3.5" and "0.125" are decimals in German, "3,5" is one in English;
     - of both marks, the last is the decimal one: "1,234.5" and "1.234,5" are the same in every language;
     - a plain space groups only where the comma is the decimal mark: "23 786" is one number in Spanish, two in English; no-break and
@@ -100,10 +107,15 @@ def strict_reading(text: str, language: str) -> Decimal | None:
     if last is None:
         return None
     end = len(text) - last.start()
-    if rules.numbers.decimal == "," and _ENGLISH_STYLE.search(text) and not _COMMA_STYLE.search(text):
+    if rules.numbers.decimal == "," and _is_english(text, end) and not _COMMA_STYLE.search(text):
         rules = rules._replace(numbers=in_english_style(rules.numbers))
     reading = next((declared for declared in _declared(text, end, rules) if declared is not None), None)
     return _last_number(text, mirrored, end, rules) if reading is None else reading
+
+
+def _is_english(text: str, end: int) -> bool:
+    """Returns whether a response writes numbers as only English does, or has English words around its last number."""
+    return bool(_ENGLISH_STYLE.search(text) or ENGLISH.search(text, max(0, end - _WINDOW), end + _LONGEST))
 
 
 def _declared(text: str, end: int, rules: _Rules) -> Iterator[Decimal | None]:
@@ -176,6 +188,8 @@ def _phrase_number(text: str, position: int, rules: _Rules) -> Decimal | None:
     statement = _clean(_window(text, link.end())).lstrip(" \n\t\r$*:")
     sentence_end = _SENTENCE_END.search(statement)
     statement = statement[: sentence_end.start()] if sentence_end else statement
+    if noun in rules.wording.english and rules.numbers.decimal == "," and not _is_repeated(text, position, statement, rules):
+        rules = rules._replace(numbers=in_english_style(rules.numbers))
     if link["verb"] is None:
         return _near_number(statement, rules, words=1 if link["heading"] else 0)
     if rules.wording.denial.search(link["verb"]):
@@ -183,21 +197,32 @@ def _phrase_number(text: str, position: int, rules: _Rules) -> Decimal | None:
     return _statement_number(statement, rules)
 
 
+def _is_repeated(text: str, position: int, statement: str, rules: _Rules) -> bool:
+    """Returns whether the number of an English phrase is one that the response wrote before in the style of its own language."""
+    match = rules.numbers.pattern.search(statement)
+    number = match and match["number"]
+    if not number or text.find(number, 0, position) < 0:
+        return False
+    return "," not in number or _COMMA_STYLE.search(text) is not None
+
+
 def _statement_number(statement: str, rules: _Rules) -> Decimal | None:
     """Returns the number that a statement such as "therefore 5 apples, since 10 - 5 = 5" is about.
 
-    It is the number at its head, else, where more than a word comes first, its last number.
+    It is the number at its head, else, where more than a word comes first, the quantity that it is about (see `_main_quantity`).
     """
     near = _near_number(statement, rules, words=1)
     if near is not None:
         return near
-    previous_end, reading = 0, None
+    previous_end, final, reading, denied = 0, 0, None, False
     for match in rules.numbers.pattern.finditer(statement):
         values = numbers_of(match, statement, rules.numbers)
-        if values and not rules.wording.denies(statement, previous_end, match):
-            reading = values[-1]
+        if values and rules.wording.denies(statement, previous_end, match):
+            denied = True
+        elif values:
+            reading, final = values[-1], match.end()
         previous_end = match.end()
-    return reading
+    return reading if denied or reading is None else _main_quantity(statement, len(statement) - final, rules, reading)
 
 
 def _near_number(statement: str, rules: _Rules, words: int) -> Decimal | None:
@@ -235,7 +260,10 @@ def _last_number(text: str, mirrored: str, end: int, rules: _Rules) -> Decimal |
                 break  # it may have begun before the window
             values = numbers_of(match, window, rules.numbers)
             if values and not _is_ordinal(window, match):
-                return values[-1]
+                if _RESULT.search(window, max(0, match.start() - 8), match.start()):
+                    return values[-1]
+                around = _clean(text[max(0, end - _SENTENCE) : end] + (tail[0] if tail else ""))
+                return _main_quantity(around, len(window) - match.end(), rules, values[-1])
             ordinal = values[-1] if values and ordinal is None else ordinal
         run = _RUN_BACKWARDS.match(mirrored, len(text) - start)
         end = start - (len(run[0]) if run else 0)
@@ -244,6 +272,38 @@ def _last_number(text: str, mirrored: str, end: int, rules: _Rules) -> Decimal |
             break
         end = len(text) - last.start()
     return ordinal
+
+
+def _main_quantity(window: str, behind: int, rules: _Rules, last: Decimal) -> Decimal:
+    """Returns the number that the last sentence of `window` is about; its last one is `last`, `behind` characters from the end.
+
+    That is `last`, but in two cases. Where a calculation comes before it and nothing turns to something else between the two, its
+    result: "5 × 10 = 50 miles in 5 days". Where `last` is said aside ("54 dollars in 3 days", "12 apples (of 20)"), the nearest
+    number before it that is not, and that was not known before ("the 72 eggs").
+    """
+    end, numbers = len(window) - behind, rules.numbers
+    start = max((found.end() for found in _SENTENCE_END.finditer(window, 0, end)), default=0)
+    sentence, wording = window[start:], rules.wording
+    found = [each for each in numbers.pattern.finditer(sentence) if each.end() <= end - start]
+    before = [(match, values[-1]) for match in found[:-1] if (values := numbers_of(match, sentence, numbers))]
+    if not before or numbers_of(found[-1], sentence, numbers)[-1:] != [last]:
+        return last
+    for match, value in reversed(before):
+        if _RESULT.search(sentence, max(0, match.start() - 8), match.start()):
+            return last if wording.turn.search(sentence, match.end(), found[-1].start()) else value
+    if _is_aside(sentence, found[-1], wording):
+        for match, value in reversed(before):
+            known = wording.given.search(sentence, max(0, match.start() - 12), match.start())
+            if not known and not _is_ordinal(sentence, match) and not _is_aside(sentence, match, wording):
+                return value
+    return last
+
+
+def _is_aside(sentence: str, match: re.Match[str], wording: Wording) -> bool:
+    before = sentence[max(0, match.start() - 72) : match.start()]
+    if max(map(before.rfind, "(（")) > max(map(before.rfind, ")）")):
+        return True  # in brackets
+    return wording.aside.search(f"{before}N{sentence[match.end() : match.end() + 24]}") is not None
 
 
 def _is_ordinal(window: str, match: re.Match[str]) -> bool:

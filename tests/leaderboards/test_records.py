@@ -279,6 +279,32 @@ def test_a_record_of_format_1_says_how_to_bring_it_up_to_date(tmp_path: Path) ->
     assert str(caught.value).endswith(f": run `xreason rescore {tmp_path}` to bring it up to date.")
 
 
+def test_a_record_of_format_2_is_read_and_what_it_does_not_tell_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    content = record().model_dump(mode="json")
+    later = {"metamath", "majority_metamath", "questions_hash", "truncated", "recipe", "tuned_parameters", "total_parameters"}
+    later |= {"device", "devices", "machine", "weights_hash", "dtype", "sampling", "system", "worked_examples"}
+
+    def before(each: Any, place: str = "") -> Any:
+        if isinstance(each, list):
+            return [before(part, place) for part in each]
+        if not isinstance(each, dict):
+            return each
+        # two of these names were there before, of something else
+        new = later - (
+            {"machine"} if place == "provenance" else {"tuned_parameters", "total_parameters"} if place == "stages" else set()
+        )
+        return {name: before(value, name) for name, value in each.items() if name not in new}
+
+    path.write_text(json.dumps(before(content)))
+    read = read_record(path)
+    assert read.training is not None
+    assert (read.format, read.provenance.weights_hash, read.provenance.dtype, read.provenance.sampling) == (2, None, None, {})
+    assert (read.training.recipe, read.training.device_seconds, read.training.stages[0].truncated) == (None, None, None)
+    assert (read.training.tuned, read.training.tuned_at_least) == (60, False)
+    assert read.scores["mgsm"]["en"].questions_hash is None
+
+
 @pytest.mark.parametrize("content", ["[]", "null", "{}", '{"format": 3}'])
 def test_other_json_is_no_record(tmp_path: Path, content: str) -> None:
     path = tmp_path / "record.json"

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,29 @@ def test_octopus_asks_for_an_answer_in_the_language() -> None:
     assert prompt(document("alpaca")) == ALPACA.replace("{instruction}", "Je, {language} ni {steps}?")
 
 
+def test_metamath_asks_and_stops_as_its_own_script_does() -> None:
+    asked = prompt(document("metamath", "de", "Was ist 3 + 4?"))
+    assert asked == ALPACA.replace("{instruction}", "Was ist 3 + 4?") + " Let's think step by step."
+    words = ("Question", "USER", "ASSISTANT", "Instruction", "Response")
+    assert STYLES["metamath"].stops("de") == [each for word in words for each in (f"{word}:", word)]
+    said = " The answer is: 7\n\n### Instruction:\nWas ist 5 + 6?\n\n### Response: The answer is: 11"
+    assert answer_part(said, document("metamath", "de")) == " The answer is: 7\n\n### "
+    assert protocol.score(document("metamath"), [said])["metamath"] == 1.0
+    assert STYLES["metamath"].speaks("it")
+
+
+def test_a_style_that_ends_elsewhere_is_another() -> None:
+    style = STYLES["metamath"]
+    assert replace(style, ends=()).hash != style.hash
+    assert STYLES["alpaca"].hash == "35101bc36d10"  # as boards print it since there were styles
+
+
+def test_only_who_is_known_to_ask_so_is_named() -> None:
+    # what SLAM was scored with is not in its repository, and it trains in LLaMA-Factory's frame
+    assert all("SLAM" not in style.source for style in STYLES.values())
+    assert "QAlign trains and scores with it, MetaMath trains with it" in STYLES["alpaca"].source
+
+
 def test_direct_examples_answer_with_the_number_alone() -> None:
     worked = document("direct", rationale="Tano na mbili ni saba.", english_rationale="Five and two are seven.")
     assert target(worked) == "7"
@@ -167,8 +191,9 @@ def test_thinking_is_not_read_under_a_chat_template(said: str, read: str) -> Non
 
 def test_metrics_are_the_mean_over_samples() -> None:
     row = document("alpaca")
-    assert protocol.score(row, ["Jibu ni 7."]) == {"paper": 1.0, "strict": 1.0, "answered": 1.0}
-    assert protocol.score(row, [["Jibu ni 7.", "Jibu ni -7.", "sijui", "8"]]) == {"paper": 0.5, "strict": 0.25, "answered": 0.75}
+    assert protocol.score(row, ["Jibu ni 7."]) == {"paper": 1.0, "strict": 1.0, "answered": 1.0, "metamath": 0.0}
+    several = ["Jibu ni 7.", "Jibu ni -7.", "sijui", "The answer is: 7"]
+    assert protocol.score(row, [several]) == {"paper": 0.75, "strict": 0.5, "answered": 0.75, "metamath": 0.25}
 
 
 def test_an_unknown_style_is_named_with_the_nearest() -> None:

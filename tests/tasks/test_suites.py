@@ -65,6 +65,20 @@ def test_of_a_group_in_two_folders_lm_eval_takes_the_persons(tables: None, tmp_p
     assert {path.parent.name for path in files()} == {tmp_path.name, "pocket"}
 
 
+def test_responses_may_be_as_long_as_the_papers_let_them() -> None:
+    # MathOctopus and QAlign: 600 new tokens for MGSM, 300 for MSVAMP
+    assert {name: suite.max_new_tokens for name, suite in suites_with().items()} == {"mgsm": 600, "msvamp": 300, "pocket": 96}
+    for name, suite in suites_with().items():
+        template = (TASKS_FOLDER / name / f"_{name}_template").read_text()
+        assert f"max_gen_toks: {suite.max_new_tokens}\n" in template
+        assert (suite.exemplars is not None) == ("fewshot_split: train\nnum_fewshot: null\n" in template)
+
+
+def test_every_task_says_the_version_of_its_suite() -> None:
+    included = (TASKS_FOLDER / "_papers_template").read_text()
+    assert {suite.version for suite in suites_with().values()} == {included.rpartition("version: ")[2].strip()} == {"3.0"}
+
+
 def test_the_suites_have_the_languages_of_the_papers() -> None:
     suites = suites_with(Registry())
     assert set(suites_with()["mgsm"].languages) == set(languages_with(Registry())) == {*PAPER_LANGUAGES, "te"}
@@ -149,7 +163,7 @@ def test_what_the_yaml_calls_is_found_from_any_folder(tmp_path: Path) -> None:
         "print(task.process_results(row, ['Jibu ni ' + row['answer']]))\n"
     )
     result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.stdout.strip() == "{'paper': 1.0, 'strict': 1.0, 'answered': 1.0}", result.stderr
+    assert result.stdout.strip() == "{'paper': 1.0, 'strict': 1.0, 'answered': 1.0, 'metamath': 0.0}", result.stderr
 
 
 def test_a_task_says_in_which_folder_its_language_was_added(tables: None, tmp_path: Path) -> None:

@@ -1,14 +1,14 @@
 """The model that training starts from: where its files are, what they hash to, and how it is loaded."""
 
-import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.convert import PICKLED, converted, is_pickled
+from xreason.trainers.checkpoints.hashes import kept_hash
 from xreason.trainers.pocket import MODEL
 
 if TYPE_CHECKING:
@@ -96,6 +96,13 @@ def tensor_files(folder: Path) -> dict[str, Path]:
     return found
 
 
+def stored_dtype(folder: Path) -> str:
+    """Returns the name of the dtype in which a folder stores its model: the config's word, or its first tensor's dtype."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    said = config.get("dtype") or config.get("torch_dtype")
+    return str(said) if said else str(next(stored_tensors(folder))[1].dtype).removeprefix("torch.")
+
+
 @contextmanager
 def _opened(file: Path, framework: str) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
@@ -108,18 +115,15 @@ def _opened(file: Path, framework: str) -> Iterator[Any]:
 
 
 def base_hash(model: str | Path) -> str:
-    """Returns the SHA-256 (hex) over names and contents of a model's config and safetensors files.
+    """Returns the SHA-256 (hex) over names and contents of a model's config and safetensors files, kept once it is known.
+
+    The tokenizer is no part of it: see xreason.harness.serving.models.Model.signature.
 
     Raises:
         UserError: as resolve_model.
     """
     folder = resolve_model(model)
-    digest = hashlib.sha256()
-    for file in (folder / "config.json", *weight_files(folder)):
-        digest.update(f"{file.name}\n{file.stat().st_size}\n".encode())
-        with file.open("rb") as content:
-            hashlib.file_digest(content, lambda: digest)
-    return digest.hexdigest()
+    return kept_hash([folder / "config.json", *weight_files(folder)])
 
 
 def stored_tensors(folder: Path) -> Iterator[tuple[str, "torch.Tensor"]]:
@@ -137,6 +141,24 @@ def tensors_of_file(file: Path) -> Iterator[tuple[str, "torch.Tensor"]]:
     with _opened(file, "pt") as opened:
         for name in opened.keys():  # noqa: SIM118  # it is no mapping
             yield name, opened.get_tensor(name)
+
+
+def read_tensors(files: Mapping[str, str | Path]) -> Iterator[tuple[str, "torch.Tensor"]]:
+    """Yields (name, tensor) for these tensors, file by file; nothing is read before it is looked at.
+
+    Args:
+        files: name of each tensor to the file that stores it.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    by_file: dict[str | Path, list[str]] = {}
+    for name, file in files.items():
+        by_file.setdefault(file, []).append(name)
+    for file, names in by_file.items():
+        with _opened(Path(file), "pt") as opened:
+            for name in sorted(names):
+                yield name, opened.get_tensor(name)
 
 
 def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:

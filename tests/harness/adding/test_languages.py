@@ -123,7 +123,7 @@ def test_an_added_language_is_a_task_of_stock_lm_eval_and_a_row_of_the_table(wor
     italian = listed(run)["mgsm"]["it"]
     assert (italian["native"], italian["questions"], italian["in_average"]) == ("italiano", 3, False)
     assert italian["where"] == "xreason_tasks/mgsm/mgsm_it.jsonl"
-    assert italian["styles"] == ["alpaca", "octopus", "chat"]
+    assert italian["styles"] == ["alpaca", "metamath", "octopus", "chat"]
     assert "italiano" in done(run("tasks"))
     line = f"mgsm_it 600 3 {QUESTIONS[0][0]}"
     assert stock(work, "xreason_tasks", "mgsm_it") == [line]

@@ -261,3 +261,21 @@ def test_a_damaged_training_report_is_one_sentence(xreason: Run, tmp_path: Path)
     assert xreason(*arguments).returncode == 0
     (tmp_path / "train" / "slam" / "0" / "checkpoint" / "training.json").write_text("{")
     assert_sentence(xreason(*arguments), "training.json is not a training report", "and it is trained again")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("Ni ngapi?\teighteen", "the answer 'eighteen' is no number"),
+        ("Ni\0ngapi?\t8", "the question holds the character U+0000"),
+        ("Wangapi?\t3", "the row is that of line 1"),
+    ],
+)
+def test_a_question_or_gold_that_is_none_is_said_before_an_engine_starts(xreason: Run, tmp_path: Path, row: str, says: str) -> None:
+    (tmp_path / "mgsm").mkdir()
+    (tmp_path / "mgsm" / "mgsm_en.tsv").write_text("How many?\t8\n")
+    (tmp_path / "mgsm" / "mgsm_sw.tsv").write_text(f"Wangapi?\t3\n{row}\n")
+    asked = ("--suites", "mgsm", "--languages", "en,sw", "--limit", "1", "--data", tmp_path, "--out", tmp_path / "runs")
+    result = xreason("score", "pocket", *asked)
+    assert_sentence(result, "mgsm_sw.tsv", "line 2: ", says)
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").rglob("scores"))

@@ -3,12 +3,12 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.harness.scoring.conftest import responses, samples_of
 from tests.leaderboards.conftest import stage
 from xreason.harness.plan import plan_scoring
 from xreason.harness.scoring.evaluate import evaluate
@@ -17,7 +17,7 @@ from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.rescore import rescore
 from xreason.harness.scoring.score import score
 from xreason.harness.scoring.verdicts import read_scores
-from xreason.harness.serving.models import plain_model
+from xreason.harness.serving.models import Model
 from xreason.leaderboards.records import Record, RecordError, Training, read_record, write_record
 from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
@@ -27,28 +27,16 @@ REAL = os.environ.get("XREASON_DATA")
 POCKET = SUITES["pocket"]
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Any]:
-    from xreason.harness.serving import engine
-
-    running = engine.start(plain_model("pocket"), max_length=2048)
-    yield running
-    running.stop()
-
-
 def asked(suite: str, languages: tuple[str, ...], limit: int, max_new_tokens: int, asking: Asking) -> Scoring:
     return Scoring(suite=suite, languages=languages, limit=limit, max_new_tokens=max_new_tokens, asking=asking)
 
 
-def responses(directory: Path, task: str) -> list[list[str]]:
-    (path,) = directory.rglob(f"samples_{task}_*.jsonl")
-    return [json.loads(line)["resps"][0] for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_asked(engine: Any, tmp_path: Path) -> None:
+def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_asked(
+    engine: Any, pocket: Model, tmp_path: Path
+) -> None:
     asking = Asking(samples=3, temperature=1.5)
-    several = evaluate(engine, "pocket", asked("pocket", ("en", "sw"), 6, 24, asking), tmp_path / "several")
-    evaluate(engine, "pocket", asked("pocket", ("sw",), 2, 24, asking), tmp_path / "few")
+    several = evaluate(engine, "pocket", pocket, asked("pocket", ("en", "sw"), 6, 24, asking), tmp_path / "several")
+    evaluate(engine, "pocket", pocket, asked("pocket", ("sw",), 2, 24, asking), tmp_path / "few")
     said = responses(tmp_path / "several", "pocket_sw")
     assert [len(each) for each in said] == [3] * 6
     assert all(len(set(each)) > 1 for each in said)
@@ -58,30 +46,30 @@ def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_aske
     assert several["sw"].majority_paper is not None
     (written,) = (tmp_path / "several").rglob("results_*.json")
     reported = json.loads(written.read_text())["results"]["pocket_en"]
-    for metric in ("paper", "strict", "answered"):
+    for metric in ("paper", "strict", "answered", "metamath"):
         right = "".join(getattr(several["en"], metric))
         assert reported[f"{metric},none"] == pytest.approx(right.count("1") / len(right))
 
 
-def test_a_response_is_cut_off_where_it_reaches_the_token_limit(engine: Any, tmp_path: Path) -> None:
-    short = evaluate(engine, "pocket", asked("pocket", ("en", "sw"), 5, 4, Asking()), tmp_path / "short")
-    long = evaluate(engine, "pocket", asked("pocket", ("en", "sw"), 5, 96, Asking()), tmp_path / "long")
+def test_a_response_is_cut_off_where_it_reaches_the_token_limit(engine: Any, pocket: Model, tmp_path: Path) -> None:
+    short = evaluate(engine, "pocket", pocket, asked("pocket", ("en", "sw"), 5, 4, Asking()), tmp_path / "short")
+    long = evaluate(engine, "pocket", pocket, asked("pocket", ("en", "sw"), 5, 96, Asking()), tmp_path / "long")
     assert [score.responses.cut_off for score in short.values()] == [1.0, 1.0]
     assert long["en"].responses.cut_off == 0.0
     assert long["en"].responses.answered == 1.0
     assert engine.shortened == 0
 
 
-def test_a_prompt_that_is_too_long_loses_its_beginning_and_is_counted(engine: Any, tmp_path: Path) -> None:
-    evaluate(engine, "pocket", asked("pocket", ("en",), 3, 2048 - 8, Asking()), tmp_path)
+def test_a_prompt_that_is_too_long_loses_its_beginning_and_is_counted(engine: Any, pocket: Model, tmp_path: Path) -> None:
+    evaluate(engine, "pocket", pocket, asked("pocket", ("en",), 3, 2048 - 8, Asking()), tmp_path)
     assert engine.shortened == 3
 
 
 @pytest.mark.skipif(REAL is None, reason="XREASON_DATA names no folder with the real sets")
 def test_worked_examples_stand_before_the_question_and_a_response_ends_where_the_next_would_begin(
-    engine: Any, tmp_path: Path
+    engine: Any, pocket: Model, tmp_path: Path
 ) -> None:
-    evaluate(engine, "pocket", asked("mgsm", ("sw",), 2, 16, Asking(style="native-cot", shots=3)), tmp_path)
+    evaluate(engine, "pocket", pocket, asked("mgsm", ("sw",), 2, 16, Asking(style="native-cot", shots=3)), tmp_path)
     (path,) = tmp_path.rglob("samples_mgsm_sw_*.jsonl")
     for line in path.read_text(encoding="utf-8").splitlines():
         prompt, generation = json.loads(line)["arguments"]["gen_args_0"].values()
@@ -89,9 +77,9 @@ def test_worked_examples_stand_before_the_question_and_a_response_ends_where_the
         assert "Swali:" in generation["until"]
 
 
-def test_a_model_without_a_chat_template_is_a_sentence(engine: Any, tmp_path: Path) -> None:
+def test_a_model_without_a_chat_template_is_a_sentence(engine: Any, pocket: Model, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no chat template"):
-        evaluate(engine, "pocket", asked("pocket", ("en",), 1, 4, Asking(style="chat")), tmp_path)
+        evaluate(engine, "pocket", pocket, asked("pocket", ("en",), 1, 4, Asking(style="chat")), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +107,7 @@ def run(engine: Any, tmp_path: Path) -> Path:
     (row,) = plan.rows
     folder = tmp_path / "run" / "pocket" / "0"
     task = row.scores[0].model_copy(update={"folder": folder / "scores" / "pocket"})
-    score(task, engine)
+    score(task, engine, row.base)
     write_boards([record_of([task], folder, row.base)], tmp_path / "run")
     return tmp_path / "run"
 
@@ -136,9 +124,9 @@ def test_reading_a_run_again_gives_the_same_bytes(run: Path) -> None:
     assert contents(run) == before
 
 
-def test_a_record_tells_what_answered_in_which_dtype_and_which_questions(run: Path) -> None:
+def test_a_record_tells_what_answered_in_which_dtype_and_which_questions(run: Path, pocket: Model) -> None:
     record = read_record(run / "pocket" / "0" / "record.json")
-    assert record.provenance.weights_hash == record.provenance.model_hash == plain_model("pocket").hash
+    assert record.provenance.weights_hash == record.provenance.model_hash == pocket.hash
     assert record.provenance.dtype == "float32"
     hashes = {code: score.questions_hash for code, score in record.scores["pocket"].items()}
     assert hashes == {code: rows_hash(POCKET.rows(code)[:8]) for code in ("en", "sw")}
@@ -156,6 +144,17 @@ def test_a_changed_response_changes_its_verdicts_alone(run: Path) -> None:
     assert now["sw"] == was["sw"]
     assert now["en"].strict[0] == was["en"].strict[0][:3] + "0" + was["en"].strict[0][4:]
     assert now["en"].answered[0][3] == "0"
+
+
+def test_a_response_may_hold_any_character_that_ends_lines_elsewhere(run: Path) -> None:
+    (path,) = run.rglob("samples_pocket_en_*.jsonl")
+    samples = samples_of(run, "pocket_en")
+    for sample in samples:
+        sample["resps"] = [["Two lines.\u2028And\u2029more\u0085of\x0bthem\x0c\x1c\x1d\x1e\r\nThe answer is: " + sample["target"]]]
+    # as lm-eval writes them
+    path.write_text("".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples), encoding="utf-8")
+    done, _ = rescore(run)
+    assert done[0].record.scores["pocket"]["en"].strict == ("1" * 8,)
 
 
 def test_a_record_of_the_first_format_is_brought_up_to_date(run: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from babel.numbers import format_decimal
 from xreason.tasks import data
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.readings.paper import paper_reading
+from xreason.tasks.readings.phrases import ENGLISH
 from xreason.tasks.readings.strict import strict_reading
 from xreason.tasks.readings.verdicts import verdicts
 from xreason.tasks.suites import SUITES
@@ -32,6 +34,33 @@ def test_a_response_is_read_as_a_careful_reader_reads_it(row: dict[str, str]) ->
 def test_the_table_has_25_responses_in_each_of_the_eleven_languages() -> None:
     assert len(TABLE) >= 300
     assert all(sum(row["language"] == code for row in TABLE) >= 25 for code in LANGUAGES)
+
+
+# as the other, with a column that says which half a row is of: the rule was written on one, and is judged by the other
+UNDECLARED = list(
+    csv.DictReader((Path(__file__).parent / "undeclared_table.tsv").open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE)
+)
+#: What the rule still reads otherwise.
+LIMITS = {
+    "He will finish the book in 9 days at 25 pages a day.",
+    "He has 15 dollars left after buying 2 books for 5 dollars each.",
+    "他花了45美元买3件衬衫。",
+    "6箱あれば72個の卵が入ります。",
+}
+
+
+@pytest.mark.parametrize("row", UNDECLARED, ids=lambda row: f"{row['language']}, {row['half']}: {row['reason']}")
+def test_what_declares_no_answer_is_read_as_the_quantity_its_last_sentence_is_about(row: dict[str, str]) -> None:
+    assert (strict_reading(row["text"], row["language"]) == Decimal(row["reading"])) == (row["text"] not in LIMITS), row["text"]
+
+
+def test_the_rule_mends_far_more_undeclared_endings_than_it_breaks_where_it_was_not_designed() -> None:
+    held_out = [row for row in UNDECLARED if row["half"] == "held-out"]
+    assert len(UNDECLARED) >= 300
+    assert len(held_out) * 2 in (len(UNDECLARED), len(UNDECLARED) - 2)
+    last_was_right = [row for row in held_out if paper_reading(row["text"]) == float(row["reading"])]
+    assert not {row["text"] for row in last_was_right} & LIMITS  # none is broken
+    assert sum(row["text"] not in LIMITS for row in held_out) >= 156 > 100 > len(last_was_right) > 80
 
 
 #: How a sentence of each language ends a response with its answer.
@@ -86,6 +115,30 @@ def test_every_rationale_that_mgsm_publishes_is_read_as_its_published_answer() -
         assert strict_reading(rationale["a"], rationale["language"]) == rationale["number_answer"], rationale["a"]
 
 
+@with_data
+def test_rationales_of_gsm8k_without_their_declaration_are_read_as_their_answers() -> None:
+    lines = (Path(os.environ["XREASON_DATA"]) / "gsm8k" / "train_en.jsonl").read_text(encoding="utf-8").splitlines()
+    right = total = 0
+    for line in lines:
+        rationale, _, gold = re.sub("<<.*?>>", "", json.loads(line)["answer"]).rpartition("####")
+        total += 1
+        right += strict_reading(rationale.strip(), "en") == strict_reading(gold, "en")
+    # by the last number alone, 7216
+    assert (total, right >= 7350) == (7476, True), right
+
+
+@with_data
+def test_no_question_in_another_language_is_taken_for_english() -> None:
+    for code in sorted(LANGUAGES.keys() - {"en"}):
+        questions = [
+            row["question"].lower()
+            for name in ("mgsm", "msvamp")
+            if code in SUITES[name].languages
+            for row in data.rows(name, code)
+        ]
+        assert not [question for question in questions if ENGLISH.search(question)]
+
+
 @pytest.mark.parametrize(
     ("language", "text", "reading"),
     [
@@ -97,6 +150,23 @@ def test_every_rationale_that_mgsm_publishes_is_read_as_its_published_answer() -
         ("en", "2,125", "2125"),
         ("de", "2.5 * 850 = 2,125", "2125"),
         ("de", "2,5 + 2.5 = 2,125", "2.125"),  # evidence for both: the language's own convention
+        # an English phrase says the style, and so do English words around an undeclared number
+        ("de", "The answer is 1,080 dollars.", "1080"),
+        ("de", "Er zahlt 12,50 € am Tag. The answer is 1,080 dollars.", "1080"),
+        ("de", "8 × 135 = 1,080. The answer is 1,080.", "1080"),
+        ("de", "Das sind 1.080 Dollar. The answer is 1,080.", "1080"),
+        ("de", "Das sind 1.080 Dollar. The answer is 1.080.", "1080"),  # the response's own style, repeated
+        ("de", "1,5 + 0,625 = 2,125 Liter. The answer is 2,125.", "2.125"),
+        ("de", "Die Antwort lautet 1,080.", "1.080"),
+        ("es", "The final answer is: 1,080", "1080"),
+        ("fr", "Answer: 1,080", "1080"),
+        ("ru", "Answer: 1,080", "1080"),
+        ("it", "The answer is 1,080.", "1080"),
+        ("fr", "The solution is 1,080 litres.", "1.080"),  # a phrase that French has too
+        ("fr", "They will have saved 1,080 dollars after 4 weeks.", "1080"),
+        ("es", "She makes 12 * 90 a year, and that is \\boxed{1,080}.", "1080"),
+        ("es", "Ella gana 1,080 dólares.", "1.080"),
+        ("de", "She pays 12,50 and they pay 1,080.", "1.080"),  # evidence of the comma in English words
         ("de", "3.5", "3.5"),
         ("de", "0.125", "0.125"),
         ("en", "3,5", "3.5"),
@@ -122,9 +192,17 @@ def test_every_rationale_that_mgsm_publishes_is_read_as_its_published_answer() -
         ("en", "The answer is 5 hours and 30 minutes", "5"),
         ("en", "She must answer 5 questions of 6 points, 30 points", "30"),
         ("en", "The answer is that in 3 days she earns 54.", "54"),
-        ("en", "The answer is that she earns 54 dollars in 3 days.", "3"),  # the last number: a limit of the rule
+        ("en", "The answer is that she earns 54 dollars in 3 days.", "54"),
+        ("en", "So the answer is that it takes 2 * 3 = 6 hours for 9 cakes", "6"),
         ("ru", "Ответ: в 2 раза больше, то есть 36", "2"),  # the number at the head: a limit of the rule
-        ("zh", "总共是 12 个（3 × 4）", "4"),  # the last number: a limit of the rule
+        ("zh", "总共是 12 个（3 × 4）", "12"),
+        ("en", "So she jogs 5 * 10 = 50 miles for 5 days.", "50"),
+        ("en", "She eats 2 * 3 = 6, which leaves 4.", "4"),  # the sentence turns to something else
+        ("en", "That is 9/27 = 33.33%, which rounds down to 33%.", "33"),
+        ("en", "She puts the 72 eggs in 6 boxes.", "6"),
+        ("en", "He will read the 300 pages in 12 days.", "12"),  # what was known before is not the quantity
+        ("en", "It takes him 9 days.", "9"),
+        ("en", "They divide into 8 * 2 = 16 groups after 8 days.", "16"),  # were the days asked for: a limit of the rule
         ("en", "\\boxed{5} eggs. In the end the answer is 18.", "5"),  # a box counts before any phrase
         ("en", "60 %", "60"),
         ("en", "-$5", "-5"),
@@ -208,6 +286,10 @@ ADVERSARIAL = [
     "½",
     "-",
     "答",
+    "54 dollars in 3 days ",
+    "it takes 3 hours to ",
+    "5 × 10 = 50 miles for 5 days, ",
+    "she and ",
 ]
 
 

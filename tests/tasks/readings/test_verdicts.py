@@ -15,8 +15,10 @@ def test_every_reading_is_judged_once_a_sample() -> None:
         paper=(False, True, False),
         strict=(True, True, False),
         answered=(True, True, False),
+        metamath=(False, False, False),
         majority_paper=False,
         majority_strict=True,
+        majority_metamath=False,
     )
 
 
