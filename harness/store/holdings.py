@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,12 @@ def holdings(root: Path) -> list[Holding]:
     said = {folder: said_of(folder) for folder in folders}
     on_records = dict(_on_records(root))
 
-    def users(folder: Path) -> Iterator[str]:
+    def users(folder: Path, below: tuple[Path, ...] = ()) -> Iterator[str]:
         yield from on_records.get(folder, ())
         for other in folders:
-            if said[folder].get("made") in said[other].get("needs", ()):
-                above = tuple(users(other))
-                yield from above or (str(other.relative_to(root)),)
+            needs = said[other].get("needs")
+            if isinstance(needs, list) and said[folder].get("made") in needs and other not in below:
+                yield from tuple(users(other, (*below, other))) or (str(other.relative_to(root)),)
 
     return [
         Holding(folder.relative_to(root), _kind(folder), _made(folder), _size(folder), tuple(dict.fromkeys(users(folder))))
@@ -114,19 +114,21 @@ def _folders(root: Path) -> Iterator[Path]:
 def _on_records(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yields folders of scores, and the records and boards that are made of them."""
     for path in sorted(root.rglob(_RECORD)):
-        record = _read(path)
-        board = path.parents[2] / _BOARD
-        shown = {(row["method"], seed) for each in _read(board).get("boards", ()) for row in each["rows"] for seed in row["seeds"]}
-        users = [path, board] if (record.get("method"), record.get("seed")) in shown else [path]
-        for suite in record.get("scores", ()):
-            place = path.parent / "scores" / record.get("folders", {}).get(suite, suite)
-            yield place, [str(each.relative_to(root)) for each in users]
+        with suppress(AttributeError, KeyError, TypeError):  # no record, or no board, whatever it is called
+            record, board = _read(path), path.parent.parent.parent / _BOARD
+            shown = {
+                (row["method"], seed) for each in _read(board).get("boards", ()) for row in each["rows"] for seed in row["seeds"]
+            }
+            on_board = board.is_relative_to(root) and (record.get("method"), record.get("seed")) in shown
+            users = [str(each.relative_to(root)) for each in ([path, board] if on_board else [path])]
+            places = [path.parent / "scores" / record.get("folders", {}).get(suite, suite) for suite in record["scores"]]
+            yield from [(place, users) for place in places]
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 

@@ -66,7 +66,7 @@ def said_of(folder: Path) -> dict[str, Any]:
     """Returns what a step says of itself: its `key`, the very making of it (`made`), those of its `needs`; or nothing."""
     try:
         return dict(json.loads((folder / STEP_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 

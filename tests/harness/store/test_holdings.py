@@ -36,6 +36,15 @@ def used(store: Path) -> dict[str, tuple[str, ...]]:
     return {each.path.name: each.used_by for each in holdings(store)}
 
 
+@pytest.mark.parametrize(
+    "text", ["[]", "7", "[" * 100_000, '{"needs": 7}', '{"made": "a", "needs": ["a"]}', '{"scores": {"mgsm": 1}}', "\x00"]
+)
+def test_damaged_files_are_listed_and_not_stumbled_over(store: Path, text: str) -> None:
+    for path in (*store.rglob("step.json"), *store.rglob("record.json"), *store.rglob("leaderboard.json")):
+        path.write_text(text)
+    assert len(holdings(store)) == 5
+
+
 def yes(going: list[Holding]) -> bool:
     return True
 
