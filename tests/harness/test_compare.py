@@ -21,7 +21,7 @@ def begin(experiment: Path, runs: Path) -> subprocess.Popen[str]:
 
 
 def wait_for(folder: Path, pattern: str, process: subprocess.Popen[str]) -> None:
-    for _ in range(2400):
+    for _ in range(6000):
         if list(folder.glob(pattern)):
             return
         if process.poll() is not None:
