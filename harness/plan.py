@@ -1,16 +1,22 @@
 """The plan: every step that an experiment means, each with its key, its folder and what it needs, settled before any work begins.
 
-runs/pocket/layers/pocket/found/     FindLayers   where a stage says `layers: auto`
-runs/pocket/slam/0/checkpoint/       Train        a method and seed
-runs/pocket/slam/0/scores/pocket/    Score        a model and suite
-runs/pocket/slam/0/record.json       what became of a row; boards read nothing else
+runs/pocket/layers/pocket/found-KEY/     FindLayers   where a stage says `layers: auto`
+runs/pocket/slam/0/checkpoint-KEY/       Train        a method and seed
+runs/pocket/slam/0/scores/pocket-KEY/    Score        a model and suite
+runs/pocket/slam/0/record.json           what became of a row; boards read nothing else
+
+KEY is the first letters of the step's key, so what other settings, questions or versions make stands beside, and replaces nothing.
 
 A plan is pure data, made once. Making it reads everything that will be trained on and asked, so that what is missing is said hours
 before it is needed; from then on nothing asks the experiment, and `run` walks the steps. A method may have a base of its own: each
 base is scored as it is, in a folder base-NAME, and a method's gain is over the base that it started from.
+
+What one method lacks (its base, its corpus, the layers it names) is noted with the plan, and leaves the others as they are.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +26,7 @@ from xreason.harness.experiment import BASE_ROW, Experiment
 from xreason.harness.scoring.endpoint import DTYPE, served_models
 from xreason.harness.scoring.questions import Scoring, scorings
 from xreason.harness.scoring.score import Score, plan_score
-from xreason.harness.serving.models import Model, checkpoint_model, is_checkpoint, plain_model, row_name
+from xreason.harness.serving.models import Model, checkpoint_model, folder_name, is_checkpoint, plain_model, row_name
 from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
 from xreason.harness.training.train import TRAINING_FILE, Train, plan_training, read_training
@@ -31,6 +37,9 @@ from xreason.tasks.pocket import world
 from xreason.trainers.checkpoints.base import POCKET
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.methods import load_method, wants_layers
+
+#: What is called what on the board, as far as it is not there, and why.
+Failure = tuple[str, str]
 
 
 class Row(BaseModel):
@@ -70,6 +79,7 @@ class Plan(BaseModel):
     fresh_engines: bool = False  #: an engine for every model, in place of one whose weights are swapped
     reading: Reading = "paper"  #: what the board ranks by
     endpoint: str | None = None  #: URL of the running server that answers for the models, or None
+    failures: tuple[Failure, ...] = ()  #: methods that cannot be trained as they are told, and why
 
     def steps(self) -> Iterator[Step]:
         """Yields every step, none before those that it needs."""
@@ -83,7 +93,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
     """Returns what an experiment means: every training, over so many devices, and the scoring of all bases and all that is trained.
 
     Raises:
-        UserError: a base, the data or a method cannot be used.
+        UserError: the questions cannot be had, or no method can be trained.
     """
     folder = out / experiment.name
     asked = scorings(
@@ -95,23 +105,38 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
     )
     methods = {row: experiment.method(row) for row in experiment.methods}
     references = dict.fromkeys([experiment.base, *(method.base or experiment.base for method in methods.values())])
-    bases = {reference: plain_model(reference) for reference in references}
+    bases: dict[str, Model] = {}
+    failed: dict[str, UserError] = {}  # by reference of a base, or by row
+    for reference in references:
+        try:
+            bases[reference] = plain_model(reference)
+        except UserError as error:
+            failed[reference] = error
     languages, source, data = experiment.languages_trained(), experiment.source, experiment.data
-    finds, trainings = {}, []
+    finds: dict[str, FindLayers] = {}
+    trainings: list[Train] = []
+    failures: list[Failure] = []
     for row, method in methods.items():
-        base = bases[method.base or experiment.base]
-        if wants_layers(method) and base.hash not in finds:
-            finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data)
-        for seed in experiment.seeds:
-            place = folder / row / str(seed)
+        try:
+            if (reference := method.base or experiment.base) in failed:
+                raise failed[reference]
+            base = bases[reference]
+            if wants_layers(method) and base.hash not in finds:
+                finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data)
             layers = finds[base.hash] if wants_layers(method) else None
-            trainings.append(
-                plan_training(row, seed, place, method, base, languages, source=source, data=data, layers=layers, devices=devices)
-            )
+            planned = partial(plan_training, source=source, data=data, layers=layers, devices=devices)
+            places = {seed: folder / row / str(seed) for seed in experiment.seeds}
+            trainings += [planned(row, seed, place, method, base, languages) for seed, place in places.items()]
+        except UserError as error:
+            failed.setdefault(row, error)
+            failures.append((row, str(error)))
+    if not trainings:
+        raise next(iter(failed.values()))
     rows = []
     # all of a base one after another, so that models of different shapes do not take turns in starting engines
-    for name, base in _base_rows(bases, experiment.methods).items():
-        rows.append(Row(name=name, seed=0, folder=folder / name / "0", base=base, model=base))
+    for name, (reference, base) in _base_rows(bases, experiment.methods).items():
+        place = folder / (name if name == BASE_ROW else f"{BASE_ROW}-{folder_name(reference)}")
+        rows.append(Row(name=name, seed=0, folder=place / "0", base=base, model=base))
         made = [task for task in trainings if task.base.hash == base.hash]
         rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in made]
     return Plan(
@@ -122,6 +147,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
         dtype=experiment.dtype,
         fresh_engines=experiment.fresh_engines,
         reading=experiment.reading,
+        failures=tuple(failures),
     )
 
 
@@ -137,7 +163,7 @@ def plan_training_alone(
     seed: int,
     devices: int = 1,
 ) -> Plan:
-    """Returns the training of one method outside any comparison, into `out/train/METHOD/SEED/checkpoint`.
+    """Returns the training of one method outside any comparison, into `out/train/METHOD/SEED/checkpoint-KEY`.
 
     Where it is not said, the model is the method's own or "pocket", and source and languages are the pocket world's for the pocket
     model, else the papers' sets and their ten languages.
@@ -165,7 +191,7 @@ def plan_finding(
     source: Source | None = None,
     data: Path | None = None,
 ) -> Plan:
-    """Returns the finding of a model's language layers alone, into `out/layers/MODEL/found`.
+    """Returns the finding of a model's language layers alone, into `out/layers/MODEL/found-KEY`.
 
     At most so many questions a language are asked, of training sets unless a suite is named; languages and source as in
     plan_training_alone, and English is always among them.
@@ -201,11 +227,12 @@ def plan_scoring(
         path, training = Path(reference), None
         if is_checkpoint(path):
             model, base = checkpoint_model(path, name)
-            report = path.parent / TRAINING_FILE
-            training = read_training(report) if report.exists() else None
+            # beside it before keys were in names
+            reports = [each for each in (path / TRAINING_FILE, path.parent / TRAINING_FILE) if each.exists()]
+            training = read_training(reports[0]) if reports else None
         else:
             model = base = plain_model(reference)
-        row = Row(name=name, seed=0, folder=folder / name / "0", base=base, model=model, training=training)
+        row = Row(name=name, seed=0, folder=folder / folder_name(reference) / "0", base=base, model=model, training=training)
         rows.append(row.asked(asked, dtype))
     return Plan(folder=folder, rows=tuple(rows), dtype=dtype, fresh_engines=fresh_engines, reading=reading)
 
@@ -220,24 +247,17 @@ def plan_endpoint(url: str, names: Sequence[str], asked: Sequence[Scoring], out:
     folder = out / f"score{asked[0].asking.suffix}"
     models = {str(model.served_as): model for model in served_models(url, names, asked[0].asking)}
     rows = [
-        Row(name=name, seed=0, folder=folder / name / "0", base=models[served], model=models[served])
+        Row(name=name, seed=0, folder=folder / folder_name(served) / "0", base=models[served], model=models[served])
         for name, served in _named(models).items()
     ]
     return Plan(folder=folder, rows=tuple(row.asked(asked, DTYPE) for row in rows), dtype=DTYPE, reading=reading, endpoint=url)
 
 
 def _named(references: Iterable[str]) -> dict[str, str]:
-    """Returns references by the name of their row, which is also its folder's.
-
-    Raises:
-        UserError: two would share a row.
-    """
-    named: dict[str, str] = {}
-    for reference in references:
-        if named.setdefault(row_name(reference), reference) != reference:
-            both = f"{named[row_name(reference)]} and {reference}"
-            raise UserError(f"{both} would share the row {row_name(reference)}: score them one by one, each with its own --out.")
-    return named
+    """Returns references, each once, by the names of their rows; where two would share one, they are called as they were typed."""
+    once = dict.fromkeys(references)
+    sharing = Counter(map(row_name, once))
+    return {reference if sharing[row_name(reference)] > 1 else row_name(reference): reference for reference in once}
 
 
 def _source_of(model: str) -> Source:
@@ -248,22 +268,22 @@ def _languages_of(source: Source) -> tuple[str, ...]:
     return world.LANGUAGES if source == "pocket" else PAPER_LANGUAGES
 
 
-def _base_rows(bases: Mapping[str, Model], methods: Mapping[str, Any]) -> dict[str, Model]:
-    """Returns each base once, by the name of its row.
+def _base_rows(bases: Mapping[str, Model], methods: Mapping[str, Any]) -> dict[str, tuple[str, Model]]:
+    """Returns each base once, with what it was called, by the name of its row.
 
     Raises:
         UserError: a method has the name of such a row.
     """
-    rows: dict[str, Model] = {}
+    rows: dict[str, tuple[str, Model]] = {}
     for reference, base in bases.items():
-        if base.hash in {other.hash for other in rows.values()}:
+        if base.hash in {other.hash for _, other in rows.values()}:
             continue
         name = f"{BASE_ROW}-{row_name(reference)}" if rows else BASE_ROW
         while name in rows:
             name += "-other"
-        if name in methods:
+        if not {name, f"{BASE_ROW}-{folder_name(reference)}"}.isdisjoint(methods):
             raise UserError(
                 f"A method cannot be called {name!r}: that is the folder of the base {reference}; give it another name."
             )
-        rows[name] = base
+        rows[name] = reference, base
     return rows

@@ -232,6 +232,7 @@ class Record(Frozen):
     training: Training | None  #: what the training took, None for the base model, which is scored as it is
     provenance: Provenance
     checkpoint_bytes: Count | None  #: size of the checkpoint on disk, None where none was written
+    folders: dict[str, str] = {}  #: suite to the folder in scores/, beside the record, with its responses; none before format 3
 
     @model_validator(mode="after")
     def _samples_as_the_provenance_says(self) -> Self:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -77,8 +76,8 @@ def train(
     `report_to`: see run_stage. `logs` is the folder for what trackers write, a folder in it for each stage.
 
     `work` is a folder for what an interrupted training needs to go on: its last step, and the stages that are done. What another
-    training left there is removed; the caller removes it when the checkpoint is where it belongs; None keeps nothing. Step
-    checkpoints are written every `save_steps` optimizer steps and every `save_minutes` minutes; None leaves one of them out.
+    training left there stays; the caller removes it when the checkpoint is where it belongs; None keeps nothing. Step checkpoints
+    are written every `save_steps` optimizer steps and every `save_minutes` minutes; None leaves one of them out.
 
     Raises:
         UserError: model, data or settings do not do; the text says what to do about it.
@@ -105,7 +104,7 @@ def train(
     tuned = tuned_in_all(model, [stage.tune for stage in method.stages])
     hash_of_base = sharding.from_main(lambda: base_hash(folder))
     if work is not None:
-        _take_over(work, _fingerprint(method, hash_of_base, corpora, seed, precise))
+        work /= _fingerprint(method, hash_of_base, corpora, seed, precise)[:8]
     reports: list[StageReport] = []
     for number, (stage, parts) in enumerate(zip(method.stages, corpora, strict=True)):
         saving = resuming.Saving(work / f"stage-{number}", save_steps, save_minutes) if work else None
@@ -185,20 +184,6 @@ def _fingerprint(method: Method, hash_of_base: str, corpora: Sequence[Sequence[C
         precision,
     ]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _take_over(work: Path, fingerprint: str) -> None:
-    """Keeps what an interruption of this very training left in `work`, and removes what another training left."""
-    from xreason.trainers.loop import sharding
-
-    if sharding.rank() == 0:
-        mark = work / "training"
-        if not (mark.is_file() and mark.read_text(encoding="ascii") == fingerprint):
-            for stage in work.glob("stage-*"):
-                shutil.rmtree(stage)
-            work.mkdir(parents=True, exist_ok=True)
-            mark.write_text(fingerprint, encoding="ascii")
-    sharding.barrier()
 
 
 def choose_device(wanted: str | None) -> tuple[str, bool, str]:

@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from xreason.harness.cli.boards import board, rescore
 from xreason.harness.cli.compare import compare, score, train
 from xreason.harness.cli.models import count, doctor, export, layers, methods, pocket_build
+from xreason.harness.cli.runs import RunsGroup, runs_clean, runs_list
 from xreason.harness.cli.tasks import language_add, language_remove, suite_add, suite_remove, tasks
 from xreason.tasks.errors import UserError
 
@@ -72,12 +73,14 @@ _COMMANDS: tuple[Callable[..., None], ...] = (compare, train, layers, count, doc
 for command in _COMMANDS:
     app.command(cls=_Command)(command)
 _GROUPS: tuple[tuple[str, str, dict[str, Callable[..., None]]], ...] = (
+    ("runs", "The run store: what it holds; clean removes what is named.", {"list": runs_list, "clean": runs_clean}),
     ("language", "Languages of a suite: add one, take one out.", {"add": language_add, "remove": language_remove}),
     ("suite", "Suites: add one, take one out.", {"add": suite_add, "remove": suite_remove}),
     ("pocket", "The pocket model: the default that needs no download.", {"build": pocket_build}),
 )
 for name, about, verbs in _GROUPS:
-    group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
+    kind = RunsGroup if name == "runs" else TyperGroup
+    group = typer.Typer(cls=kind, help=about, no_args_is_help=kind is TyperGroup, rich_markup_mode=None)
     for verb, command in verbs.items():
         group.command(verb, cls=_Command)(command)
     app.add_typer(group, name=name)

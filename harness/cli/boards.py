@@ -21,9 +21,14 @@ def board(
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
     from xreason.harness.scoring.records import boards_of
+    from xreason.harness.store.writable import check_writable
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
     from xreason.leaderboards.records import read_record, read_records
 
+    if out is not None:
+        check_writable(out)
+    if into is not None:
+        check_writable(into.parent, "name another file with --into")
     found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
     boards = boards_of(found, reading=reading or "paper", across_styles=across_styles, languages=options.listed(languages))
     if out is not None:
@@ -44,7 +49,9 @@ def rescore(
     """Applies the present readings to stored responses: no model, no GPU."""
     from xreason.harness import progress
     from xreason.harness.scoring.rescore import rescore as read_again
+    from xreason.harness.store.writable import check_writable
 
+    check_writable(run, "make it writable, or read a copy of it again")
     done, boards = read_again(run)
     for each in done:
         name = f"{each.record.method}, seed {each.record.seed}"

@@ -39,7 +39,7 @@ def compare(
     from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
     from xreason.harness.plan import plan_comparison
     from xreason.harness.run import run
-    from xreason.harness.serving.models import row_name
+    from xreason.harness.serving.models import folder_name
 
     if not progress.is_first_process():
         raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
@@ -50,14 +50,15 @@ def compare(
     given = options.asked(**which, **served, **asked, **decoded)
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
-        settled = experiment_of_flags({"name": row_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
+        settled = experiment_of_flags({"name": folder_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
     else:
         settled = read_experiment(experiment_file(experiment or "pocket"), given, chosen)
     if settled.data is not None:
         options.use_data(settled.data)
-    boards = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())
-    options.show_boards(as_json, boards)
+    done = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())
+    options.show_boards(as_json, done.boards)
     options.say_where(out / settled.name)
+    options.end_with(done.failures)
 
 
 def train(
@@ -138,5 +139,7 @@ def score(
         plan = plan_scoring(
             models or (), asked, out, dtype=dtype or "auto", fresh_engines=bool(fresh_engines), reading=reading or "paper"
         )
-    options.show_boards(as_json, run(plan))
+    done = run(plan)
+    options.show_boards(as_json, done.boards)
     options.say_where(plan.folder)
+    options.end_with(done.failures)

@@ -73,7 +73,9 @@ def export(
 ) -> None:
     """Writes a checkpoint as a whole Transformers folder with a model card."""
     from xreason.harness.showing.export import export as write
+    from xreason.harness.store.writable import check_writable
 
+    check_writable(directory, "name another folder")
     options.say_where(write(checkpoint, directory, push=push))
 
 
@@ -83,8 +85,10 @@ def pocket_build(
 ) -> None:
     """Makes the pocket model again from nothing: tokenizer and weights (minutes on two cores)."""
     from xreason.harness import progress
+    from xreason.harness.store.writable import check_writable
     from xreason.trainers.pocket.build import build
 
+    check_writable(directory, "name another folder")
     if directory.exists() and any(directory.iterdir()):
         raise UserError(f"{directory} is not empty; name a new folder.")
     with progress.bar("building the pocket model") as report:

@@ -39,6 +39,13 @@ def _use_new_tasks(folder: Path | None) -> Path | None:
     return _use("XREASON_TASKS", folder)
 
 
+def _writable(folder: Path) -> Path:
+    from xreason.harness.store.writable import check_writable
+
+    check_writable(folder)
+    return folder
+
+
 def _use(variable: str, folder: Path | None, missing: str = "") -> Path | None:
     if named := str(folder or os.environ.get(variable) or ""):
         os.environ[variable] = str(Path(named).expanduser())
@@ -85,7 +92,7 @@ ReportTo = Annotated[str | None, typer.Option(help="Also log to tensorboard, wan
 QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the column; found by its name by default.")]
 AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer, a number.")]
 Proof = Annotated[bool, typer.Option("--proof/--no-proof", help="Let the pocket model answer two questions a language.")]
-Out = Annotated[Path, typer.Option(help="Run store.")]
+Out = Annotated[Path, typer.Option(help="Run store.", callback=_writable)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -163,6 +170,14 @@ def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
     from xreason.leaderboards.forms.terminal import board_table
 
     show(as_json, boards_json(boards), *map(board_table, boards))
+
+
+def end_with(failures: Sequence[tuple[str, str]]) -> None:
+    """Says once more which rows failed, and why, and ends with exit code 3; goes on where none did."""
+    for row, reason in failures:
+        typer.echo(f"Failed: {row}: {reason}", err=True)
+    if failures:
+        raise typer.Exit(3)
 
 
 def say_where(path: Path) -> None:

@@ -13,6 +13,7 @@ from xreason.harness.serving.models import Model
 from xreason.leaderboards.board import Board, BoardError, Failure, build_board
 from xreason.leaderboards.forms.markdown import write_board
 from xreason.leaderboards.records import Provenance, Reading, Record, Training, write_record
+from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.tasks.suites import SUITES
 
@@ -28,7 +29,14 @@ def record_of(
     *,
     served: Model | None = None,
 ) -> Record:
-    """Writes and returns the record of `served`, a model that was made from `base`, or `base` itself, scored by a step a suite."""
+    """Writes and returns the record of `served`, a model that was made from `base`, or `base` itself, scored by a step a suite.
+
+    Raises:
+        UserError: the scores of a step are not there, or not those that were asked for.
+    """
+    for task in scores:
+        if not task.is_done():
+            raise UserError(f"The scoring in {task.folder} is not finished, or was made of something else; give the command again.")
     done = {task.scoring.suite: circumstances_of(task) for task in scores}
     last = max(done.values(), key=lambda each: each.date)
     first, asking = scores[0], scores[0].scoring.asking
@@ -55,6 +63,7 @@ def record_of(
             versions=last.versions,
         ),
         checkpoint_bytes=checkpoint_bytes,
+        folders={task.scoring.suite: task.folder.name for task in scores},
     )
     write_record(record, folder / RECORD_FILE)
     return record

@@ -66,14 +66,14 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
 def _rescored(path: Path) -> Rescored:
     old = _read(path)
     try:
-        asking = Asking.retold(old["provenance"])
-        scores = {suite: read_again(path.parent / "scores" / f"{suite}{asking.suffix}", suite_of(suite)) for suite in old["scores"]}
-        first = next(iter(scores))
+        asking, named = Asking.retold(old["provenance"]), old.get("folders", {})
+        places = {suite: path.parent / "scores" / Path(named.get(suite, f"{suite}{asking.suffix}")).name for suite in old["scores"]}
+        scores = {suite: read_again(place, suite_of(suite)) for suite, place in places.items()}
         provenance = {
             **asking.told(),
             **old["provenance"],
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
-            "identifier": identifier_of(path.parent / "scores" / f"{first}{asking.suffix}"),
+            "identifier": identifier_of(next(iter(places.values()))),
         }
         record = Record.model_validate({**old, "format": 3, "scores": scores, "provenance": provenance})
     except (KeyError, TypeError, StopIteration, ValidationError) as error:

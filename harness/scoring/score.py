@@ -1,6 +1,6 @@
 """The step that scores one model on one suite: what it is in a plan, and the doing of it.
 
-runs/pocket/slam/0/scores/pocket/   lm-eval's own files, the verdicts, and where, when and with what they were made
+runs/pocket/slam/0/scores/pocket-5e6f7a8b/   lm-eval's own files, the verdicts, and where, when and with what they were made
 """
 
 import time
@@ -17,7 +17,7 @@ from xreason.harness.scoring.questions import Scoring
 from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
-from xreason.harness.store.steps import Step, key_of, step
+from xreason.harness.store.steps import Step, key_of, keyed, step
 
 SCORED_FILE = "scored.json"
 
@@ -59,8 +59,8 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Mode
     model = [made.hash, made.signature()] if isinstance(made, Model) else [made.key, base.signature()]
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
-    key, place = key_of(said | scoring.identity()), folder / "scores" / scoring.name
-    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring)
+    key = key_of(said | scoring.identity())
+    return Score(folder=keyed(folder / "scores" / scoring.name, key), key=key, needs=needs, row=row, seed=seed, scoring=scoring)
 
 
 def score(task: Score, lm: Any, model: Model) -> None:

@@ -7,7 +7,8 @@ xreason score runs/pocket/slam/0/checkpoint           a checkpoint: its base, an
 
 import hashlib
 import json
-import re
+import os
+import string
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +21,8 @@ from xreason.trainers.checkpoints.hashes import kept_hash
 #: Keys of a config.json that say nothing about shapes: two models that differ only there can take turns in one engine.
 _SHAPELESS = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache"}
 
+#: Letters that a name in the run store is made of.
+_PLAIN = frozenset(string.ascii_letters + string.digits + "._+-")
 #: Files that decide which tokens a text becomes; and those that decide what text a question becomes, and when an answer ends.
 _TOKENIZER = ("*token*", "vocab*", "merges*", "*.model")
 _TEMPLATES = ("*.jinja", "chat_template*", "*/*.jinja", "generation_config.json")
@@ -113,9 +116,19 @@ def checkpoint_model(folder: Path, name: str) -> tuple[Model, Model]:
 
 
 def row_name(reference: str) -> str:
-    """Returns a name for a row of the board and a folder of the run store: what was typed, without what a path cannot hold."""
-    known = re.sub(r"[^A-Za-z0-9._+-]+", "-", reference.removesuffix("/")).strip("-._")
-    return known or "model"
+    """Returns a name for a row of the board: what was typed, its letters in any script, the rest of it as hyphens."""
+    kept = (each if each in _PLAIN or (not each.isascii() and each.isprintable()) else " " for each in reference.removesuffix("/"))
+    return "-".join("".join(kept).split()).strip("-._") or "model"
+
+
+def folder_name(reference: str) -> str:
+    """Returns a name for a folder of the run store: of plain letters, and another for every reference.
+
+    Where what was typed is no such name, it ends in a hash of it: ./模型一 is model-91c1e06f, and ./x another than ../x.
+    """
+    plain = "".join(each for each in row_name(reference) if each in _PLAIN).strip("-._")[-64:].lstrip("-._") or "model"
+    typed = os.path.normpath(reference)
+    return plain if plain == typed else f"{plain}-{hashlib.sha256(typed.encode()).hexdigest()[:8]}"
 
 
 def _size(folder: Path) -> int:

@@ -1,6 +1,6 @@
 """The model card of an exported model: from what, on what and how it was trained, what it scored, and how to load it.
 
-Its words are card.md's. What fills them is read from the checkpoint, and from training.json and record.json beside it; where these
+Its words are card.md's. What fills them is read from the checkpoint, its training.json, and record.json beside it; where these
 are missing, it says so. No path of the machine gets onto it.
 """
 
@@ -50,7 +50,7 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
         name: what it will be loaded by: the folder's name to be, or its repository on the hub.
 
     Raises:
-        UserError: training.json beside the checkpoint is damaged.
+        UserError: the checkpoint's training.json is damaged.
         RecordError: record.json beside it is.
     """
     from huggingface_hub import ModelCard
@@ -102,8 +102,10 @@ def _licence(folder: Path) -> dict[str, Any]:
 
 def _beside(checkpoint: Checkpoint) -> tuple[Sequence[StageCost], Record | None]:
     """Returns the stages of a checkpoint's training, none where its report is gone, and its record, if it is of this training."""
-    report, scored = (checkpoint.directory.absolute().parent / name for name in (TRAINING_FILE, "record.json"))
-    if not report.is_file():
+    folder = checkpoint.directory.absolute()
+    scored, reports = folder.parent / "record.json", (folder / TRAINING_FILE, folder.parent / TRAINING_FILE)
+    report = next((path for path in reports if path.is_file()), None)
+    if report is None:
         return (), None
     training, record = read_training(report), read_record(scored) if scored.is_file() else None
     return training.stages, record if record is not None and record.training == training else None

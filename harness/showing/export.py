@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xreason.harness.showing.cards import write_card
 from xreason.harness.store.steps import STEP_FILE, step
+from xreason.harness.training.train import TRAINING_FILE
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.delta import materialise, read_checkpoint
 
@@ -17,7 +18,7 @@ def export(checkpoint: Path, directory: Path, *, push: str | None = None) -> Pat
     """Writes the whole model of a checkpoint into `directory`, whole or not at all, and returns it.
 
     Args:
-        checkpoint: a folder that training wrote; training.json and record.json beside it make the model card fuller.
+        checkpoint: a folder that training wrote; its training.json, and record.json beside it, make the model card fuller.
         directory: a new or empty folder.
         push: id of a hub repository ("name/model"), made where there is none, that everything is uploaded to.
 
@@ -33,6 +34,7 @@ def export(checkpoint: Path, directory: Path, *, push: str | None = None) -> Pat
     place = directory.absolute()
     with step(place, "export") as aside:
         materialise(described, aside)
+        (aside / TRAINING_FILE).unlink(missing_ok=True)  # its numbers are on the card
         if not (aside / "generation_config.json").is_file():
             from transformers import AutoConfig, GenerationConfig
 

@@ -1,12 +1,15 @@
-"""The tables of commands that are not about a board: suites, methods, and what a training takes and took."""
+"""The tables of commands that are not about a board: suites, methods, what a training takes and took, and the run store."""
 
+import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from xreason.harness.store.holdings import Holding
 from xreason.harness.training.counting import MethodCount, StageCount
 from xreason.leaderboards.forms.format import count, share, size
 from xreason.leaderboards.forms.stages import stage_cells
@@ -108,6 +111,38 @@ def count_table(counted: MethodCount) -> Table:
     if len(counted.stages) > 1:
         caption += f" Together the stages tune {count(counted.tuned)} of {count(counted.total)} ({share(counted.share)})."
     return _by_stage([_count_cells(stage) for stage in counted.stages], f"{counted.method} on {counted.model}", caption)
+
+
+def holdings_as_dicts(holdings: Sequence[Holding]) -> list[dict[str, Any]]:
+    """Returns what a run store holds; `made` is in ISO 8601, `bytes` the size."""
+    return [
+        {
+            "path": str(each.path),
+            "what": each.what,
+            "made": datetime.fromtimestamp(each.made, UTC).isoformat(timespec="seconds"),
+            "bytes": each.size,
+            "used_by": list(each.used_by),
+        }
+        for each in holdings
+    ]
+
+
+def holdings_table(holdings: Sequence[Holding], title: str) -> Table:
+    """Returns the same as a table, one row a folder."""
+    whole = size(sum(each.size for each in holdings))
+    table = Table("folder", "what", "age", "size", "used by", title=escape(title), caption=f"{len(holdings):,} folders, {whole}")
+    table.columns[0].overflow = "fold"
+    for each in holdings:
+        used = escape("\n".join(each.used_by)) or "nothing"
+        table.add_row(escape(str(each.path)), each.what, _age(time.time() - each.made), size(each.size), used)
+    return table
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return "just now"
 
 
 def _count_cells(stage: StageCount) -> dict[str, str]:

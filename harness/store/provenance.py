@@ -39,8 +39,13 @@ def vllm_version() -> str:
 
 
 def training_versions() -> dict[str, str]:
-    """Returns the versions that can change what a training ends in."""
-    return {name: distribution_version(name) for name in ("xreason", "torch", "transformers", "peft")}
+    """Returns the versions that can change what a training ends in, each as far as it can: 5.19 for 5.19.1, 2.13 for 2.13.0+cpu.
+
+    A patch release mends without changing what is computed, and another build of the same release (CPU, CUDA) computes the same; so
+    they change no key, and nothing is trained again for them. A minor release of torch, transformers, peft or xreason may.
+    """
+    names = ("xreason", "torch", "transformers", "peft")
+    return {name: ".".join(distribution_version(name).split("+")[0].split(".")[:2]) for name in names}
 
 
 def scoring_versions() -> dict[str, str]:

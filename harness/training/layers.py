@@ -1,7 +1,8 @@
 """Finds the language layers of a model into the run store: table, JSON and plot.
 
-runs/layers/pocket/languages/sw/counts.npz      a step a language: on how many tokens each neuron is active
-runs/layers/pocket/found/layers.json            what follows from them, and layers.png, layers.svg
+runs/layers/pocket/languages/sw-5e6f7a8b/counts.npz      a step a language: on how many tokens each neuron is active
+runs/layers/pocket/found-1a2b3c4d/layers.json            what follows from them, and layers.png, layers.svg
+runs/layers/pocket/found                                 a link to what was last asked for
 """
 
 import hashlib
@@ -15,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from xreason.harness import progress
-from xreason.harness.serving.models import Model, row_name
+from xreason.harness.serving.models import Model, folder_name
 from xreason.harness.store.provenance import training_versions
-from xreason.harness.store.steps import Step, is_done, key_of, step
+from xreason.harness.store.steps import Step, is_done, key_of, keyed, point, step
 from xreason.harness.training.found import FoundLayers, write_plot
 from xreason.leaderboards.files import write_whole
 from xreason.tasks.errors import UserError
@@ -85,14 +86,15 @@ class FindLayers(Step):
 
 
 def plan_layers(folder: Path, base: Model, languages: Sequence[str] | None, **told: Any) -> FindLayers:
-    """Returns the step whose results go to `folder/layers/MODEL/found`; reads the questions. The rest is told as to FindLayers.
+    """Returns the step whose results go to `folder/layers/MODEL/found-KEY`; reads the questions. The rest is told as to FindLayers.
 
     Raises:
         UserError: the questions cannot be had.
     """
-    place = folder / FOLDER / row_name(base.name) / FOUND
+    place = folder / FOLDER / folder_name(base.name) / FOUND
     task = FindLayers(folder=place, key="", base=base, languages=None if languages is None else tuple(languages), **told)
-    return task.model_copy(update={"key": _key_of_found(base, task.questions())})
+    key = _key_of_found(base, task.questions())
+    return task.model_copy(update={"key": key, "folder": keyed(place, key)})
 
 
 def find_layers(task: FindLayers) -> FoundLayers:
@@ -116,7 +118,7 @@ def layers_found(folder: Path, base: str) -> tuple[tuple[int, ...], str]:
 
 
 def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> FoundLayers:
-    """Finds the language layers of a full model into `folder/MODEL/found`; a language counted once is not counted again.
+    """Finds the language layers of a full model into `folder/MODEL/found-KEY`; a language counted once is not counted again.
 
     Raises:
         UserError: the model cannot be loaded or watched, or there is nothing to compare.
@@ -124,9 +126,9 @@ def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> Found
     from xreason.trainers.checkpoints.base import load_base
     from xreason.trainers.train import choose_device
 
-    place = folder / row_name(model.name)
+    place = folder / folder_name(model.name)
     keys = {code: _key(model, texts) for code, texts in questions.texts.items()}
-    folders = {code: place / "languages" / code for code in keys}
+    folders = {code: keyed(place / "languages" / code, key) for code, key in keys.items()}
     missing = [code for code, key in keys.items() if not is_done(folders[code], key)]
     if missing:
         with progress.bar(f"language layers of {model.name}, questions") as report:
@@ -144,10 +146,12 @@ def find_once(model: Model, questions: ParallelQuestions, folder: Path) -> Found
     asked = {"model": model.name, "model_hash": model.hash, "questions": questions.count, "questions_from": questions.where}
     found = FoundLayers.model_validate({**asked, **dict(seen)})
     key = _key_of_found(model, questions)
-    if not is_done(place / FOUND, key):
-        with step(place / FOUND, key) as directory:
+    stands = keyed(place / FOUND, key)
+    if not is_done(stands, key):
+        with step(stands, key) as directory:
             write_whole(directory / JSON_FILE, found.model_dump_json(indent=1) + "\n")
             write_plot(found, directory)
+    point(place / FOUND, stands)
     return found
 
 

@@ -1,9 +1,9 @@
 """The step that trains one method with one seed: what it is in a plan, and the doing of it.
 
-runs/slam/slam/0/checkpoint/      what changed, as safetensors
-runs/slam/slam/0/training.json    what each stage read, tuned and took
-runs/slam/slam/0/unfinished/      what an interrupted training goes on from
-runs/slam/slam/0/logs/            what TensorBoard and the like write
+runs/slam/slam/0/checkpoint-1a2b3c4d/      what changed, as safetensors; training.json: what each stage read, tuned and took
+runs/slam/slam/0/checkpoint                a link to the one that was last asked for
+runs/slam/slam/0/unfinished-1a2b3c4d/      what an interrupted training goes on from
+runs/slam/slam/0/logs/                     what TensorBoard and the like write
 """
 
 import shlex
@@ -21,7 +21,7 @@ from pydantic import BaseModel, TypeAdapter
 from xreason.harness import progress
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import machine, training_versions
-from xreason.harness.store.steps import Step, key_of, step
+from xreason.harness.store.steps import Step, key_of, keyed, point, step
 from xreason.harness.training.layers import FindLayers, layers_found
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import StageCost, Training
@@ -62,7 +62,12 @@ class Train(Step):
     @property
     def report(self) -> Path:
         """Where it says what it took."""
-        return self.folder.parent / TRAINING_FILE
+        return self.folder / TRAINING_FILE
+
+    @property
+    def work(self) -> Path:
+        """Where it keeps what it goes on from when it is interrupted."""
+        return keyed(self.folder.with_name(UNFINISHED), self.key)
 
 
 class Launch(BaseModel):
@@ -115,9 +120,10 @@ def plan_training(
         "seed": seed,
         "versions": training_versions(),
     }
+    key = key_of(said)
     task = Train(
-        folder=folder / CHECKPOINT,
-        key=key_of(said),
+        folder=keyed(folder / CHECKPOINT, key),
+        key=key,
         needs=(layers.folder,) if layers else (),
         devices=devices,
         row=row,
@@ -176,7 +182,7 @@ def settled(task: Train) -> Train:
 def train(task: Train, report_to: Sequence[str] = ()) -> Training:
     """Trains, unless the same training stands already; returns what it took.
 
-    A training that was interrupted goes on from its last step checkpoint, in `unfinished`. Where torchrun or accelerate started
+    A training that was interrupted goes on from its last step checkpoint, in `task.work`. Where torchrun or accelerate started
     several processes, all train together and the first one writes.
 
     Args:
@@ -186,19 +192,22 @@ def train(task: Train, report_to: Sequence[str] = ()) -> Training:
     Raises:
         UserError: the base or the data cannot be used.
     """
+    link = task.folder.with_name(CHECKPOINT)
     if task.is_done():
         progress.say(f"{task.title}: trained before")
+        if progress.is_first_process():
+            point(link, task.folder)
         return read_training(task.report)
     launch = Launch(task=task, directory=task.folder, report_to=tuple(report_to))
-    work = task.folder.parent / UNFINISHED
+    work = task.work
     if not progress.is_first_process():
         return run_here(launch, work)
     work.mkdir(parents=True, exist_ok=True)
     with step(task.folder, task.key, task.needs) as directory:
         launch = launch.model_copy(update={"directory": directory.resolve()})
         training = _run_launched(launch, work) if task.devices > 1 else run_here(launch, work)
-        # before the checkpoint takes its name: where that stands, the report does too
-        write_whole(task.report, training.model_dump_json(indent=1) + "\n")
+        write_whole(directory / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
+    point(link, task.folder)
     shutil.rmtree(work)
     for stage in training.stages:
         if stage.truncated:
@@ -218,7 +227,7 @@ def read_training(path: Path) -> Training:
     try:
         return Training.model_validate_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not a training report; delete the checkpoint beside it, and it is trained again.") from error
+        raise UserError(f"{path} is not a training report; remove {path.parent}, and it is trained again.") from error
 
 
 def run_here(launch: Launch, work: Path) -> Training:

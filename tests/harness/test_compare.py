@@ -20,27 +20,27 @@ def begin(experiment: Path, runs: Path) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    for _ in range(2400):
-        if path.exists():
+def wait_for(folder: Path, pattern: str, process: subprocess.Popen[str]) -> None:
+    for _ in range(6000):
+        if list(folder.glob(pattern)):
             return
         if process.poll() is not None:
-            pytest.fail(f"ended before {path} was there: {process.stdout.read() if process.stdout else ''}")
+            pytest.fail(f"ended before {folder / pattern} was there: {process.stdout.read() if process.stdout else ''}")
         time.sleep(0.05)
-    pytest.fail(f"{path} never appeared")
+    pytest.fail(f"{folder / pattern} never appeared")
 
 
 def test_killed_in_its_second_training_it_goes_on_where_it_was_and_then_has_nothing_to_do(
     xreason: Run, experiment: Path, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
-    first = runs / "quick" / "slam" / "0" / "checkpoint"
     process = begin(experiment, runs)
-    wait_for(runs / "quick" / "two-stage" / "0" / ".partial-checkpoint", process)
+    wait_for(runs / "quick" / "two-stage" / "0", ".partial-checkpoint-*", process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    (first,) = (runs / "quick" / "slam" / "0").glob("checkpoint-*")
     trained = first.stat().st_mtime_ns
-    assert not (runs / "quick" / "two-stage" / "0" / "checkpoint").exists()
+    assert not list((runs / "quick" / "two-stage" / "0").glob("checkpoint*"))
 
     again = xreason("compare", experiment, "--out", runs)
     assert again.returncode == 0, again.stderr
@@ -68,11 +68,26 @@ def test_killed_in_its_second_training_it_goes_on_where_it_was_and_then_has_noth
     assert "slam, seed 0: trained before" in more.stderr
     assert more.stderr.count("14 questions of Pocket") == 2
 
+    # a trial, a row that cannot be trained among them: what was scored with the other limit is found again
+    methods = "\n  wild: {method: full, max_steps: 8, batch_size: 8, rows: 64, learning_rate: 1e30, max_grad_norm: 1e30}\n"
+    experiment.write_text(experiment.read_text() + methods[1:])
+    back = xreason("compare", experiment, "--out", runs)
+    assert back.returncode == 3, back.stderr
+    assert back.stderr.count("scored before") == 4
+    assert "starting vLLM" not in back.stderr
+    assert "Failed: wild, seed 0: The loss is " in back.stderr
+    assert {row["method"] for row in json.loads((runs / "quick" / "leaderboard.json").read_text())["boards"][0]["rows"]} == {
+        "base",
+        "slam",
+        "two-stage",
+        "full",
+    }
+
 
 def test_an_interrupt_ends_it_within_seconds_and_leaves_no_process_behind(experiment: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     process = begin(experiment, runs)
-    wait_for(runs / "quick" / "slam" / "0" / ".partial-checkpoint", process)
+    wait_for(runs / "quick" / "slam" / "0", ".partial-checkpoint-*", process)
     os.kill(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 130, output

@@ -13,6 +13,7 @@ import pytest
 
 from tests.harness.conftest import Run
 from tests.places import ROOT
+from xreason.harness.store.steps import step
 from xreason.tasks.suites import TASKS_FOLDER
 from xreason.trainers.pocket import MODEL
 
@@ -136,9 +137,57 @@ def test_data_of_the_command_line_stand_before_those_of_the_file(xreason: Run, t
     assert_sentence(xreason(*command, "--data", tmp_path / "flag"), f"{tmp_path / 'flag' / 'mgsm' / 'mgsm_sw.tsv'}, line 1")
 
 
-def test_an_output_folder_that_cannot_be_written_is_one_sentence(xreason: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("compare", "nowhere.yaml", "--out"), "--out"),
+        (("train", "slam", "--model", "./nowhere", "--out"), "--out"),
+        (("score", "./nowhere", "--out"), "--out"),
+        (("layers", "./nowhere", "--out"), "--out"),
+        (("board", "nowhere", "--out"), "--out"),
+        (("pocket", "build"), "name another folder"),
+        (("export", "nowhere"), "name another folder"),
+        (("rescore",), "read a copy"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+@pytest.mark.parametrize("place", ["file", "nosystem"])
+def test_what_cannot_be_written_is_found_before_all_else(
+    xreason: Run, tmp_path: Path, arguments: tuple[str, ...], says: str, place: str
+) -> None:
+    """Before the work, and before what else is wrong with the line: at a parent that is a file, and on what takes no files."""
     (tmp_path / "file").write_text("")
-    assert_sentence(xreason("compare", "--out", tmp_path / "file"), "Cannot write to", "--out")
+    folder = tmp_path / "file" / "out" if place == "file" else Path("/proc/xreason/out")
+    result = xreason(*arguments, folder, timeout=120)
+    assert_sentence(result, "Cannot write to", str(folder), says)
+
+
+def test_a_board_for_a_page_in_no_folder_is_found_before_records_are_read(xreason: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_sentence(xreason("board", "nowhere", "--into", tmp_path / "file" / "README.md"), "Cannot write to", "--into")
+
+
+def test_runs_lists_the_store_and_clean_removes_what_is_named_once_asked(xreason: Run, tmp_path: Path) -> None:
+    kept, gone = (tmp_path / "runs" / "mine" / "slam" / "0" / f"checkpoint-{name}" for name in ("a", "b"))
+    for folder in (kept, gone):
+        with step(folder, "key") as directory:
+            (directory / "model.safetensors").write_bytes(bytes(2048))
+    listed = json.loads(xreason("runs", tmp_path / "runs", "--json").stdout)
+    assert [(each["path"], each["what"], each["used_by"]) for each in listed] == [
+        ("mine/slam/0/checkpoint-a", "checkpoint", []),
+        ("mine/slam/0/checkpoint-b", "checkpoint", []),
+    ]
+    table = xreason("runs", tmp_path / "runs").stdout
+    assert "just now" in table
+    assert "2.1 KiB" in table
+    command = ("runs", "clean", "mine/slam/0/checkpoint-b", "--out", tmp_path / "runs")
+    assert_sentence(xreason(*command), "mine/slam/0/checkpoint-b", "Nothing is removed", "--yes")
+    assert gone.is_dir()
+    assert xreason(*command, "--yes").returncode == 0
+    assert not gone.exists()
+    assert kept.is_dir()
+    assert_sentence(xreason("runs", "clean", "../..", "--out", tmp_path / "runs", "--yes"), "so it stays")
+    assert_sentence(xreason("runs", tmp_path / "nowhere"), "There is no folder")
 
 
 def test_a_checkpoint_whose_base_changed_since_is_one_sentence(xreason: Run, tmp_path: Path) -> None:
@@ -210,8 +259,8 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
 def test_a_damaged_training_report_is_one_sentence(xreason: Run, tmp_path: Path) -> None:
     arguments = ("train", "slam", "--layers", "1", "--learning-rate", "1e-3", *TRAIN, "--out", tmp_path)
     assert xreason(*arguments).returncode == 0
-    (tmp_path / "train" / "slam" / "0" / "training.json").write_text("{")
-    assert_sentence(xreason(*arguments), "training.json is not a training report", "delete the checkpoint")
+    (tmp_path / "train" / "slam" / "0" / "checkpoint" / "training.json").write_text("{")
+    assert_sentence(xreason(*arguments), "training.json is not a training report", "and it is trained again")
 
 
 @pytest.mark.parametrize(

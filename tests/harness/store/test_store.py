@@ -1,8 +1,10 @@
 """Steps appear whole or not at all, and one process writes at a time."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +34,7 @@ def test_a_step_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
-def test_a_step_made_again_replaces_the_old_one_whole(tmp_path: Path) -> None:
+def test_a_step_made_again_keeps_the_old_one_under_another_name(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
     with step(folder, "one") as directory:
         (directory / "old").write_text("1")
@@ -40,7 +42,51 @@ def test_a_step_made_again_replaces_the_old_one_whole(tmp_path: Path) -> None:
         (directory / "new").write_text("2")
     assert is_done(folder, "two")
     assert sorted(path.name for path in folder.iterdir()) == ["new", "step.json"]
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+    (kept,) = (path for path in tmp_path.iterdir() if path.name != "checkpoint")
+    assert (kept / "old").read_text() == "1"
+
+
+def killed_at(rename: int, folder: Path) -> bool:
+    """Makes a step of `folder` anew in a process that dies before its so many-th rename; returns whether it got that far."""
+    if (child := os.fork()) == 0:
+        done, real = 0, os.rename
+
+        def counted(*paths: Any, **told: Any) -> None:
+            nonlocal done
+            if done == rename:
+                os._exit(9)
+            done += 1
+            real(*paths, **told)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "rename", counted)
+            patch.setattr(os, "replace", counted)
+            with step(folder, "key", (folder.parent / "need",)) as directory:
+                (directory / "new").write_text("2")
+            os._exit(0)
+    return bool(os.waitpid(child, 0)[1])
+
+
+def test_a_kill_before_any_rename_loses_neither_the_old_nor_the_new(tmp_path: Path) -> None:
+    kills = []
+    for number in range(9):
+        root = tmp_path / str(number)
+        folder, need = root / "checkpoint-key", root / "need"
+        for text in ("1", "2"):  # made out of what then is made anew
+            with step(need, "need"):
+                pass
+            if text == "1":
+                with step(folder, "key", (need,)) as directory:
+                    (directory / "old").write_text("1")
+        kills.append(killed_at(number, folder))
+        with only_writer(root):
+            pass
+        assert [path.read_text() for path in root.rglob("old")] == ["1"]
+        # the first rename is the mark's, which says that all is there
+        assert is_done(folder, "key", (need,)) == (number > 0)
+        if not kills[-1]:
+            break
+    assert kills == [True, True, True, False]
 
 
 def test_a_damaged_step_file_is_no_finished_step(tmp_path: Path) -> None:

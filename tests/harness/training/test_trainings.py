@@ -157,7 +157,7 @@ def test_processes_that_torchrun_started_find_the_layers_once(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr[-3000:]
     # once a language, all by the first process
     assert (tmp_path / "counted").read_text().split() == ["0"] * len(LANGUAGES)
-    training = json.loads((tmp_path / "out/train/slam/0/training.json").read_text())
+    training = json.loads((tmp_path / "out/train/slam/0/checkpoint/training.json").read_text())
     assert training["stages"][0]["tuned"].startswith("up_proj, down_proj of layers 2-3 (found:")
     assert training["devices"] == 2
 
