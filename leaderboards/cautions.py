@@ -15,6 +15,7 @@ def cautions_of(contenders: Sequence[Contender], suite: str, partial: Sequence[s
     yield from _languages(contenders, partial)
     yield from _questions(contenders, suite)
     yield from _conditions(contenders, suite)
+    yield from _prompts(contenders)
     yield from _same_weights(contenders)
     yield from _costs(contenders)
 
@@ -49,6 +50,16 @@ def _conditions(contenders: Sequence[Contender], suite: str) -> Iterator[str]:
     for name, fact in facts.items():
         if sides := _sides([(fact(record) or _UNKNOWN, each) for each in contenders for record in each.records]):
             yield f"Rows differ in {name}: {sides}."
+
+
+def _prompts(contenders: Sequence[Contender]) -> Iterator[str]:
+    ways: dict[tuple[str, str], list[Contender]] = {}
+    for each in contenders:
+        for frame in dict.fromkeys(training.stages[-1].frame for training in each.trainings):
+            if frame is not None and frame != each.key.style.prompt:
+                ways.setdefault((frame, each.key.style.prompt), []).append(each)
+    for (frame, prompt), rows in ways.items():
+        yield f"Trained in the prompt {frame} and asked in {prompt}: {_names(rows)}."
 
 
 def _same_weights(contenders: Sequence[Contender]) -> Iterator[str]:

@@ -155,6 +155,7 @@ class StageCost(Frozen):
     tokens_per_second: Quantity
     peak_memory_bytes: Count
     losses: tuple[tuple[int, float], ...]  #: (step, training loss) as logged
+    frame: str | None = None  #: name of the prompt style that its text stood in; None where that is not known
     truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
 
 

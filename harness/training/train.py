@@ -253,9 +253,13 @@ def run_here(launch: Launch, work: Path) -> Training:
             report_to=launch.report_to,
             logs=work.parent / LOGS if launch.report_to else None,
         )
-    costs = ({name: getattr(stage, name) for name in StageCost.model_fields} for stage in result.stages)
+    reported = StageCost.model_fields.keys() - {"frame"}
+    costs = tuple(
+        StageCost.model_validate({name: getattr(report, name) for name in reported} | {"frame": stage.frame})
+        for report, stage in zip(result.stages, task.method.stages, strict=True)
+    )
     return Training(
-        stages=tuple(StageCost.model_validate(cost) for cost in costs),
+        stages=costs,
         recipe=recipe_of(task),
         tuned_parameters=result.tuned_parameters,
         total_parameters=result.total_parameters,

@@ -345,6 +345,12 @@ def test_rows_cut_off_are_told_by_language() -> None:
     assert not any("cut off at" in line for line in board(trained(stages=(stage().model_copy(update={"truncated": {}}),))).cautions)
 
 
+def test_a_row_that_was_asked_in_another_prompt_than_it_was_trained_in_is_named() -> None:
+    own, other = (trained(name, stages=(stage().model_copy(update={"frame": name}),)) for name in ("alpaca", "octopus"))
+    says = "Trained in the prompt octopus and asked in alpaca: octopus."
+    assert [line for line in board(own, other).cautions if "Trained in" in line] == [says]
+
+
 def test_the_dtype_served_in_is_told_and_where_it_differs_is_said() -> None:
     assert "dtype: bfloat16;" in board_markdown([board(trained(dtype="bfloat16"))])
     assert "dtype: not recorded;" in board_markdown([board(trained())])
