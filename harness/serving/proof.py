@@ -59,7 +59,8 @@ def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[
         config = transformers.AutoConfig.from_pretrained(folder)
         kind = getattr(transformers, config.architectures[0])
         model = kind.from_pretrained(None, config=config, state_dict=dict(read_tensors(files)), dtype=torch.float32)
-    except (AttributeError, OSError, RuntimeError, ValueError):
+    # an assertion is vLLM's: architectures that it serves by Transformers' own classes it changes for all of this process
+    except (AssertionError, AttributeError, OSError, RuntimeError, ValueError):
         return None
     finally:
         if shown:

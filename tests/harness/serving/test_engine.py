@@ -1,6 +1,7 @@
 """Weights swapped in answer, token for token, as a fresh engine does, and prove that they are what the files hold."""
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ IN_README = (
     *("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text"),
     *("phi3", "olmo2", "gpt_neox", "opt", "mixtral", "qwen3_moe"),
 )
+#: Experts; parameters that files have fused; served by Transformers' own classes, which vLLM changes.
+UNLIKE_THE_OTHERS = {"mixtral", "qwen3_moe", "phi3", "gpt_neox"}
 SIZE: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 1, "num_hidden_layers": 2, "initializer_range": 0.2}
 #: vLLM's attention on CPUs has no heads of 16.
 HEADS_OF_32 = {"qwen3", "gemma2", "gemma3_text", "qwen3_moe"}
@@ -26,9 +29,18 @@ HEADS_OF_32 = {"qwen3", "gemma2", "gemma3_text", "qwen3_moe"}
 
 def save_base(folder: Path, family: str, **settings: Any) -> Path:
     own = {"head_dim": 32} if family in HEADS_OF_32 else {}
-    return save_tiny_model(
-        folder, plain_model("pocket").folder, family, max_position_embeddings=1024, **{**SIZE, **own, **settings}
-    )
+    save_tiny_model(folder, plain_model("pocket").folder, family, max_position_embeddings=1024, **{**SIZE, **own, **settings})
+    if family.startswith("gemma"):
+        # it scales its embeddings up, and its head is tied to them: a tiny one would say its last token for ever
+        scale(folder, "model.embed_tokens.weight", 0.01)
+    return folder
+
+
+def scale(folder: Path, name: str, by: float) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    save_file({**tensors, name: tensors[name] * by}, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def in_bfloat16(folder: Path) -> Path:
@@ -54,7 +66,7 @@ def changed(base: Path, folder: Path, family: str, tuned: str) -> Model:
                 if name not in (f"{layers(family)}.1.{up}", f"{layers(family)}.1.{down}"):
                     continue
                 part = parameter[slices] if slices and name.endswith(up) else parameter
-            part += torch.randn(part.shape, generator=chance).to(part.dtype) * 0.1
+            part += torch.randn(part.shape, generator=chance).to(part.dtype) * (0.5 if tuned == "slam" else 0.1)
     save_checkpoint(model, base, folder, method=tuned, seed=0)
     return checkpoint_model(folder, tuned)[0]
 
@@ -63,7 +75,7 @@ def answers(engine: Any) -> list[tuple[int, ...]]:
     from vllm import SamplingParams
 
     # a prefix of several KV blocks that all prompts share: what a prefix cache not dropped would answer from
-    shared = "Clara has 8 books and Tom has 3 books. " * 60
+    shared = "Clara has 8 books and Tom has 3 books. " * 28
     prompts = [shared + end for end in ("How many books?", "Who has books?", "8 + 3 =", "Tom", "Clara")]
     outputs = engine.model.generate(prompts, SamplingParams(temperature=0, max_tokens=16), use_tqdm=False)
     block = engine.model.llm_engine.vllm_config.cache_config.block_size
@@ -80,7 +92,8 @@ def started(model: Model, **arguments: Any) -> Any:
     for name in json.loads((model.folder / "config.json").read_text())["architectures"]:
         if hasattr(ModelRegistry.models[name], "load_model_cls"):
             ModelRegistry.register_model(name, ModelRegistry.models[name].load_model_cls())
-    return engine.start(model, max_length=1024, **arguments)
+    # a start reads as many tokens as it may ever have to at once
+    return engine.start(model, max_length=1024, max_num_batched_tokens=1024, **arguments)
 
 
 def fresh_answers(folder: Path) -> list[tuple[int, ...]]:
@@ -94,6 +107,8 @@ def fresh_answers(folder: Path) -> list[tuple[int, ...]]:
 # three starts of vLLM a family: nothing less shows that a swap ends where a start does
 @pytest.mark.parametrize("family", IN_README)
 def test_swapped_in_weights_answer_as_a_fresh_engine_does(family: str, tmp_path: Path) -> None:
+    if family not in UNLIKE_THE_OTHERS and not os.environ.get("XREASON_ALL_FAMILIES"):
+        pytest.skip("half a minute a family: XREASON_ALL_FAMILIES=1 runs those that vLLM loads as it loads others here")
     folder = save_base(tmp_path / "base", family)
     if family == "mistral":
         in_bfloat16(folder)
@@ -108,7 +123,7 @@ def test_swapped_in_weights_answer_as_a_fresh_engine_does(family: str, tmp_path:
     try:
         expected[base.name] = answers(running)
         assert len({str(answer) for answer in expected.values()}) == 3
-        for model in (slam, full, base, full, slam, base):
+        for model in (slam, full, base, slam, base):
             running.serve(model)
             assert answers(running) == expected[model.name], model.name
     finally:
