@@ -41,6 +41,9 @@ EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 BASE_ROW = "base"
 
+#: Bounds of a file that a person may have: bytes, and nodes with its aliases written out.
+_LARGEST, _MOST_NODES = 2**20, 100_000
+_ENDLESS = -1
 #: Keys whose flag has another name.
 _FLAGS = {"base": "--model", "system": "--system-instruction", **dict.fromkeys(("top_p", "top_k", "min_p"), "--gen-kwargs")}
 
@@ -99,6 +102,14 @@ class Experiment(BaseModel):
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int) else value
 
+    @field_validator("seeds", "limit", "max_new_tokens", "shots", "samples", "temperature", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: Any) -> Any:
+        several = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else (value,)
+        if any(isinstance(each, bool) for each in several):
+            raise ValueError("a truth value is no number")
+        return value
+
     @field_validator("seeds", "suites")
     @classmethod
     def _once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -152,8 +163,14 @@ def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[
         UserError: the file is no YAML mapping, or a key, type or value is wrong; names the key and its line.
     """
     try:
+        if path.stat().st_size > _LARGEST:
+            raise UserError(
+                f"{path} is larger than an experiment can be ({_LARGEST >> 20} MiB); name the YAML file of a comparison."
+            )
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if _written_out(node, {}) > _MOST_NODES:
+            raise UserError(f"{path} says more than an experiment can, its aliases written out; write what is meant without them.")
         values = yaml.safe_load(text)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8.") from error
@@ -164,6 +181,12 @@ def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[
         place = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be parsed"
         raise UserError(f"{path}{place}: not YAML ({problem}); mend that line.") from error
+    except RecursionError as error:
+        raise UserError(
+            f"{path} is nested too deeply; an experiment is keys and values, see harness/experiments for some."
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path} holds a value that YAML cannot read ({error}); put it in quotes, or write it anew.") from error
     if not isinstance(values, dict):
         raise UserError(f"{path} is no mapping of keys to values; begin with a line such as `name: my-comparison`.")
     values = {"name": path.stem, **values}
@@ -175,6 +198,28 @@ def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[
         settings = in_file if isinstance(in_file, dict) else {}
         overrides = {**overrides, "methods": {name: settings.get(name) for name in methods}}
     return _validated({**values, **overrides}, lambda keys: f"{path}, line {_line(node, keys)}" if keys[0] not in overrides else "")
+
+
+def _written_out(node: Any, known: dict[int, int]) -> int:
+    """Returns how many nodes a YAML node is, aliases written out; counts each once, so that a small file cannot take long.
+
+    Raises:
+        RecursionError: a node is within itself.
+        yaml.YAMLError: a mapping has a key twice, the second of which YAML would take.
+    """
+    if id(node) not in known:
+        known[id(node)] = _ENDLESS
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        keys = [key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode)]
+        for index, key in enumerate(keys):
+            if key in keys[:index] and key != "<<":
+                mark = next(each.start_mark for each, _ in reversed(pairs) if each.value == key)
+                raise yaml.MarkedYAMLError(problem=f"the key {key[:40]!r} is there twice", problem_mark=mark)
+        inner = node.value if isinstance(node, yaml.SequenceNode) else [each for pair in pairs for each in pair]
+        known[id(node)] = 1 + sum(_written_out(each, known) for each in inner)
+    if known[id(node)] == _ENDLESS:
+        raise RecursionError
+    return known[id(node)]
 
 
 def experiment_of_flags(values: Mapping[str, Any]) -> Experiment:

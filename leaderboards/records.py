@@ -27,7 +27,7 @@ Reading = Literal["paper", "strict", "metamath"]
 Bits = Annotated[str, Field(pattern=r"\A[01]+\z")]
 Verdict = Annotated[tuple[Bits, ...], Field(min_length=1)]
 Identified = Annotated[tuple[Annotated[str, Field(pattern=r"\A[01-]+\z")], ...], Field(min_length=1)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -229,7 +229,7 @@ class Record(Frozen):
     format: Literal[2, 3]
     method: Annotated[str, Field(min_length=1)]  #: its name; the base model's own record carries a name too
     seed: int
-    scores: dict[str, dict[str, LanguageScore]]  #: suite to language code to verdicts
+    scores: Annotated[dict[str, dict[str, LanguageScore]], Field(min_length=1)]  #: suite to language code to verdicts
     training: Training | None  #: what the training took, None for the base model, which is scored as it is
     provenance: Provenance
     checkpoint_bytes: Count | None  #: size of the checkpoint on disk, None where none was written
@@ -285,10 +285,15 @@ def read_records(directory: Path) -> tuple[Record, ...]:
     """
     if not directory.is_dir():
         raise RecordError(f"{directory} is not a directory: name the folder that holds the runs.")
-    paths = sorted(directory.rglob("record.json"))
+    paths = record_paths(directory)
     if not paths:
         raise RecordError(f"{directory} holds no record.json: run a comparison first, or name the folder its runs are in.")
     return tuple(read_record(path) for path in paths)
+
+
+def record_paths(directory: Path) -> list[Path]:
+    """Returns every record.json below a directory, in order; also one that cannot be read, such as a link to nothing."""
+    return sorted(path for path in directory.rglob("record.*") if path.name == "record.json")
 
 
 def write_record(record: Record, path: Path) -> None:

@@ -20,7 +20,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from xreason.tasks.errors import UserError
@@ -54,7 +54,7 @@ class AddedQuestions:
     config of its data set, where it is not called as the language's code.
     """
 
-    questions: int
+    questions: Annotated[int, Field(gt=0)]
     file: bool = False
     config: str | None = None
 
@@ -148,6 +148,8 @@ def read_registry(folder: Path) -> Registry:
     try:
         return replace(TypeAdapter(Registry).validate_json(path.read_bytes()), folder=folder)
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise UserError(f"{path} is a link to nothing; put back the file that you had.") from None
         return Registry(folder=folder)
     except ValidationError as error:
         said = error.errors()[0]

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from xreason.tasks import data
+from xreason.tasks.added import REGISTRY_FILE, Registry, read_registry, registries, write_whole
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
-from xreason.tasks.added import Registry, read_registry, registries, write_whole
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
 from xreason.tasks.names import unknown
@@ -93,6 +93,9 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
 def _changed(suite: Suite, registry: Registry) -> Suite:
     removed, questions = registry.removed.get(suite.name, ()), registry.questions.get(suite.name, {})
     own = {code: registry.own_path(suite.name, code) for code, each in questions.items() if each.file}
+    if nameless := [code for code in questions if code not in LANGUAGES and code not in registry.languages]:
+        said = f"{registry.folder / REGISTRY_FILE} adds questions in {nameless[0]} without the names of that language"
+        raise UserError(f"{said}; put back the one you had, for instance with git.")
 
     def rows(language: str) -> list[data.Row]:
         return data.own_rows(own[language], language) if language in own else suite.rows(language)

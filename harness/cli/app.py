@@ -3,11 +3,13 @@
 Nothing heavy is imported before the command that needs it runs, so that `--help` answers at once.
 """
 
+import errno
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -20,21 +22,38 @@ from xreason.harness.cli.runs import RunsGroup, runs_clean, runs_list
 from xreason.harness.cli.tasks import language_add, language_remove, suite_add, suite_remove, tasks
 from xreason.tasks.errors import UserError
 
+#: The longest sentence that says what is wrong, in characters.
+_LONGEST = 400
+
+#: What a disk says, without saying which file.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
 
 class _Commands(TyperGroup):
     """Turns what a person can put right into one sentence and exit code 2, and an interrupt into one line and 130."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _in_one_sentence():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _in_one_sentence():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            said, code = "Interrupted. What was finished is kept; the same command goes on from there.", 130
-        except Exception as error:
-            if os.environ.get("XREASON_DEBUG") or not (sentence := _sentence(error)):
-                raise
-            said, code = f"Error: {sentence}", 2
-        typer.echo(said, err=True)
-        raise typer.Exit(code)
+
+
+@contextmanager
+def _in_one_sentence() -> Iterator[None]:
+    try:
+        yield
+        return
+    except KeyboardInterrupt:
+        said, code = "Interrupted. What was finished is kept; the same command goes on from there.", 130
+    except Exception as error:
+        if os.environ.get("XREASON_DEBUG") or not (sentence := _sentence(error)):
+            raise
+        said, code = f"Error: {_short(sentence)}", 2
+    typer.echo(said, err=True)
+    raise typer.Exit(code)
 
 
 class _Command(TyperCommand):
@@ -52,12 +71,26 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         # about a file or folder that the person named: gone, full, or not to be written
         return f"{error.filename}: {error.strerror or error}; mend that, or name another."
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        return f"Nothing more can be written ({error.strerror}); make room, and give the command again: what was finished is kept."
+    if isinstance(error, RecursionError):
+        return "Something that was given is nested too deeply; give it flatter (--debug shows where it was met)."
+    if isinstance(error, typer.TyperException):
+        said, context = error.format_message(), getattr(error, "ctx", None)
+        # a group without a command says its whole help
+        return "" if "\n" in said else f"{said.rstrip('.')}; see {context.command_path if context else 'xreason'} --help."
     if isinstance(error, ValueError):
         from xreason.leaderboards.comparable import BoardError
         from xreason.leaderboards.records import RecordError
 
         return str(error) if isinstance(error, BoardError | RecordError) else ""
     return str(error) if isinstance(error, UserError) else ""
+
+
+def _short(text: str) -> str:
+    """Returns text as one line of at most 400 characters: where it is longer, its middle goes."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 153]} … {line[-150:]}"
 
 
 app = typer.Typer(

@@ -52,7 +52,7 @@ def compare(
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": folder_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
     else:
-        settled = read_experiment(experiment_file(experiment or "pocket"), given, chosen)
+        settled = read_experiment(experiment_file("pocket" if experiment is None else experiment), given, chosen)
     if settled.data is not None:
         options.use_data(settled.data)
     done = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())

@@ -10,10 +10,14 @@ from xreason.harness.scoring.questions import Asking
 from xreason.harness.serving.models import Model
 from xreason.harness.store.steps import key_of
 from xreason.tasks.errors import UserError
+from xreason.tasks.files import parse_json
 from xreason.tasks.names import unknown
 
 #: Of a model's hash and of its scores: what it is served in is the server's to know.
 DTYPE = "server"
+
+#: How long a server may take to list its models, or to give one token.
+_SECONDS = 10
 
 
 def address_of(url: str) -> str:
@@ -37,6 +41,8 @@ def served_models(url: str, names: Sequence[str], asking: Asking) -> list[Model]
     for name in names:
         if name not in listed:
             raise unknown(f"model at {url}", name, listed)
+    for name in names or listed:
+        _try_out(address, name)
     now = datetime.now(UTC)
     return [
         Model(name=f"{name} at {url}", folder=Path(), hash=key_of([address, name, now]), served_as=name) for name in names or listed
@@ -59,16 +65,48 @@ def client(url: str, model: Model) -> Any:
 
 
 def _listed_models(address: str) -> list[str]:
-    import requests
-
+    said = _asked(f"{address}/models")
     try:
-        answer = requests.get(f"{address}/models", timeout=30)
-        answer.raise_for_status()
-        names = [str(model["id"]) for model in answer.json()["data"]]
-    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        names = [model["id"] for model in said["data"]]
+    except (KeyError, TypeError) as error:
         raise UserError(
-            f"No server answers at {address}/models ({type(error).__name__}); start one with: vllm serve MODEL"
+            f"What answers at {address}/models lists no models ({type(error).__name__}); start a server with: vllm serve MODEL"
         ) from error
+    if not all(isinstance(name, str) and name for name in names):
+        raise UserError(f"The server at {address} lists a model without a name; start it with one: vllm serve MODEL")
     if not names:
         raise UserError(f"The server at {address} lists no model; start it with one: vllm serve MODEL")
     return names
+
+
+def _try_out(address: str, name: str) -> None:
+    """Asks for one token, so that a server that answers nothing is known before lm-eval asks it everything, several times.
+
+    Raises:
+        UserError: it gives none.
+    """
+    said = _asked(f"{address}/completions", {"model": name, "prompt": "1", "max_tokens": 1, "temperature": 0})
+    try:
+        text = said["choices"][0]["text"]
+    except (KeyError, TypeError, IndexError):
+        text = None
+    if not isinstance(text, str):
+        raise UserError(f"{address}/completions gives no completion of {name}; start the server with: vllm serve {name}")
+
+
+def _asked(url: str, content: dict[str, Any] | None = None) -> Any:
+    """Returns the JSON that a server answers to a GET, or with `content` to a POST.
+
+    Raises:
+        UserError: it does not answer, or not with JSON.
+    """
+    import requests
+
+    try:
+        answer = requests.request("GET" if content is None else "POST", url, json=content, timeout=_SECONDS)
+        answer.raise_for_status()
+        return parse_json(answer.content, f"What {url} answers", "start a server with: vllm serve MODEL")
+    # ValueError: of an address that is none
+    except (requests.RequestException, ValueError) as error:
+        code = f" {error.response.status_code}" if isinstance(error, requests.HTTPError) and error.response is not None else ""
+        raise UserError(f"No server answers at {url} ({type(error).__name__}{code}); start one with: vllm serve MODEL") from error

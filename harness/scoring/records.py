@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xreason.harness.scoring.score import Score, circumstances_of
-from xreason.harness.scoring.verdicts import identifier_of, read_scores
+from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_scores
 from xreason.harness.serving.models import Model
 from xreason.leaderboards.board import Board, BoardError, Failure, build_board
 from xreason.leaderboards.forms.markdown import write_board
-from xreason.leaderboards.records import Provenance, Reading, Record, Training, write_record
+from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, write_record
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.tasks.suites import SUITES
@@ -44,7 +44,7 @@ def record_of(
         format=3,
         method=first.row,
         seed=first.seed,
-        scores={task.scoring.suite: read_scores(task.folder, task.scoring.benchmark) for task in scores},
+        scores={task.scoring.suite: _scores(task) for task in scores},
         training=training,
         provenance=Provenance(
             model=base.name,
@@ -67,6 +67,15 @@ def record_of(
     )
     write_record(record, folder / RECORD_FILE)
     return record
+
+
+def _scores(task: Score) -> dict[str, LanguageScore]:
+    """Returns the scores of a finished step; a UserError where they are not of all the languages that it asked."""
+    scores = read_scores(task.folder, task.scoring.benchmark)
+    if missing := [code for code in task.scoring.languages if code not in scores]:
+        lacks = f"{task.folder / VERDICTS_FILE} has no verdicts in {', '.join(missing)}"
+        raise UserError(f"{lacks}; delete its folder and score that model again.")
+    return scores
 
 
 def boards_of(

@@ -6,7 +6,6 @@ Every record of the experiments there is written anew from lm-eval's stored samp
 changed, the boards are the same to the last digit.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from xreason.harness.scoring.questions import Asking
 from xreason.harness.scoring.records import RECORD_FILE, write_boards
 from xreason.harness.scoring.verdicts import identifier_of, read_again
 from xreason.leaderboards.board import Board
-from xreason.leaderboards.records import Record, write_record
+from xreason.leaderboards.records import Record, record_paths, write_record
 from xreason.tasks.errors import UserError
+from xreason.tasks.files import read_object
 from xreason.tasks.suites import suite_of
 
 BOARD_FILE = "leaderboard.json"
@@ -41,25 +41,20 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     Raises:
         UserError: there is nothing to read, or a record or its samples are damaged.
     """
-    paths = sorted(run.rglob(RECORD_FILE)) if run.is_dir() else []
+    paths = record_paths(run) if run.is_dir() else []
     if not paths:
         raise UserError(f"{run} holds no {RECORD_FILE}; name the folder of a comparison, such as runs/pocket.")
     # runs/EXPERIMENT/METHOD/SEED/record.json: boards stand in the experiment's folder, and need all of its records
     folders = dict.fromkeys(path.resolve().parents[2] for path in paths)
-    done = [_rescored(path) for folder in folders for path in sorted(folder.glob(f"*/*/{RECORD_FILE}"))]
+    done = [_rescored(path) for folder in folders for path in record_paths(folder) if path.parents[2] == folder]
     boards = []
     for folder in folders:
-        old = _read(folder / BOARD_FILE)["boards"] if (folder / BOARD_FILE).exists() else []
         # a folder may hold records of methods that its board no longer shows
-        shown = {(row["method"], seed) for board in old for row in board["rows"] for seed in row["seeds"]}
+        shown, ranked_by, failures = _shown(folder / BOARD_FILE)
         records = [each.record for each in done if each.folder.parent.parent == folder]
         records = [record for record in records if (record.method, record.seed) in shown]
         if records:
-            ranked_by = {board.get("reading", "paper") for board in old}
-            failures = {(each["row"], each["reason"]): None for board in old for each in board.get("failures", ())}
-            boards += write_boards(
-                records, folder, reading=ranked_by.pop() if len(ranked_by) == 1 else "paper", failures=[*failures]
-            )
+            boards += write_boards(records, folder, reading=ranked_by.pop() if len(ranked_by) == 1 else "paper", failures=failures)
     return done, boards
 
 
@@ -88,11 +83,25 @@ def _rescored(path: Path) -> Rescored:
     return Rescored(record, path.parent, len(flags), sum(before != now for before, now in flags))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _shown(path: Path) -> tuple[set[tuple[str, int]], set[Any], list[tuple[str, str]]]:
+    """Returns a written board's rows, each a method and a seed, the readings that it ranks by, and its failures with reasons."""
+    if not path.exists():
+        return set(), set(), []
+    again = "delete it, and run its comparison again"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); delete it and score that model again.") from error
+        old = read_object(path, again)["boards"]
+        ranked_by = {board.get("reading", "paper") for board in old}
+        failures = {(each["row"], each["reason"]): None for board in old for each in board.get("failures", ())}
+        rows = {(row["method"], int(seed)) for board in old for row in board["rows"] for seed in row["seeds"]}
+        if not all(isinstance(method, str) for method, _ in rows) or not ranked_by <= {"paper", "strict", "metamath"}:
+            raise TypeError("a method or a reading without a name")
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{path} is not as xreason wrote it ({type(error).__name__}: {error}); {again}.") from error
+    return rows, ranked_by, [*failures]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return read_object(path, "delete it and score that model again")
 
 
 def _verdicts(score: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
 from xreason.harness.store.steps import Step, key_of, keyed, step
+from xreason.tasks.errors import UserError
 
 SCORED_FILE = "scored.json"
 
@@ -107,5 +108,11 @@ def _dtype_of(lm: Any) -> str:
 
 
 def circumstances_of(task: Score) -> Circumstances:
-    """Returns where, when and with what a finished step was done."""
-    return Circumstances.model_validate_json((task.folder / SCORED_FILE).read_bytes())
+    """Returns where, when and with what a finished step was done; a UserError where its file does not say so."""
+    path = task.folder / SCORED_FILE
+    try:
+        return Circumstances.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise UserError(
+            f"{path} does not tell where and when that was scored; delete its folder and score that model again."
+        ) from error

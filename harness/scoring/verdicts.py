@@ -1,19 +1,25 @@
 """What the readings make of stored responses: the samples are what a model said, verdicts can be made of them again at any time."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import LanguageScore
 from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
+from xreason.tasks.files import as_object, parse_json, read_object
 from xreason.tasks.prompts import DEFAULT_STYLE
 from xreason.tasks.readings.verdicts import answer_part, verdicts
 from xreason.tasks.suites import Suite
 
 VERDICTS_FILE = "verdicts.json"
+
+_AGAIN = "delete its folder and score that model again"
 
 #: The one verdict that cannot be read from a response's text: whether it ended at the token limit.
 CUT_OFF = "cut_off"
@@ -66,7 +72,8 @@ def read_scores(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     stored = _stored_verdicts(directory)
     if stored.get("version") != suite.version:
         return read_again(directory, suite)
-    return {code: LanguageScore.model_validate(score) for code, score in stored["languages"].items()}
+    path, found = directory / VERDICTS_FILE, _languages(stored, directory)
+    return {code: _scored(partial(LanguageScore.model_validate, score), path) for code, score in found.items()}
 
 
 def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
@@ -75,14 +82,12 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     Raises:
         UserError: there are no samples, or they are damaged.
     """
-    stored = _stored_verdicts(directory)
-    # before there were two readings, the file was the languages alone
-    before = stored.get("languages", stored)
+    before = _languages(_stored_verdicts(directory), directory)
     scores = {}
     for code in before:
         samples = _stored_samples(directory, suite.task(code))
         cut_off = before[code].get(CUT_OFF)
-        scores[code] = language_score(samples, None if cut_off is None else tuple(cut_off))
+        scores[code] = _scored(partial(language_score, samples, cut_off and tuple(cut_off)), directory)
     write_verdicts(directory, suite, scores)
     return scores
 
@@ -101,23 +106,62 @@ def write_verdicts(directory: Path, suite: Suite, scores: Mapping[str, LanguageS
 
 def identifier_of(directory: Path) -> str:
     """Returns what identified the languages of the responses of `directory`."""
-    return str(_stored_verdicts(directory)["identifier"])
+    return str(_stored_verdicts(directory).get("identifier", ""))
 
 
 def _stored_verdicts(directory: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((directory / VERDICTS_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{directory / VERDICTS_FILE} cannot be read ({error}); score that model again.") from error
+    return read_object(directory / VERDICTS_FILE, _AGAIN)
 
 
 def _stored_samples(directory: Path, task: str) -> list[dict[str, Any]]:
     paths = sorted(directory.rglob(f"samples_{task}_*.jsonl"))
     if not paths:
         raise UserError(f"{directory} holds no samples of {task}; score that model again.")
-    try:
-        # by line feeds alone: a response may hold other separators that Unicode knows
-        samples = [json.loads(line) for line in paths[-1].read_text(encoding="utf-8").split("\n") if line]
-    except ValueError as error:
-        raise UserError(f"{paths[-1]} is damaged ({error}); score that model again.") from error
+    samples = []
+    # by line feeds alone: a response may hold other separators that Unicode knows
+    for number, line in enumerate(paths[-1].read_bytes().split(b"\n"), start=1):
+        if line:
+            place = f"{paths[-1]}, line {number}"
+            sample = as_object(parse_json(line, place, _AGAIN), place, _AGAIN)
+            try:
+                samples.append(sample | _Sample.model_validate(sample).model_dump())
+            except ValidationError as error:
+                raise UserError(f"{place} is no sample of lm-eval ({_first(error)}); {_AGAIN}.") from error
+    if not samples:
+        raise UserError(f"{paths[-1]} holds no sample; {_AGAIN}.")
     return sorted(samples, key=lambda sample: int(sample["doc_id"]))
+
+
+class _Doc(BaseModel, extra="allow"):
+    question: str
+    answer: str
+    language: str
+
+
+class _Sample(BaseModel):
+    """What the readings need of a line of lm-eval's samples."""
+
+    doc_id: int
+    doc: _Doc
+    resps: Annotated[list[Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+
+
+def _languages(stored: Mapping[str, Any], directory: Path) -> dict[str, dict[str, Any]]:
+    """Returns the verdicts by language; before there were two readings, the file was the languages alone."""
+    place = str(directory / VERDICTS_FILE)
+    found = as_object(stored.get("languages", stored), place, _AGAIN)
+    if not found:
+        raise UserError(f"{place} holds no language; {_AGAIN}.")
+    return {code: as_object(each, f"{place}, at {code},", _AGAIN) for code, each in found.items()}
+
+
+def _scored(make: Callable[[], LanguageScore], place: Path) -> LanguageScore:
+    try:
+        return make()
+    except ValidationError as error:
+        raise UserError(f"{place} is damaged ({_first(error)}); {_AGAIN}.") from error
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"at {'.'.join(map(str, first['loc'])) or 'its top level'}: {first['msg'].lower()}"

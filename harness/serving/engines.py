@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xreason.harness.serving.models import Model
 from xreason.trainers.checkpoints.delta import materialise, read_checkpoint
+from xreason.trainers.tuning.counting import check_fits
 
 if TYPE_CHECKING:
     from xreason.harness.serving.engine import Engine
@@ -49,8 +50,9 @@ class Engines:
         """Returns the engine, now serving `model`.
 
         Raises:
-            UserError: vLLM cannot serve it on this machine.
+            UserError: its weights do not fit its config, or vLLM cannot serve it on this machine.
         """
+        check_fits(model.folder)
         if self._fresh:
             self.stop()
             model = self._wholly_written(model)

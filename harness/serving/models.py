@@ -14,7 +14,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from xreason.harness.store.steps import key_of
-from xreason.trainers.checkpoints.base import CHECKPOINT_FILE, base_hash, resolve_model, stored_dtype
+from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.base import (
+    CHECKPOINT_FILE,
+    base_hash,
+    check_tokenizer,
+    resolve_model,
+    stored_dtype,
+    tensor_files,
+)
 from xreason.trainers.checkpoints.delta import read_checkpoint, verify_base
 from xreason.trainers.checkpoints.hashes import kept_hash
 
@@ -91,6 +99,7 @@ def plain_model(reference: str) -> Model:
         UserError: there is no such folder and no such model to be had, or it is no causal language model with a tokenizer.
     """
     folder = resolve_model(reference)
+    check_tokenizer(folder)
     return Model(name=reference, folder=folder, hash=base_hash(folder), size=_size(folder))
 
 
@@ -106,6 +115,10 @@ def checkpoint_model(folder: Path, name: str) -> tuple[Model, Model]:
         UserError: the checkpoint cannot be read, or its base is gone or has changed since.
     """
     checkpoint = read_checkpoint(folder)
+    if lost := set(checkpoint.tensors) - tensor_files(folder).keys():
+        raise UserError(
+            f"{folder} lacks {len(lost):,} of the tensors that its {CHECKPOINT_FILE} names, {min(lost)} first; train again."
+        )
     verify_base(checkpoint)
     base = plain_model(checkpoint.base)
     own = kept_hash(sorted(folder.glob("*.safetensors")))

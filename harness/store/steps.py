@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict
 from xreason.harness.store.writable import check_writable
 from xreason.leaderboards.files import sync_folder, write_whole
 from xreason.tasks.errors import UserError
+from xreason.tasks.files import read_object
 
 STEP_FILE = "step.json"
 PARTIAL = ".partial-"
@@ -65,8 +66,8 @@ def is_done(folder: Path, key: str, needs: Sequence[Path] = ()) -> bool:
 def said_of(folder: Path) -> dict[str, Any]:
     """Returns what a step says of itself: its `key`, the very making of it (`made`), those of its `needs`; or nothing."""
     try:
-        return dict(json.loads((folder / STEP_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
+        return read_object(folder / STEP_FILE, "it is made anew")
+    except UserError:
         return {}
 
 

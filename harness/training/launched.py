@@ -1,9 +1,12 @@
 """What each of several processes runs that train one model together; `train.py` writes what to do as JSON, and starts it.
 
-python -m torch.distributed.run --nproc-per-node 2 -m xreason.harness.training.launched WORK
+python -m xreason.harness.training.launched --standalone --nproc-per-node 2 -m xreason.harness.training.launched WORK
 """
 
+import logging
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from xreason.harness.progress import is_first_process
@@ -27,5 +30,23 @@ def main() -> int:
     return 0
 
 
+def launch(arguments: Sequence[str]) -> int:
+    """Starts the processes as `python -m torch.distributed.run` does, but for what that says of itself; returns the exit code."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    if not os.environ.get("XREASON_DEBUG"):
+        logging.disable(logging.CRITICAL)
+        # what it would set, with a line of its own that it did
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        torchrun(list(arguments))
+    except ChildFailedError:
+        if os.environ.get("XREASON_DEBUG"):
+            raise
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(launch(sys.argv[1:]) if sys.argv[1].startswith("-") else main())

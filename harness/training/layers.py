@@ -8,10 +8,12 @@ runs/layers/pocket/found                                 a link to what was last
 import hashlib
 import json
 import random
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -93,7 +95,10 @@ def plan_layers(folder: Path, base: Model, languages: Sequence[str] | None, **to
     """
     place = folder / FOLDER / folder_name(base.name) / FOUND
     task = FindLayers(folder=place, key="", base=base, languages=None if languages is None else tuple(languages), **told)
-    key = _key_of_found(base, task.questions())
+    questions = task.questions()
+    if len(questions.texts) < 2:
+        raise UserError("Language layers are found by comparing English with other languages; name at least one beside en.")
+    key = _key_of_found(base, questions)
     return task.model_copy(update={"key": key, "folder": keyed(place, key)})
 
 
@@ -108,7 +113,10 @@ def layers_found(folder: Path, base: str) -> tuple[tuple[int, ...], str]:
     Raises:
         UserError: there are none.
     """
-    found = FoundLayers.model_validate_json((folder / JSON_FILE).read_bytes())
+    try:
+        found = FoundLayers.model_validate_json((folder / JSON_FILE).read_bytes())
+    except ValueError as error:
+        raise UserError(f"{folder / JSON_FILE} is damaged; delete its folder, and the layers are found again.") from error
     if not found.language_layers:
         raise UserError(
             f"layers=auto finds none in {base}: {found.evidence}; look at `xreason layers {base}`, and give `layers` as a "
@@ -165,6 +173,12 @@ def _key(model: Model, texts: Sequence[str]) -> str:
 
 
 def _read_counts(folder: Path) -> Activity:
-    with np.load(folder / _COUNTS_FILE) as stored:
-        tokens, *active = (stored[name] for name in stored.files)
-    return Activity(tuple(active), int(tokens))
+    path = folder / _COUNTS_FILE
+    try:
+        with np.load(path) as stored:
+            tokens, *active = (stored[name] for name in stored.files)
+        return Activity(tuple(active), int(tokens))
+    # what NumPy raises for a file that is none of its own
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, BadZipFile, zlib.error) as error:
+        said = f"{path} cannot be read ({type(error).__name__})"
+        raise UserError(f"{said}; delete its folder, and its language is counted again.") from error

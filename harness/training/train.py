@@ -278,8 +278,9 @@ def _words(state: StageProgress) -> str:
 
 def _run_launched(launch: Launch, work: Path) -> Training:
     write_whole(work / LAUNCH_FILE, launch.model_dump_json())
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(launch.task.devices)]
-    command += ["-m", "xreason.harness.training.launched", str(work.resolve())]
+    launched = ["-m", "xreason.harness.training.launched"]
+    command = [sys.executable, *launched, "--standalone", "--nproc-per-node", str(launch.task.devices), *launched]
+    command.append(str(work.resolve()))
     progress.say(f"launching: {shlex.join(command)}")
     with subprocess.Popen(command) as running:  # noqa: S603
         try:

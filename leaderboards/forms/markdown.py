@@ -56,7 +56,10 @@ def insert_board(boards: Sequence[Board], page: Path) -> None:
         BoardError: the file has no such two lines.
         OSError: the file cannot be read or written.
     """
-    before, begin, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    try:
+        before, begin, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    except UnicodeDecodeError as error:
+        raise BoardError(f"{page} is not UTF-8 ({error.reason}); save it as UTF-8.") from error
     _, end, after = rest.partition(_END)
     if not begin or not end:
         raise BoardError(f"{page} does not say where the board goes; add the lines {_BEGIN} and {_END} to it.")

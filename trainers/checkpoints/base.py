@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
+from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.convert import PICKLED, converted, is_pickled
 from xreason.trainers.checkpoints.hashes import kept_hash
 from xreason.trainers.pocket import MODEL
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
 
 POCKET = "pocket"  #: The model that this project ships goes by this word.
 CHECKPOINT_FILE = "checkpoint.json"  #: Marks a folder as one of our checkpoints.
+_FETCH = "fetch the model again"
 _INDEX = "model.safetensors.index.json"
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+_OF_TOKENIZERS = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+    "generation_config.json",
+)
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
@@ -71,10 +77,10 @@ def weight_files(folder: Path) -> list[Path]:
     """
     index, files = folder / _INDEX, sorted(folder.glob("*.safetensors"))
     if index.is_file():
-        try:
-            files = [folder / name for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{index} cannot be read ({type(error).__name__}); fetch the model again.") from error
+        named = read_object(index, _FETCH).get("weight_map")
+        if not isinstance(named, dict) or not all(isinstance(name, str) and name for name in named.values()):
+            raise UserError(f"{index} does not say which file holds which tensor (weight_map); {_FETCH}.")
+        files = [folder / name for name in sorted(set(named.values()))]
     if not files:
         raise UserError(f"{folder} holds no safetensors weights; convert it with save_pretrained, which writes them.")
     for file in files:
@@ -213,12 +219,29 @@ def load_base(folder: Path, *, device: str, mixed_precision: bool) -> tuple["Pre
     return model.to(device), tokenizer
 
 
+def check_tokenizer(folder: Path) -> None:
+    """Makes sure that what a model folder says of its tokenizer can be read; Transformers and vLLM say no file when it cannot.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    for name in _OF_TOKENIZERS:
+        if (folder / name).exists():
+            read_object(folder / name, _FETCH)
+    if (path := folder / _TOKENIZERS[0]).exists():
+        from tokenizers import Tokenizer
+
+        try:
+            Tokenizer.from_file(str(path))
+        except Exception as error:  # the package raises it as such
+            raise UserError(f"{path} is no tokenizer ({str(error)[:120]}); {_FETCH}.") from error
+
+
 def _check_causal(folder: Path) -> None:
     # by what the files say: importing Transformers to find this out takes seconds
-    try:
-        architectures = list(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or ["none"])
-    except (ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{folder}/config.json cannot be read ({type(error).__name__}); fetch the model again.") from error
+    architectures = read_object(folder / "config.json", _FETCH).get("architectures")
+    if not isinstance(architectures, list) or not architectures:
+        raise UserError(f"{folder}/config.json names no architecture; {_FETCH}.")
     if not any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
         raise UserError(f"{folder} is {architectures[0]}, not a causal language model; give one such as LlamaForCausalLM.")
     if not any((folder / name).is_file() for name in _TOKENIZERS):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic.dataclasses import dataclass
 
 from xreason.tasks.errors import UserError
+from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.base import (
     CHECKPOINT_FILE,
     POCKET,
@@ -147,7 +148,7 @@ def read_checkpoint(directory: str | Path) -> Checkpoint:
     if not path.is_file():
         raise UserError(f"{directory} is not a checkpoint: it has no {path.name}; give a folder that `xreason train` wrote.")
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_object(path, "train again")
         if fields["format"] != _FORMAT:
             raise UserError(f"{path} is of format {fields['format']}, this version reads {_FORMAT}; use the version that wrote it.")
         base = fields["base"]

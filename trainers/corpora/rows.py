@@ -1,11 +1,11 @@
 """Rows of published sets, read from a local file or from the hub, with errors that say which file and line to look at."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from xreason.tasks.errors import UserError
+from xreason.tasks.files import parse_json
 
 
 def read_lines(path: Path) -> list[str]:
@@ -21,6 +21,8 @@ def read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         number = error.object.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {number} is not UTF-8; convert the file, or fetch it again.") from error
+    if wrong := next((number for number, line in enumerate(lines, start=1) if "\0" in line), None):
+        raise UserError(f"{path}, line {wrong} holds a NUL character, which no text has; repair the file, or fetch it again.")
     return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
@@ -32,17 +34,13 @@ def read_json_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """
     lines = read_lines(path)
     if lines and lines[0].lstrip().startswith("["):
-        rows = enumerate(_parsed("\n".join(lines), f"{path}"), start=1)
+        rows = enumerate(parse_json("\n".join(lines), f"{path}", _REPAIR), start=1)
         return [_chosen(row, columns, f"{path}, row {number}") for number, row in rows]
     places = ((f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
-    return [_chosen(_parsed(line, where), columns, where) for where, line in places]
+    return [_chosen(parse_json(line, where, _REPAIR), columns, where) for where, line in places]
 
 
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where} is not JSON ({error.msg}); repair it, or fetch the file again.") from error
+_REPAIR = "repair it, or fetch the file again"
 
 
 def _chosen(row: Any, columns: Sequence[str], where: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
-from xreason.trainers.checkpoints.base import POCKET
+from xreason.tasks.files import read_object
+from xreason.trainers.checkpoints.base import POCKET, tensor_files
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import FeedForward, LowRank, Tune
 from xreason.trainers.tuning.structure import choose, feed_forward_blocks, layer_count, layers_path
@@ -79,18 +80,47 @@ def skeleton(model: str | Path) -> "PreTrainedModel":
     Raises:
         UserError: there is no such model, or it is no decoder that Transformers knows.
     """
-    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     where = MODEL if model == POCKET else Path(model).expanduser()
+    if (where / "config.json").is_file():
+        # Transformers does not bound how deep it may be
+        read_object(where / "config.json", "give a folder with a model's own")
     try:
         config = AutoConfig.from_pretrained(where if where.is_dir() else str(model), trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
+    except Exception as error:  # each family's config checks its own keys, and raises what it likes
         raise UserError(
-            f"{model} has no config.json that Transformers can read ({type(error).__name__}); give a folder with one, or a hub id "
+            f"{model} has no config.json that Transformers can read ({_reason(error)}); give a folder with one, or a hub id "
             "such as meta-math/MetaMath-7B-V1.0 on a machine with network."
         ) from error
     return skeleton_of(config)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:120]
+
+
+def check_fits(folder: Path) -> None:
+    """Makes sure, without loading a weight, that the tensors of a model folder have the shapes that its config says.
+
+    What the files name otherwise than the model in memory does (Mixtral's experts) is not looked at.
+
+    Raises:
+        UserError: the config describes no decoder, a file is damaged, or a tensor has another shape.
+    """
+    from safetensors import safe_open
+
+    wanted = {name: list(tensor.shape) for name, tensor in skeleton(folder).state_dict().items()}
+    by_file: dict[Path, list[str]] = {}
+    for name, file in tensor_files(folder).items():
+        by_file.setdefault(file, []).append(name)
+    for file, names in by_file.items():
+        with safe_open(file, framework="pt") as opened:
+            for name in names:
+                shape = opened.get_slice(name).get_shape()
+                if wanted.get(name, shape) != shape:
+                    said = f"{file} does not fit the config beside it: {name} is {shape} and should be {wanted[name]}"
+                    raise UserError(f"{said}; fetch the model again.")
 
 
 def skeleton_of(config: "PreTrainedConfig") -> "PreTrainedModel":
@@ -105,9 +135,13 @@ def skeleton_of(config: "PreTrainedConfig") -> "PreTrainedModel":
     try:
         with torch.device("meta"):
             model: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except ValueError as error:
+    except Exception as error:  # a layer of the model meets the value that is wrong, and says so in its own way
+        if "Unrecognized configuration class" in str(error):
+            raise UserError(
+                f"A {config.model_type} model is no decoder that Transformers knows; give a causal language model such as Llama."
+            ) from error
         raise UserError(
-            f"A {config.model_type} model is no decoder that Transformers knows; give a causal language model such as Llama."
+            f"No {config.model_type} model can be made of its config.json ({_reason(error)}); fetch it again."
         ) from error
     model.tie_weights()
     return model

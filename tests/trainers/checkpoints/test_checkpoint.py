@@ -158,8 +158,8 @@ def test_a_delta_is_not_taken_for_a_model(model_of: ModelOf, tmp_path: Path) -> 
     ("text", "message"),
     [
         (None, "is not a checkpoint"),
-        ("nonsense", "is damaged"),
-        ("[]", "is damaged"),
+        ("nonsense", "is not JSON"),
+        ("[]", "no JSON object but a list"),
         ('{"format": 1}', "is damaged"),
         ('{"format": 2}', "of format 2, this version reads 1"),
     ],
