@@ -88,7 +88,8 @@ def add_suite(
         added = replace(registry, suites={**registry.suites, name: said})
         for asked, language in languages.items():
             code, config = language.code, configs.get(asked)
-            counted = AddedQuestions(len(own.get(code, ())), file=code in own, config=None if config == code else config)
+            # those of the hub are counted below, once the tables know where they are
+            counted = AddedQuestions(len(own.get(code, ("one",))), file=code in own, config=None if config == code else config)
             added = added.with_questions(name, code, _names(language), counted)
         _use(added)
         try:
