@@ -29,7 +29,8 @@ def folder(tmp_path: Path) -> Path:
 def append(folder: Path, name: str) -> None:
     path = folder / name
     path.parent.mkdir(exist_ok=True)
-    path.write_text((path.read_text() if path.exists() else "") + "\n")
+    new = "{}" if path.suffix == ".json" else ""
+    path.write_text((path.read_text() if path.exists() else new) + "\n")
 
 
 @pytest.mark.parametrize("name", TEMPLATES + OTHERS)

@@ -176,7 +176,7 @@ def test_text_from_elsewhere_cannot_mark_up_the_card_nor_break_its_front_matter(
     assert "[l](" not in read.text
     table = [line for line in read.text.splitlines() if line.startswith("|")]
     assert len(table) == 3
-    assert {line.replace("\\|", "").count("|") for line in table} == {15}
+    assert {line.replace("\\|", "").count("|") for line in table} == {16}
 
 
 def test_no_path_of_the_machine_gets_onto_the_card_and_the_base_s_licence_does(model_of: Any, tmp_path: Path) -> None:  # noqa: F811

@@ -47,7 +47,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "heads that cannot be": (of_config(num_attention_heads=7), "fetch|put the model's own"),
     "an index that is none": (
         lambda folder: (folder / "model.safetensors.index.json").write_text("{") and None,
-        "index.json cannot",
+        "index.json is not JSON",
     ),
 }
 
