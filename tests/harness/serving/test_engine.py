@@ -20,7 +20,7 @@ IN_README = (
     *("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text"),
     *("phi3", "olmo2", "gpt_neox", "opt", "mixtral", "qwen3_moe"),
 )
-#: Experts; parameters that files have fused. GPT-NeoX is unlike too, but vLLM serves it by Transformers' own class, and changes that
+#: Experts; parameters that files have fused. GPT-NeoX is unlike too, but vLLM serves it by Transformers' class, and changes that
 #: for all tests that come after in this process.
 UNLIKE_THE_OTHERS = {"mixtral", "qwen3_moe", "phi3"}
 SIZE: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 1, "num_hidden_layers": 2, "initializer_range": 0.2}
