@@ -111,7 +111,11 @@ def test_a_removed_language_is_in_neither_the_suite_nor_its_mean_but_stays_a_lan
 def test_the_mean_of_an_added_suite_runs_over_all_its_languages() -> None:
     hub = Hub("masakhane/afrimgsm", "question", "answer_number")
     questions = {"afrimgsm": {"am": AddedQuestions(250, config="amh"), "en": AddedQuestions(250, config="eng")}}
-    registry = Registry(suites={"afrimgsm": AddedSuite("AfriMGSM", "arXiv 2406.03368", 300, hub)}, questions=questions)
+    registry = Registry(
+        languages={"am": Names("Amharic", "አማርኛ")},
+        suites={"afrimgsm": AddedSuite("AfriMGSM", "arXiv 2406.03368", 300, hub)},
+        questions=questions,
+    )
     suite = suites_with(registry)["afrimgsm"]
     assert suite.languages == suite.average_languages == ("en", "am")
     assert "max_gen_toks: 300" in template_yaml(suite)
