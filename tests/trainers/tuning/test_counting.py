@@ -52,7 +52,7 @@ def test_the_pocket_model_goes_by_its_name() -> None:
 
 @pytest.mark.parametrize(
     ("config", "message"),
-    [(None, "no config.json"), ("nonsense", "no config.json"), ('{"model_type": "vit"}', "no decoder")],
+    [(None, "no config.json"), ("nonsense", "config.json is not JSON"), ('{"model_type": "vit"}', "no decoder")],
 )
 def test_what_is_no_decoder_is_refused(config: str | None, message: str, tmp_path: Path) -> None:
     if config is not None:
