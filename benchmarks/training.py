@@ -36,6 +36,7 @@ from xreason.trainers.loop.batches import StepOrder, padded
 from xreason.trainers.loop.loop import response_loss, run_stage
 from xreason.trainers.loop.packing import packed, packed_attention
 from xreason.trainers.stages import AllParameters, FeedForward, Stage, Tune
+from xreason.trainers.tuning.fitting import Choice
 
 SLAM_LAYERS = 2
 BATCH = 16
@@ -81,9 +82,9 @@ def packing() -> dict[str, float]:
     """Returns useful tokens a second of each layout of the same optimizer steps, forward and backward."""
     model, tokenizer = _pocket_model()
     rows = tokenize(_examples(PACKED_BATCH, "papers"), tokenizer, 1024)[0]
-    order = StepOrder([len(row.ids) for row in rows], PACKED_BATCH, 0, rows=MICRO_BATCH, tokens=0)
+    order, choice = StepOrder([len(row.ids) for row in rows], PACKED_BATCH, 0), Choice(MICRO_BATCH, 0, 0)
     as_they_come = [rows[start : start + MICRO_BATCH] for start in range(0, len(rows), MICRO_BATCH)]
-    sorted_in_steps = [[rows[row] for row in each] for each in order.micro_batches(0)]
+    sorted_in_steps = [[rows[row] for row in each] for each in order.micro_batches(0, choice)]
 
     useful = sum(len(row.ids) for row in rows) / sum(len(each) * max(len(row.ids) for row in each) for each in as_they_come)
 
@@ -166,7 +167,7 @@ def _medians(measures: dict[str, Callable[[], float]]) -> dict[str, float]:
 def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]) -> float:
     """Returns tokens a second of the plainest loop that takes the same steps over the same micro-batches."""
     rows, _ = tokenize(examples, tokenizer, stage.max_length)
-    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, 0, rows=None, tokens=512)
+    order, choice = StepOrder([len(row.ids) for row in rows], stage.batch_size, 0), Choice(None, 512, 0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=0.0, fused=True)
     schedule = get_cosine_schedule_with_warmup(optimizer, 0, stage.max_steps)
     model.train()
@@ -175,7 +176,7 @@ def _bare_loop(model: Any, tokenizer: Any, stage: Stage, examples: list[Example]
         for number in range(stage.max_steps or 0):
             taken = [rows[row] for row in order.rows(number)]
             responses = sum(len(row.ids) - row.prompt_length for row in taken)
-            for micro_batch in order.micro_batches(number):
+            for micro_batch in order.micro_batches(number, choice):
                 (response_loss(model, packed([rows[row] for row in micro_batch]), "cpu")[0] / responses).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

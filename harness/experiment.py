@@ -85,6 +85,8 @@ class Experiment(BaseModel):
     min_p: float | None = None
     system: str | None = None  #: system instruction, before every question
     reading: Reading = "paper"  #: what the board ranks by
+    #: minutes between step checkpoints of a training, from which it goes on where it is interrupted; 0 writes none.
+    save_minutes: float = Field(default=15, ge=0, allow_inf_nan=False)
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -102,7 +104,7 @@ class Experiment(BaseModel):
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int) else value
 
-    @field_validator("seeds", "limit", "max_new_tokens", "shots", "samples", "temperature", mode="before")
+    @field_validator("seeds", "limit", "max_new_tokens", "shots", "samples", "temperature", "save_minutes", mode="before")
     @classmethod
     def _no_truth_values(cls, value: Any) -> Any:
         several = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else (value,)

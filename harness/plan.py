@@ -29,7 +29,7 @@ from xreason.harness.scoring.score import Score, plan_score
 from xreason.harness.serving.models import Model, checkpoint_model, folder_name, is_checkpoint, plain_model, row_name
 from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
-from xreason.harness.training.train import TRAINING_FILE, Train, plan_training, read_training
+from xreason.harness.training.train import SAVE_MINUTES, TRAINING_FILE, Train, plan_training, read_training
 from xreason.leaderboards.records import Reading, Training
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
@@ -125,6 +125,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
                 finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data)
             layers = finds[base.hash] if wants_layers(method) else None
             planned = partial(plan_training, source=source, data=data, layers=layers, devices=devices)
+            planned = partial(planned, save_minutes=experiment.save_minutes)
             places = {seed: folder / row / str(seed) for seed in experiment.seeds}
             trainings += [planned(row, seed, place, method, base, languages) for seed, place in places.items()]
         except UserError as error:
@@ -162,6 +163,7 @@ def plan_training_alone(
     data: Path | None,
     seed: int,
     devices: int = 1,
+    save_minutes: float = SAVE_MINUTES,
 ) -> Plan:
     """Returns the training of one method outside any comparison, into `out/train/METHOD/SEED/checkpoint-KEY`.
 
@@ -177,7 +179,8 @@ def plan_training_alone(
     codes = tuple(languages or _languages_of(where))
     layers = plan_layers(folder, base, codes, source=where, data=data) if wants_layers(chosen) else None
     place = folder / chosen.name / str(seed)
-    task = plan_training(chosen.name, seed, place, chosen, base, codes, source=where, data=data, layers=layers, devices=devices)
+    planned = partial(plan_training, source=where, data=data, layers=layers, devices=devices, save_minutes=save_minutes)
+    task = planned(chosen.name, seed, place, chosen, base, codes)
     return Plan(folder=folder, trainings=(task,), layers=(layers,) if layers else ())
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -60,7 +61,7 @@ def train(
     save_minutes: float | None = 15.0,
     report_to: Sequence[str] = (),
     logs: Path | None = None,
-    recompute: bool | None = None,
+    recompute: int | None = None,
     mixed_precision: bool | None = None,
 ) -> TrainingReport:
     """Trains `base` by `method`, writes the checkpoint into `directory` and returns what it took.
@@ -77,10 +78,10 @@ def train(
 
     `work` is a folder for what an interrupted training needs to go on: its last step, and the stages that are done. What another
     training left there stays; the caller removes it when the checkpoint is where it belongs; None keeps nothing. Step checkpoints
-    are written every `save_steps` optimizer steps and every `save_minutes` minutes; None leaves one of them out.
+    are written every `save_steps` optimizer steps and every `save_minutes` minutes, beside it; None leaves one out.
 
     Raises:
-        UserError: model, data or settings do not do; the text says what to do about it.
+        UserError: model, data or settings do not do, or memory or disk do not hold them; the text says what to do about it.
     """
     began = time.perf_counter()
     check_packages(method.stages, report_to)
@@ -99,6 +100,7 @@ def train(
         ]
         for stage in method.stages
     ]
+    _check_room(folder, method, device, precise, work if save_steps or save_minutes else None)
     model, tokenizer = _load(folder, device, precise)
     changed = [changed_weights(model, stage.tune) for stage in method.stages]
     tuned = tuned_in_all(model, [stage.tune for stage in method.stages])
@@ -153,6 +155,27 @@ def train(
         )
 
     return sharding.from_main(save)
+
+
+def _check_room(folder: Path, method: Method, device: str, mixed_precision: bool, work: Path | None) -> None:
+    """Holds every stage against the memory, and its step checkpoints, which go into `work`, against the disk."""
+    from xreason.trainers.loop.sharding import world_size
+    from xreason.trainers.tuning.counting import count_of, skeleton
+    from xreason.trainers.tuning.fitting import cannot_fit, cannot_save
+    from xreason.trainers.tuning.memory import room_for
+
+    outline, room = skeleton(folder), room_for(None, device)
+    for stage in method.stages:
+        # how long rows are is not known yet: what does not fit with one token does not fit
+        wrong = cannot_fit(outline, stage, room, device=device, devices=world_size(), tokens=1, mixed_precision=mixed_precision)
+        if work is not None and wrong is None:
+            place = next(each for each in (work, *work.parents) if each.exists())
+            # what it left when it was interrupted is replaced
+            left = sum(file.stat().st_size for file in work.rglob("*") if file.is_file())
+            free = shutil.disk_usage(place).free + left
+            wrong = cannot_save(stage, count_of(outline, stage.tune).tuned, free, str(place))
+        if wrong is not None:
+            raise wrong
 
 
 def _asides(stage: Stage) -> str:

@@ -1,5 +1,6 @@
 """Commands that make and score models: compare, train, score."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -30,6 +31,7 @@ def compare(
     system_instruction: options.SystemInstruction = None,
     reading: options.Reading = None,
     launch: options.Launch = 1,
+    save_minutes: options.SaveMinutes = None,
     report_to: options.ReportTo = None,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
@@ -47,7 +49,7 @@ def compare(
     served = {"base": model, "data": data, "dtype": dtype, "fresh_engines": fresh_engines, "limit": limit, "reading": reading}
     asked = {"prompt": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction}
     decoded = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "gen_kwargs": gen_kwargs}
-    given = options.asked(**which, **served, **asked, **decoded)
+    given = options.asked(**which, **served, **asked, **decoded, save_minutes=save_minutes)
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": folder_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
@@ -77,6 +79,7 @@ def train(
     max_steps: Annotated[int | None, typer.Option(help="Optimizer steps at most, each stage.")] = None,
     rows: Annotated[int | None, typer.Option(help="Rows at most, a language and corpus.")] = None,
     launch: options.Launch = 1,
+    save_minutes: options.SaveMinutes = None,
     report_to: options.ReportTo = None,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
@@ -86,12 +89,14 @@ def train(
     from xreason.harness.plan import plan_training_alone
     from xreason.harness.run import run
     from xreason.harness.showing.tables import training_table
-    from xreason.harness.training.train import read_training
+    from xreason.harness.training.train import SAVE_MINUTES, read_training
 
     what = {"layers": options.layers_of(layers), "corpora": list(options.listed(corpora) or ()) or None, "rows": rows}
     how = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "max_steps": max_steps}
     settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.listed(languages)
-    plan = plan_training_alone(method, settings, model, out, languages=codes, source=source, data=data, seed=seed, devices=launch)
+    minutes = SAVE_MINUTES if save_minutes is None else save_minutes
+    planned = partial(plan_training_alone, languages=codes, source=source, data=data, devices=launch, save_minutes=minutes)
+    plan = planned(method, settings, model, out, seed=seed)
     run(plan, report_to=options.listed(report_to) or ())
     if progress.is_first_process():
         training, folder = read_training(plan.trainings[0].report), plan.trainings[0].folder

@@ -18,12 +18,11 @@ from xreason.tasks.data import SOURCES
 from xreason.trainers.corpora import octopus
 from xreason.trainers.methods import list_methods
 from xreason.trainers.tuning.counting import skeleton_of
+from xreason.trainers.tuning.memory import USABLE
 
 GIB = 2**30  # bytes
 # What one GPU may hold, in GiB, as they are sold for training; several are reckoned in the last.
 _GPU_SIZES = (24, 40, 48, 80)
-# Share of a GPU that tensors can have: the rest goes to the CUDA context, the allocator's gaps and buffers of communication.
-_USABLE = 0.9
 _LIBRARIES = ("xreason", "torch", "transformers", "accelerate", "peft", "lm-eval", "datasets")
 
 
@@ -93,12 +92,12 @@ def advice(counted: MethodCount, gpus: Sequence[int]) -> str:
     """
     need, smallest = counted.memory_bytes, min(gpus, default=0)
     said = f"{counted.method} needs about {math.ceil(need / GIB)} GiB: "
-    if need <= _USABLE * smallest:
+    if need <= USABLE * smallest:
         return said + "one GPU of this machine will do"
     here = _gpus_needed(counted, smallest)
     if here is not None and here <= len(gpus):
         return said + f"{here} GPUs of this machine with FSDP"
-    each = next((each for each in _GPU_SIZES if need <= _USABLE * each * GIB), _GPU_SIZES[-1])
+    each = next((each for each in _GPU_SIZES if need <= USABLE * each * GIB), _GPU_SIZES[-1])
     number = _gpus_needed(counted, each * GIB)
     if number is None:
         return said + f"more than {each} GiB GPUs can share out; lower micro_batch_size or max_length"
@@ -108,7 +107,7 @@ def advice(counted: MethodCount, gpus: Sequence[int]) -> str:
 
 def _gpus_needed(counted: MethodCount, size: int) -> int | None:
     """Returns how many GPUs of so many bytes hold every stage; None where activations alone fill one."""
-    rooms = [(stage.memory_bytes.states, _USABLE * size - stage.memory_bytes.activations) for stage in counted.stages]
+    rooms = [(stage.memory_bytes.states, USABLE * size - stage.memory_bytes.activations) for stage in counted.stages]
     return None if any(room <= 0 for _, room in rooms) else max(math.ceil(states / room) for states, room in rooms)
 
 

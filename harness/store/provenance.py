@@ -5,6 +5,7 @@ import platform
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +45,12 @@ def training_versions() -> dict[str, str]:
     A patch release mends without changing what is computed, and another build of the same release (CPU, CUDA) computes the same; so
     they change no key, and nothing is trained again for them. A minor release of torch, transformers, peft or xreason may.
     """
-    names = ("xreason", "torch", "transformers", "peft")
+    names = ["xreason", "torch", "transformers", "peft"]
+    if find_spec("liger_kernel") is not None:
+        import torch
+
+        # its kernels compute on GPUs alone
+        names += ["liger-kernel"] * torch.cuda.is_available()
     return {name: ".".join(distribution_version(name).split("+")[0].split(".")[:2]) for name in names}
 
 

@@ -12,8 +12,9 @@ from xreason.leaderboards.records import Frozen
 from xreason.trainers.methods import wants_layers, with_layers
 from xreason.trainers.slam import PUBLISHED_LAYERS
 from xreason.trainers.stages import Method, Stage
-from xreason.trainers.tuning.counting import Memory, count_of, estimate_flops, estimate_memory
+from xreason.trainers.tuning.counting import count_of, estimate_flops
 from xreason.trainers.tuning.freezing import changed_weights, tuned_in_all
+from xreason.trainers.tuning.memory import Memory, needed
 from xreason.trainers.tuning.structure import layer_count
 
 if TYPE_CHECKING:
@@ -82,6 +83,6 @@ def _count(model: "PreTrainedModel", stage: Stage) -> StageCount:
         changed=sum(model.get_parameter(name).numel() for name in changed_weights(model, stage.tune)),
         sequences=sequences,
         length=stage.max_length,
-        memory_bytes=estimate_memory(model, stage.tune, sequences=sequences, length=stage.max_length),
+        memory_bytes=needed(model, stage, device="cuda"),
         flops_per_token=estimate_flops(model, stage.tune),
     )

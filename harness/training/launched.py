@@ -5,12 +5,13 @@ python -m xreason.harness.training.launched --standalone --nproc-per-node 2 -m x
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from xreason.harness.progress import is_first_process
-from xreason.harness.training.train import LAUNCH_FILE, TRAINING_FILE, Launch, run_here
+from xreason.harness.training.train import FAILED_FILE, KILLED, LAUNCH_FILE, TRAINING_FILE, Launch, run_here
 from xreason.leaderboards.files import write_whole
 from xreason.tasks.errors import UserError
 
@@ -23,8 +24,13 @@ def main() -> int:
         training = run_here(launch, work)
     except UserError as error:
         if is_first_process():
-            sys.stderr.write(f"{error}\n")
+            write_whole(work / FAILED_FILE, str(error))
         return 2
+    except RuntimeError as error:
+        # another process is gone, of which the launcher tells
+        if "onnection" not in str(error) or os.environ.get("XREASON_DEBUG"):
+            raise
+        return 1
     if is_first_process():
         write_whole(work / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
     return 0
@@ -41,7 +47,9 @@ def launch(arguments: Sequence[str]) -> int:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         torchrun(list(arguments))
-    except ChildFailedError:
+    except ChildFailedError as error:
+        if any(failure.exitcode == -signal.SIGKILL for failure in error.failures.values()):
+            return KILLED
         if os.environ.get("XREASON_DEBUG"):
             raise
         return 2

@@ -6,6 +6,7 @@ runs/slam/slam/0/unfinished-1a2b3c4d/      what an interrupted training goes on 
 runs/slam/slam/0/logs/                     what TensorBoard and the like write
 """
 
+import os
 import shlex
 import shutil
 import signal
@@ -36,9 +37,14 @@ from xreason.trainers.stages import FeedForward, Method
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+#: Minutes between step checkpoints where nobody says: what an interruption may cost.
+SAVE_MINUTES = 15.0
 CHECKPOINT = "checkpoint"
 TRAINING_FILE = "training.json"
-UNFINISHED, LOGS, LAUNCH_FILE = "unfinished", "logs", "launch.json"
+UNFINISHED, LOGS, LAUNCH_FILE, FAILED_FILE = "unfinished", "logs", "launch.json", "failed.txt"
+#: What a process ends with that the system has killed: as its starter sees it, and as the starter hands it on.
+KILLED = 128 + signal.SIGKILL
+_WORTH_SAYING = 10**9  # bytes; a smaller step checkpoint is no news
 
 
 class Train(Step):
@@ -53,6 +59,7 @@ class Train(Step):
     data: Path | None  #: folder with local copies of the sets, or None
     #: hashes of each stage's corpora; where rows are drawn or written by the seed, of those of seed 0.
     corpora: tuple[tuple[str, ...], ...]
+    save_minutes: float = SAVE_MINUTES  #: between its step checkpoints; 0 writes none. Changes no result, and is in no key
 
     @property
     def title(self) -> str:
@@ -90,6 +97,7 @@ def plan_training(
     data: Path | None,
     layers: FindLayers | None = None,
     devices: int = 1,
+    save_minutes: float = SAVE_MINUTES,
 ) -> Train:
     """Returns the step; reads its corpora, hours before they are needed, and holds its stages against the base.
 
@@ -134,6 +142,7 @@ def plan_training(
         source=source,
         data=data,
         corpora=hashes(0) if depends_on_seed and seed != 0 else corpora,
+        save_minutes=save_minutes,
     )
     if not wants_layers(method) and not task.is_done():
         from xreason.trainers.tuning.structure import choose
@@ -203,9 +212,12 @@ def train(task: Train, report_to: Sequence[str] = ()) -> Training:
     if not progress.is_first_process():
         return run_here(launch, work)
     work.mkdir(parents=True, exist_ok=True)
+    if task.save_minutes and (size := max(_saved_bytes(task))) >= _WORTH_SAYING:
+        how = f"of {size / 1e9:,.1f} GB every {task.save_minutes:g} minutes, two side by side while one replaces the other"
+        progress.say(f"{task.title}: step checkpoints {how}")
     with step(task.folder, task.key, task.needs) as directory:
         launch = launch.model_copy(update={"directory": directory.resolve()})
-        training = _run_launched(launch, work) if task.devices > 1 else run_here(launch, work)
+        training = _run_launched(launch, work) if _in_processes(task) else run_here(launch, work)
         write_whole(directory / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
     point(link, task.folder)
     shutil.rmtree(work)
@@ -250,6 +262,7 @@ def run_here(launch: Launch, work: Path) -> Training:
             seed=task.seed,
             progress=show,
             work=work,
+            save_minutes=task.save_minutes or None,
             report_to=launch.report_to,
             logs=work.parent / LOGS if launch.report_to else None,
         )
@@ -276,8 +289,27 @@ def _words(state: StageProgress) -> str:
     )
 
 
+def _saved_bytes(task: Train) -> list[int]:
+    from xreason.trainers.tuning.counting import count_of
+    from xreason.trainers.tuning.memory import saved_bytes
+
+    return [saved_bytes(stage, count_of(_outline(task.base.folder), stage.tune).tuned) for stage in task.method.stages]
+
+
+def _in_processes(task: Train) -> bool:
+    """Returns whether a training has processes of its own: on GPUs always, so that their memory is the system's when it ends."""
+    if "RANK" in os.environ:
+        # this is one of several that somebody else started
+        return False
+    import torch
+
+    return task.devices > 1 or torch.cuda.is_available()
+
+
 def _run_launched(launch: Launch, work: Path) -> Training:
     write_whole(work / LAUNCH_FILE, launch.model_dump_json())
+    failed = work / FAILED_FILE
+    failed.unlink(missing_ok=True)
     launched = ["-m", "xreason.harness.training.launched"]
     command = [sys.executable, *launched, "--standalone", "--nproc-per-node", str(launch.task.devices), *launched]
     command.append(str(work.resolve()))
@@ -289,6 +321,13 @@ def _run_launched(launch: Launch, work: Path) -> Training:
             running.send_signal(signal.SIGINT)
             running.wait()
             raise
+    if code in (KILLED, -signal.SIGKILL):
+        raise UserError(
+            f"{launch.task.title}: a training process was killed by the system, most likely for want of memory; lora, a smaller "
+            "micro_batch_size or max_length, or --save-minutes 0 take less, and the same command goes on where it was last saved."
+        )
+    if failed.exists():
+        raise UserError(failed.read_text(encoding="utf-8"))
     if code:
-        raise UserError(f"{launch.task.title}: training on {launch.task.devices} processes failed; what they say stands above.")
+        raise UserError(f"{launch.task.title}: training failed in a process of its own; what it says stands above.")
     return read_training(work / TRAINING_FILE)

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy
+from numpy.typing import NDArray
+
 from xreason.tasks.errors import UserError
 from xreason.trainers.corpora.examples import Example
 from xreason.trainers.stages import LossOn, Truncation
@@ -16,11 +19,11 @@ if TYPE_CHECKING:
 IGNORED = -100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tokens:
     """One example as the model sees it."""
 
-    ids: tuple[int, ...]  #: prompt, response, end of text
+    ids: NDArray[numpy.int32]  #: prompt, response, end of text; a fourteenth of the memory of Python's numbers
     prompt_length: int  #: how many of them bear no loss: the prompt's, or none
 
     @property
@@ -29,9 +32,11 @@ class Tokens:
         return max(self.prompt_length, 1)
 
     @property
-    def labels(self) -> tuple[int, ...]:
-        """What bears loss at its place, IGNORED at the others."""
-        return (IGNORED,) * self.start + self.ids[self.start :]
+    def labels(self) -> NDArray[numpy.int32]:
+        """What bears loss at its place, IGNORED at the others; made anew."""
+        labels = self.ids.copy()
+        labels[: self.start] = IGNORED
+        return labels
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def tokenize(
                 kept = max_length - max(int(max_length * ((len(ids) - kept) / len(ids))), 1)
                 ids = ids[:kept] + ids[len(prompt) :]
             ids = ids[:max_length]
-        row = Tokens(tuple(ids), kept if loss_on == "response" else 0)
+        row = Tokens(numpy.array(ids, numpy.int32), kept if loss_on == "response" else 0)
         if len(ids) > row.start:
             rows.append(row)
     if not rows:

@@ -8,6 +8,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from xreason.trainers.corpora.tokens import IGNORED, Tokens
+from xreason.trainers.tuning.fitting import Choice
 
 
 def padded(rows: Sequence[Tokens]) -> dict[str, torch.Tensor]:
@@ -15,7 +16,9 @@ def padded(rows: Sequence[Tokens]) -> dict[str, torch.Tensor]:
 
     No attention mask is made: attention looks left, where no padding stands, and without a mask it is faster.
     """
-    ids, labels = ([torch.tensor(each) for each in column] for column in zip(*((row.ids, row.labels) for row in rows), strict=True))
+    ids, labels = (
+        [torch.from_numpy(each).long() for each in column] for column in zip(*((r.ids, r.labels) for r in rows), strict=True)
+    )
     return {"input_ids": pad_sequence(ids, True), "labels": pad_sequence(labels, True, IGNORED)}
 
 
@@ -24,20 +27,19 @@ class StepOrder:
 
     Every epoch goes through all rows in a fresh random order, `batch_size` of them a step; the last step of an epoch may be
     smaller. Only within a step are rows sorted by length. Seed and step alone decide, so the order is the same after an interrupt
-    and on any number of processes. A micro-batch holds `rows` at most, or, where that is None, about `tokens` tokens.
+    and on any number of processes. How large a micro-batch is, is a Choice: so many rows at most, or about so many tokens.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, *, rows: int | None, tokens: int) -> None:
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
         self.lengths = numpy.asarray(lengths)
-        self.batch_size, self.seed, self.rows_at_once, self.tokens_at_once = batch_size, seed, rows, tokens
+        self.batch_size, self.seed = batch_size, seed
         self.steps_an_epoch = math.ceil(len(lengths) / batch_size)
         self._epoch, self._order = -1, self.lengths
 
-    @property
-    def most_tokens(self) -> int:
-        """Tokens that no micro-batch exceeds."""
+    def most_tokens(self, choice: Choice) -> int:
+        """Returns how many tokens no micro-batch exceeds."""
         longest = int(self.lengths.max())
-        return self.tokens_at_once + longest if self.rows_at_once is None else self.rows_at_once * longest
+        return choice.tokens + longest if choice.rows is None else choice.rows * longest
 
     def rows(self, step: int) -> list[int]:
         """Returns the rows of a step, counted from 0, the longest first."""
@@ -47,18 +49,18 @@ class StepOrder:
         rows = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         return [int(row) for row in rows[numpy.argsort(-self.lengths[rows], kind="stable")]]
 
-    def micro_batches(self, step: int, world: int = 1, rank: int = 0) -> list[list[int]]:
+    def micro_batches(self, step: int, choice: Choice, world: int = 1, rank: int = 0) -> list[list[int]]:
         """Returns the rows of each micro-batch that process `rank` of `world` runs in a step.
 
         All processes run equally many, for each pass is one that all take part in; one that is left over is empty.
         """
         rows = self.rows(step)
-        if self.rows_at_once is not None:
-            size = min(self.rows_at_once, math.ceil(len(rows) / world))
+        if choice.rows is not None:
+            size = min(choice.rows, math.ceil(len(rows) / world))
             cut = [rows[start : start + size] for start in range(0, len(rows), size)]
         else:
             ends = numpy.cumsum(self.lengths[rows])
-            parts = math.ceil(math.ceil(ends[-1] / self.tokens_at_once) / world) * world
+            parts = math.ceil(math.ceil(ends[-1] / choice.tokens) / world) * world
             # a row belongs to the part in which its middle lies
             part = ((ends - self.lengths[rows] / 2) * parts / ends[-1]).astype(int)
             every = ([row for row, here in zip(rows, part, strict=True) if here == number] for number in range(parts))

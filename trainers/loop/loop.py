@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import numpy
 import torch
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
@@ -31,14 +32,16 @@ from xreason.trainers.loop.packing import can_pack, packed, packed_attention
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages, start_tracker
 from xreason.trainers.loop.resuming import Saving
 from xreason.trainers.stages import Stage
+from xreason.trainers.tuning.fitting import Choice, fastest, fitting
 from xreason.trainers.tuning.freezing import float32_masters, freeze_all_but, thaw
-from xreason.trainers.tuning.memory import activations_fit, peak_memory
+from xreason.trainers.tuning.kernels import fused_kernels, recompute_every
+from xreason.trainers.tuning.memory import SCORED_AT_ONCE, give_back_memory, peak_memory, room_for
 
-# Tokens a forward pass where the stage does not say: a CPU gains nothing beyond, a GPU holds 8 sequences of 1024 of a 7B model.
-_AT_ONCE = {"cpu": 512, "cuda": 8192}
 _REPORTS = 500  # more make a long run no more readable
-_SCORED_AT_ONCE = 1024  # tokens whose scores over the vocabulary are held in float32
-_NO_ROW = Tokens((0,), 1)  # takes part in a pass that has no rows left for this process: one token, and no label
+_MEASURED_STEPS = 2
+_WORTH_MEASURING = 20  # steps; a stage of fewer takes what is expected to be fastest
+# takes part in a pass that has no rows left for this process: one token, and no label
+_NO_ROW = Tokens(numpy.zeros(1, numpy.int32), 1)
 
 
 def run_stage(
@@ -54,7 +57,7 @@ def run_stage(
     languages: Sequence[str] = (),
     device: str = "cpu",
     mixed_precision: bool = False,
-    recompute: bool | None = None,
+    recompute: int | None = None,
     report_to: Sequence[str] = (),
     saving: Saving | None = None,
 ) -> StageReport:
@@ -63,22 +66,41 @@ def run_stage(
     The model is on `device` ("cpu" or "cuda") where one process trains, see sharding for more. `seed` is of the order of the rows
     and of dropout: the same gives the same weights on the same machine. `corpus` says in words what the examples are, `languages`
     are their codes. `progress` is called with every report of the loss; Accelerate's trackers in `report_to`, such as
-    "tensorboard", write into `directory`, or a temporary one. `recompute` is gradient checkpointing; None does it where activations
-    would not fit the free memory. `saving` says where and how often step checkpoints go; an interrupted stage goes on from them.
+    "tensorboard", write into `directory`, or a temporary one. `recompute` is gradient checkpointing, of every n-th layer or, for 0,
+    none; None chooses it, and the tokens a forward pass where the stage says no rows: of what fits the free memory the cheapest, on
+    a GPU the fastest of a few that are measured. A step that runs out of memory all the same is done again with less. `saving` says
+    where and how often step checkpoints go; an interrupted stage goes on from them.
 
     Raises:
-        UserError: stage and model do not fit, no example fits max_length, a package is missing, or the loss is no longer a number.
+        UserError: stage and model do not fit, or the memory does not hold them; no example fits max_length, a package is missing,
+            or the loss is no longer a number.
     """
     check_packages([stage], report_to)
     # which rows make up which step
     rows, cut = tokenize(examples, tokenizer, stage.max_length, stage.truncation, stage.loss_on)
-    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, seed, rows=stage.micro_batch_size, tokens=_AT_ONCE[device])
+    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, seed)
     total = min(math.ceil(stage.epochs * order.steps_an_epoch), stage.max_steps or sys.maxsize)
     world, rank = sharding.world_size(), sharding.rank()
     peak_memory(device, anew=True)
     with ExitStack() as at_the_end:
+        # how much of it at once; a model to be sharded waits in main memory, one that is not lies where it is trained
+        fits = sharding.from_main(
+            lambda: fitting(
+                model,
+                stage,
+                room_for(model if world == 1 else None, device),
+                most_tokens=order.most_tokens,
+                label_share=sum(len(row.ids) - row.start for row in rows) / int(order.lengths.sum()),
+                device=device,
+                devices=world,
+                mixed_precision=mixed_precision,
+                recompute=recompute,
+                saves=saving is not None and saving.saves,
+            )
+        )
+        choice = fits.candidates[0]
+
         # what learns
-        fits = activations_fit(model, stage.tune, order.most_tokens, device, mixed_precision, world)
         freeze = partial(freeze_all_but, tune=stage.tune, seed=seed)
         at_the_end.callback(thaw, model)
         tuned_parameters = freeze(model)
@@ -91,11 +113,9 @@ def run_stage(
         if packs := can_pack(trained, int(order.lengths.max())):
             at_the_end.enter_context(packed_attention(trained))
         collate = packed if packs else padded
-        if sharding.from_main(lambda: not fits if recompute is None else recompute):
-            trained.gradient_checkpointing_enable({"use_reentrant": False})
-            # Transformers lets the embeddings' output ask for gradients, which only reentrant checkpoints need
-            trained.disable_input_require_grads()
-            at_the_end.callback(trained.gradient_checkpointing_disable)
+        kernels = at_the_end.enter_context(fused_kernels(trained, device))
+        recompute_every(trained, choice.recompute)
+        at_the_end.callback(recompute_every, trained, 0)
         trained.train()
         set_seed(seed)
         # PyTorch's DataLoader draws one number; drawing it too leaves dropout what it was when one was here
@@ -117,30 +137,72 @@ def run_stage(
             log = resuming.load_step(last, learning, optimizer)
             for _ in range(log[-1].step):
                 schedule.step()
+        writer = at_the_end.enter_context(resuming.StepWriter(saving.directory)) if saving and saving.saves else None
         done, tokens, seconds = (log[-1].step, log[-1].tokens, log[-1].tokens / log[-1].tokens_per_second) if log else (0, 0, 0.0)
         trackers = [start_tracker(name, directory or Path(mkdtemp()), vars(stage)) for name in report_to if rank == 0]
         for tracker in trackers:
             at_the_end.callback(tracker.finish)
-        saved = time.perf_counter()
-        began = saved - seconds
-        unreported = torch.zeros((), device=device)
-        for step in range(done + 1, total + 1):
+
+        def forward_and_backward(step: int, choice: Choice) -> torch.Tensor:
+            """Adds a step's gradients up, and returns its loss."""
             for parameter, master in masters.items():
                 parameter.data.copy_(master)
             of_step = [rows[row] for row in order.rows(step - 1)]
             responses, of_all = sum(len(row.ids) - row.start for row in of_step), sum(len(row.ids) for row in of_step)
-            for micro_batch in order.micro_batches(step - 1, world, rank):
+            losses = torch.zeros((), device=device)
+            micro_batches = order.micro_batches(step - 1, choice, world, rank)
+            for number, micro_batch in enumerate(micro_batches, start=1):
                 batch = collate([rows[row] for row in micro_batch] or [_NO_ROW])
+                if world > 1 and fits.gradients_can_wait:
+                    sharding.reduce_now(trained, number == len(micro_batches))
                 loss, balance = response_loss(trained, batch, device)
                 # gradients are averaged over processes, and these are shares of the sums
                 loss = loss / responses * world
                 balance = balance * sum(len(rows[row].ids) for row in micro_batch) / of_all * world
                 (loss + balance).backward()  # type: ignore[no-untyped-call]
-                unreported += loss.detach()
+                losses += loss.detach()
+            return losses
+
+        def measured(choice: Choice) -> int:
+            """Does a choice's passes over the first steps, leaves all as it was, and returns how many tokens they were."""
+            recompute_every(trained, choice.recompute)
+            chance = resuming.chance()
+            for step in range(1, _MEASURED_STEPS + 1):
+                forward_and_backward(step, choice)
+                optimizer.zero_grad()
+            resuming.put_back(chance)
+            return sum(int(order.lengths[order.rows(step)].sum()) for step in range(_MEASURED_STEPS))
+
+        # (where one of several processes ran out of memory, the others would wait for it)
+        if len(fits.candidates) > 1 and world == 1 and total - done >= _WORTH_MEASURING:
+            choice = fastest(fits.candidates, measured)
+            recompute_every(trained, choice.recompute)
+        peak_memory(device, anew=True)
+        saved = time.perf_counter()
+        began = saved - seconds
+        unreported = torch.zeros((), device=device)
+        for step in range(done + 1, total + 1):
+            for again in (False, True):
+                chance = resuming.chance()
+                try:
+                    losses = forward_and_backward(step, choice)
+                    break
+                except torch.OutOfMemoryError as error:
+                    less = None if again or world > 1 else fits.smaller(choice)
+                    if less is None:
+                        raise UserError(_out_of_memory(stage, step, choice)) from error
+                # the step begins anew, with what it drew
+                choice = less
+                trained.zero_grad()
+                optimizer.zero_grad()
+                give_back_memory()
+                resuming.put_back(chance)
+                recompute_every(trained, choice.recompute)
+            unreported += losses
             norm: Any = clip_grad_norm_(learning.values(), stage.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
-            tokens += of_all
+            tokens += int(order.lengths[order.rows(step - 1)].sum())
             due = saving is not None and step < total and saving.is_due(step, time.perf_counter() - saved)
             if due or step in (1, total) or step % math.ceil(total / _REPORTS) == 0:
                 report = StageProgress(
@@ -162,8 +224,8 @@ def run_stage(
                     tracker.log({f"train/{name}": value for name, value in report if name != "stage"}, step=step)
                 if progress is not None:
                     progress(report)
-            if saving and due:
-                resuming.save_step(saving.directory, learning, optimizer, log)
+            if writer and due:
+                writer.write(learning, optimizer, log)
                 saved = time.perf_counter()
             schedule.step()
         sharding.bring_back(trained, model)
@@ -187,6 +249,8 @@ def run_stage(
         truncated=dict(cut.truncated),
         left_out=cut.left_out,
         log=tuple(log),
+        layout=choice.describe(),
+        kernels=kernels,
     )
 
 
@@ -207,7 +271,12 @@ def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) ->
     weight = getattr(model, "aux_loss_coef" if hasattr(model, "aux_loss_coef") else "router_aux_loss_coef", 0.0)
     balance = 0.0 if getattr(output, "aux_loss", None) is None else output.aux_loss * weight
     scores, labels = output.logits.flatten(0, 1), labels[:, keep].flatten().to(device)
-    if len(labels) <= _SCORED_AT_ONCE:
+    if len(labels) <= SCORED_AT_ONCE:
         return summed(scores, labels), balance
-    parts = zip(scores.split(_SCORED_AT_ONCE), labels.split(_SCORED_AT_ONCE), strict=True)
+    parts = zip(scores.split(SCORED_AT_ONCE), labels.split(SCORED_AT_ONCE), strict=True)
     return torch.stack([checkpoint(summed, *part, use_reentrant=False) for part in parts]).sum(), balance
+
+
+def _out_of_memory(stage: Stage, step: int, choice: Choice) -> str:
+    said = f"Step {step} of stage {stage.name!r} ran out of memory with {choice.describe()}"
+    return f"{said}; give a smaller max_length or micro_batch_size, --launch with more GPUs, or lora."

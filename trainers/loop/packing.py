@@ -6,14 +6,17 @@
     f g h i                 0 1 2 0 1 0 1 2 3                    f g h i
 
 Every layer that works token by token (projections, feed-forward, norms, the head) sees tokens alone. Attention is the one layer
-that mixes them: there the sequences are put side by side, padded on the right, and the kernel that PyTorch chooses runs causally;
-no mask is made, and no sequence can look into another, for they are different rows.
+that mixes them. In half precision on a GPU PyTorch's variable-length attention takes them as they lie; elsewhere they are put side
+by side, padded on the right, and the kernel that PyTorch chooses runs causally; no mask is made, and no sequence can look into
+another, for they are different rows.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, cast
 
+import numpy
 import torch
 from torch import Size, Tensor
 from torch.nn import Module
@@ -48,15 +51,17 @@ def packed(rows: Sequence[Tokens]) -> dict[str, Any]:
     """Returns rows laid end to end.
 
     `input_ids`, `labels` and `position_ids` are int64 [1, tokens]; `packed_places`, int64 [2, tokens], says in which sequence and
-    where in it each token stands; `packed_shape` is (sequences, longest).
+    where in it each token stands; `packed_ends`, int32 [sequences + 1], where each begins and the last ends; `packed_shape` is
+    (sequences, longest).
     """
     lengths = torch.tensor([len(row.ids) for row in rows])
     positions = torch.cat([torch.arange(len(row.ids)) for row in rows])
     return {
-        "input_ids": torch.tensor([[token for row in rows for token in row.ids]]),
-        "labels": torch.tensor([[label for row in rows for label in row.labels]]),
+        "input_ids": torch.from_numpy(numpy.concatenate([row.ids for row in rows])).long()[None],
+        "labels": torch.from_numpy(numpy.concatenate([row.labels for row in rows])).long()[None],
         "position_ids": positions[None],
         "packed_places": torch.stack([torch.arange(len(rows)).repeat_interleave(lengths), positions]),
+        "packed_ends": torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]).int(),
         "packed_shape": Size((len(rows), int(lengths.max()))),
     }
 
@@ -75,9 +80,25 @@ def packed_attention(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _attend(
-    module: Module, query: Tensor, key: Tensor, value: Tensor, mask: None, packed_places: Tensor, packed_shape: Size, **kwargs: Any
+    module: Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: None,
+    packed_places: Tensor,
+    packed_ends: Tensor,
+    packed_shape: Size,
+    **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attends within each sequence; query [1, heads, tokens, width] gives [1, tokens, heads, width]."""
+    if _has_varlen(query, value) and not kwargs.get("dropout"):
+        from torch.nn.attention.varlen import varlen_attn
+
+        longest, grouped = packed_shape[1], query.shape[1] != key.shape[1]
+        q, k, v = (each[0].transpose(0, 1) for each in (query, key, value))
+        settings: dict[str, Any] = {"scale": kwargs.get("scaling"), "window_size": (-1, 0), "enable_gqa": grouped}
+        result = cast(Tensor, varlen_attn(q, k, v, packed_ends, packed_ends, longest, longest, **settings))
+        return result[None], None
     places = packed_places.unbind()
 
     def side_by_side(states: Tensor) -> Tensor:
@@ -89,3 +110,15 @@ def _attend(
     states = (side_by_side(each) for each in (query, key, value))
     result, _ = sdpa_attention_forward(module, *states, None, **{**kwargs, "is_causal": True})
     return result[places][None], None
+
+
+def _has_varlen(query: Tensor, value: Tensor) -> bool:
+    """Returns whether PyTorch's variable-length attention takes these: it is flash attention, so half precision on a GPU."""
+    return (
+        query.is_cuda
+        and query.dtype in (torch.bfloat16, torch.float16)
+        and query.shape[-1] == value.shape[-1] <= 256
+        and query.shape[-1] % 8 == 0
+        and torch.cuda.get_device_capability(query.device) >= (8, 0)
+        and find_spec("torch.nn.attention.varlen") is not None
+    )

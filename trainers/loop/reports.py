@@ -48,6 +48,8 @@ class StageReport(BaseModel, frozen=True):
     truncated: dict[str, int] = {}  #: language code to examples of which something was cut off at max_length, if any
     left_out: int  #: those of them that had nothing to learn left; they are not in `rows`
     log: tuple[StageProgress, ...] = ()  #: what was reported on the way
+    layout: str = ""  #: in words, how much a forward pass took, and what of it was computed again
+    kernels: str = ""  #: the package, with its version, whose fused kernels computed; empty where the model's own did
 
 
 def check_packages(stages: Sequence[Stage], report_to: Sequence[str]) -> None:

@@ -10,17 +10,19 @@ A folder is written aside and renamed, so what has its name is whole. Frozen wei
 import os
 import random
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
 from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.checkpoint.state_dict_saver import async_save
 from transformers import PreTrainedModel
 
 from xreason.trainers.loop.reports import StageProgress, StageReport
@@ -37,8 +39,15 @@ class Saving:
     every_steps: int | None = None  #: after so many optimizer steps; None goes by the clock alone
     every_minutes: float | None = 15.0  #: after so many minutes; None goes by steps alone
 
+    @property
+    def saves(self) -> bool:
+        """Whether any is written at all."""
+        return self.every_steps is not None or self.every_minutes is not None
+
     def is_due(self, step: int, seconds: float) -> bool:
         """Returns whether a checkpoint is due at `step`, `seconds` after the last; all processes are told what the first finds."""
+        if not self.saves:
+            return False
         by_steps = self.every_steps is not None and step % self.every_steps == 0
         return by_steps or from_main(lambda: self.every_minutes is not None and seconds >= 60 * self.every_minutes)
 
@@ -49,17 +58,54 @@ def last_step(directory: Path) -> Path | None:
     return max(whole, key=lambda folder: int(folder.name.removeprefix("step-")), default=None)
 
 
-def save_step(
-    directory: Path, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, log: Sequence[StageProgress]
-) -> None:
-    """Writes where a stage stands after the step of its last report, and removes the step checkpoints before it."""
-    with _appearing(directory / f"step-{log[-1].step}") as aside:
-        save(_tensors(learning, optimizer), checkpoint_id=aside, no_dist=world_size() == 1)
-        name, numbers, *rest = numpy.random.get_state()
-        chance = [random.getstate(), (name, numpy.asarray(numbers).tolist(), *rest), torch.get_rng_state()]
-        torch.save(chance + ([torch.cuda.get_rng_state()] if torch.cuda.is_available() else []), aside / f"random-{rank()}.pt")
+class StepWriter:
+    """Writes step checkpoints of a stage beside its training: one at a time, from copies in main memory.
+
+    A context manager: the last is whole, or has failed, before it is left, also by an error or an interrupt.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._thread = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
+        # what the writers of several processes say to each other must not meet what the training says
+        self._group = dist.new_group(backend="gloo") if world_size() > 1 else None
+
+    def __enter__(self) -> "StepWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._wait()
+        finally:
+            self._thread.shutdown()
+
+    def write(self, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, log: Sequence[StageProgress]) -> None:
+        """Begins to write where a stage stands after the step of its last report, which replaces the step checkpoints before it.
+
+        Returns when all is copied. What kept the one before from being written is raised here.
+        """
+        self._wait()
+        folder = self._directory / f"step-{log[-1].step}"
+        aside = _aside(folder)
+        torch.save(chance(), aside / f"random-{rank()}.pt")
         if rank() == 0:
             (aside / "log.jsonl").write_text("\n".join(row.model_dump_json() for row in log), encoding="utf-8")
+        tensors = _tensors(learning, optimizer)
+        saved = async_save(tensors, checkpoint_id=aside, process_group=self._group, no_dist=world_size() == 1)
+        self._written = self._thread.submit(self._finish, cast("Future[Any]", saved), aside, folder)
+
+    def _finish(self, saved: "Future[Any]", aside: Path, folder: Path) -> None:
+        saved.result()
+        if self._group is not None:
+            dist.barrier(self._group)
+        if rank() == 0:
+            _put_in_place(aside, folder)
+
+    def _wait(self) -> None:
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
 
 
 def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> list[StageProgress]:
@@ -76,17 +122,29 @@ def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: tor
     planner = DefaultLoadPlanner(allow_partial_load=True)
     load(_tensors(learning, optimizer), checkpoint_id=folder, planner=planner, no_dist=world_size() == 1)
     if (own := folder / f"random-{rank()}.pt").is_file():
-        of_python, of_numpy, of_torch, *of_cuda = torch.load(own, weights_only=True)
-        random.setstate(of_python)
-        numpy.random.set_state(of_numpy)
-        torch.set_rng_state(of_torch)
-        if of_cuda and torch.cuda.is_available():
-            torch.cuda.set_rng_state(of_cuda[0])
+        put_back(torch.load(own, weights_only=True))
     log = [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").split("\n")]
     for state in optimizer.state.values():
         # bitsandbytes counts steps in an int
         state.update({kind: log[-1].step for kind, value in state.items() if isinstance(value, int)})
     return log
+
+
+def chance() -> list[Any]:
+    """Returns where all generators of random numbers stand, as plain values and tensors."""
+    name, numbers, *rest = numpy.random.get_state()
+    states = [random.getstate(), (name, numpy.asarray(numbers).tolist(), *rest), torch.get_rng_state()]
+    return states + ([torch.cuda.get_rng_state()] if torch.cuda.is_available() else [])
+
+
+def put_back(states: Sequence[Any]) -> None:
+    """Lets the generators stand again where they stood."""
+    of_python, of_numpy, of_torch, *of_cuda = states
+    random.setstate(of_python)
+    numpy.random.set_state(of_numpy)
+    torch.set_rng_state(of_torch)
+    if of_cuda and torch.cuda.is_available():
+        torch.cuda.set_rng_state(of_cuda[0])
 
 
 def _tensors(learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -97,10 +155,12 @@ def _tensors(learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimi
 
 def finish(model: PreTrainedModel, changed: Iterable[str], report: StageReport, directory: Path) -> None:
     """Keeps in `directory` the weights that a stage may have `changed`, by name, and its report; removes its step checkpoints."""
-    with _appearing(directory / _FINISHED) as aside:
-        if rank() == 0:
-            save_file({name: model.get_parameter(name).detach().contiguous() for name in changed}, aside / "model.safetensors")
-            (aside / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
+    aside = _aside(directory / _FINISHED)
+    if rank() == 0:
+        save_file({name: model.get_parameter(name).detach().contiguous() for name in changed}, aside / "model.safetensors")
+        (aside / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
+        _put_in_place(aside, directory / _FINISHED)
+    barrier()
 
 
 def finished(directory: Path) -> StageReport | None:
@@ -116,24 +176,24 @@ def load_finished(model: PreTrainedModel, directory: Path) -> None:
         parameter.data = tensor.to(parameter.device)
 
 
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """Yields where to write what shall appear as `folder`, whole or not at all; removes the step checkpoints beside it then."""
+def _aside(folder: Path) -> Path:
+    """Returns where to write what shall become `folder`, empty."""
     aside = folder.with_name(folder.name + ".partial")
     if rank() == 0:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
     barrier()
-    yield aside
-    barrier()
-    if rank() == 0:
-        _to_disk(*aside.rglob("*"), aside)
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
-        _to_disk(folder.parent)
-        for former in set(folder.parent.glob("step-*")) - {folder}:
-            shutil.rmtree(former)
-    barrier()
+    return aside
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    """Lets `folder` appear whole, and removes the step checkpoints beside it."""
+    _to_disk(*aside.rglob("*"), aside)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
+    _to_disk(folder.parent)
+    for former in set(folder.parent.glob("step-*")) - {folder}:
+        shutil.rmtree(former)
 
 
 def _to_disk(*paths: Path) -> None:

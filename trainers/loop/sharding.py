@@ -93,6 +93,12 @@ def shard(
     return sharded
 
 
+def reduce_now(sharded: Any, last: bool) -> None:
+    """Lets the next backward pass sum gradients over all processes if it is the `last` of a step; else they wait, whole on each."""
+    sharded.set_requires_gradient_sync(last)
+    sharded.set_is_last_backward(last)
+
+
 def bring_back(sharded: PreTrainedModel, model: PreTrainedModel) -> None:
     """Puts what was tuned in the shards, gathered by all processes, into the whole `model` of the main one, frozen as it was."""
     parameters: dict[str, Any] = {} if sharded is model else dict(sharded.named_parameters())

@@ -148,9 +148,9 @@ def _loss(model: "LlamaForCausalLM", batch: Sequence[Tokens]) -> "torch.Tensor":
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
-    ids = pad_sequence([torch.tensor(row.ids) for row in batch], batch_first=True)
+    ids = pad_sequence([torch.from_numpy(row.ids).long() for row in batch], batch_first=True)
     mask = pad_sequence([torch.ones(len(row.ids), dtype=torch.long) for row in batch], batch_first=True)
-    labels = pad_sequence([torch.tensor(row.labels) for row in batch], batch_first=True, padding_value=IGNORED)[:, 1:]
+    labels = pad_sequence([torch.from_numpy(row.labels).long() for row in batch], batch_first=True, padding_value=IGNORED)[:, 1:]
     hidden = model.model(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
     wanted = labels != IGNORED
     # logits of the wanted places only: two thirds of a batch are prompt

@@ -4,7 +4,7 @@ Models are built on the meta device, from their config.json alone: a 70B model i
 
     count("meta-llama/Llama-2-13b-hf", FeedForward(6))    Counts(tuned=849346560, total=13015864320), share 6.5 %
 
-Counts are exact; memory and FLOPs are estimates, each by a formula that its docstring gives, with its source.
+Counts are exact; FLOPs are an estimate, by a formula that its docstring gives, with its source.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.base import POCKET, tensor_files
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import FeedForward, LowRank, Tune
-from xreason.trainers.tuning.structure import choose, feed_forward_blocks, layer_count, layers_path
+from xreason.trainers.tuning.structure import choose, feed_forward_blocks, layers_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -34,26 +34,6 @@ class Counts:
     def share(self) -> float:
         """The tuned share, in 0..1."""
         return self.tuned / self.total
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Memory that training takes on one device that holds everything, in bytes; estimated (see estimate_memory)."""
-
-    weights: int
-    gradients: int
-    optimizer: int
-    activations: int
-
-    @property
-    def states(self) -> int:
-        """What is there whatever the batch, and what several GPUs can share out: weights, gradients and optimizer."""
-        return self.weights + self.gradients + self.optimizer
-
-    @property
-    def total(self) -> int:
-        """The sum."""
-        return self.states + self.activations
 
 
 def count(model: str | Path, tune: Tune) -> Counts:
@@ -147,41 +127,6 @@ def skeleton_of(config: "PreTrainedConfig") -> "PreTrainedModel":
     return model
 
 
-def estimate_memory(
-    model: "PreTrainedModel", tune: Tune, *, sequences: int, length: int, checkpointing: bool = True, mixed_precision: bool = True
-) -> Memory:
-    """Estimates the memory of training on one device. No fragmentation in it.
-
-    With N parameters, T of them tuned (adapters come on top of the model's own, and count in both), bytes are:
-
-    - weights: 2 N + 4 T. All in bfloat16, and float32 masters of the tuned; 4 N where all is float32.
-    - gradients: 4 T, optimizer: 8 T (AdamW's two moments). For T = N that is 18 N: "Model training anatomy" in the documentation of
-      Transformers counts the same 6 + 4 + 8 bytes.
-    - activations, of b `sequences` of at most s tokens (`length`), width h, FFN width f, L layers, V words: a layer keeps 11 h + 4
-      f numbers a token for the backward pass, as counted with saved_tensors_hooks in a Llama: 7 h at norms and projections and 4 h
-      in attention (5 a s^2 b is not stored by a fused one), 4 f in the FFN (gate, its activation, up, their product). Korthikanti
-      et al. 2022, arXiv 2205.05198, section 4, count 8 h + 4 f so; Transformers' norms compute in float32, which makes the
-      difference. The logits, in float32, are 4 s b V bytes, and their gradient is as much again. Layers beneath the lowest that is
-      tuned keep nothing. Of experts, those that a token takes count. Gradient checkpointing keeps each layer's input, h, and of one
-      layer all.
-
-    Raises:
-        UserError: `tune` does not fit the model.
-    """
-    counts, config = count_of(model, tune), model.config.get_text_config()
-    held = counts.total + (counts.tuned if isinstance(tune, LowRank) else 0)
-    size = 2 if mixed_precision else 4
-    layer = size * (11 * int(config.hidden_size) + 4 * _active_width(config))
-    gone_back = layer_count(model) - _lowest(tune)
-    kept = layer + gone_back * size * int(config.hidden_size) if checkpointing else gone_back * layer
-    return Memory(
-        weights=size * held + (4 * counts.tuned if mixed_precision else 0),
-        gradients=4 * counts.tuned,
-        optimizer=8 * counts.tuned,
-        activations=sequences * length * (kept + 8 * int(config.vocab_size)),
-    )
-
-
 def estimate_flops(model: "PreTrainedModel", tune: Tune, *, checkpointing: bool = True) -> int:
     """Estimates the floating-point operations of training on one token, without attention's own, which are few in short texts.
 
@@ -209,13 +154,14 @@ def estimate_flops(model: "PreTrainedModel", tune: Tune, *, checkpointing: bool 
     back = met
     if isinstance(tune, FeedForward):
         # up is the first that is tuned, so the gradient comes through down and no further
-        downs = {block.down.parameter for block in feed_forward_blocks(model, {_lowest(tune)})}
-        back -= sum(sizes[name] for name, layer in layer_of.items() if layer <= _lowest(tune) and name not in downs)
-    repeated = sum(sizes[name] for name, layer in layer_of.items() if layer >= _lowest(tune)) if checkpointing else 0
+        downs = {block.down.parameter for block in feed_forward_blocks(model, {lowest(tune)})}
+        back -= sum(sizes[name] for name, layer in layer_of.items() if layer <= lowest(tune) and name not in downs)
+    repeated = sum(sizes[name] for name, layer in layer_of.items() if layer >= lowest(tune)) if checkpointing else 0
     return int(2 * (met + back + tuned + repeated))
 
 
-def _lowest(tune: Tune) -> int:
+def lowest(tune: Tune) -> int:
+    """Returns the index of the lowest layer that a stage tunes anything of."""
     return min(tune.indices) if isinstance(tune, FeedForward) else 0
 
 
@@ -244,7 +190,12 @@ def _experts_taken(config: Any) -> int:
     return int(getattr(config, "num_experts_per_tok", None) or 1)
 
 
-def _active_width(config: Any) -> int:
+def active_width(config: Any) -> int:
     """Returns how many feed-forward neurons of a layer a token meets; four times the width where a config does not say."""
+    return inner_width(config) * _experts_taken(config)
+
+
+def inner_width(config: Any) -> int:
+    """Returns how many feed-forward neurons a layer has, or one of its experts; 4 times the width where none is said."""
     said = getattr(config, "moe_intermediate_size", None) or getattr(config, "intermediate_size", None)
-    return int(said or 4 * config.hidden_size) * _experts_taken(config)
+    return int(said or 4 * config.hidden_size)

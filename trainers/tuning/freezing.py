@@ -88,6 +88,7 @@ def float32_masters(model: "PreTrainedModel", wanted: bool) -> Iterator[dict["to
 
     whole = {parameter: parameter.data for parameter in model.parameters()} if wanted else {}
     masters: dict[torch.Tensor, torch.Tensor] = {each: data for each, data in whole.items() if each.requires_grad}
+    places = {parameter: data.device for parameter, data in whole.items()}
 
     def hand_over(parameter: torch.Tensor) -> None:
         master, gradient = masters[parameter], parameter.grad
@@ -97,14 +98,17 @@ def float32_masters(model: "PreTrainedModel", wanted: bool) -> Iterator[dict["to
 
     hooks = [each.register_post_accumulate_grad_hook(hand_over) for each in masters]  # type: ignore[no-untyped-call]
     try:
-        for parameter, data in whole.items():
-            parameter.data = data.to(torch.bfloat16)
+        for parameter in whole:
+            if parameter not in masters and parameter.dtype != torch.bfloat16:
+                # what it was waits in main memory: a GPU's is for what is computed with
+                whole[parameter] = parameter.data.cpu()
+            parameter.data = parameter.data.to(torch.bfloat16)
         yield masters
     finally:
         for hook in hooks:
             hook.remove()
         for parameter, data in whole.items():
-            parameter.data = data
+            parameter.data = data.to(places[parameter])
 
 
 def changed_weights(model: "PreTrainedModel", tune: Tune) -> list[str]:

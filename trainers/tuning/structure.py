@@ -109,6 +109,11 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
     return {name: module for name, module in linear.items() if not targets or name.rpartition(".")[2] in targets}
 
 
+def is_attention(name: str) -> bool:
+    """Returns whether a module or parameter of this name belongs to attention."""
+    return _ATTENTION.search(name) is not None
+
+
 def layer_count(model: "PreTrainedModel") -> int:
     """Returns how many decoder layers a model has; raises UserError where it has no list of layers."""
     return len(_layers(model)[1])
@@ -174,7 +179,7 @@ def _blocks_of_layer(
     """Yields the feed-forward sub-layers of one layer; `known` remembers the layouts of modules seen before."""
     found: list[tuple[str, nn.Module, Layout]] = []
     for name, module in block.named_modules():
-        if module is not block and _ATTENTION.search(f"{name} {type(module).__name__}"):
+        if module is not block and is_attention(f"{name} {type(module).__name__}"):
             continue
         matrices = matrices_of(module, width)
         key = (type(module), tuple(matrices))

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from xreason.trainers.checkpoints.base import load_base
@@ -66,7 +67,7 @@ def test_scores_made_float32_in_parts_give_the_same_loss_and_gradients(
         expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
         for size in (10_000, 7):
             model.zero_grad()
-            monkeypatch.setattr(loop, "_SCORED_AT_ONCE", size)
+            monkeypatch.setattr(loop, "SCORED_AT_ONCE", size)
             loss, _ = loop.response_loss(model, layout(rows), "cpu")
             loss.backward()
             assert loss.item() == pytest.approx(total_loss(model, layout(rows)).item(), rel=1e-5)
@@ -79,7 +80,7 @@ def test_no_sequence_sees_its_neighbours(kind: str, model_of: ModelOf, rows: lis
     import torch
 
     model = loaded(model_of, kind)
-    other = [Tokens(tuple(reversed(row.ids)), row.prompt_length) for row in rows]
+    other = [Tokens(row.ids[::-1].copy(), row.prompt_length) for row in rows]
     first, last = len(rows[0].ids), len(rows[-1].ids)
     with packed_attention(model), torch.no_grad():
 
@@ -112,7 +113,7 @@ def test_a_packed_row_pads_nothing_and_restarts_positions(rows: list[Tokens]) ->
 
 
 def test_a_sequence_without_a_prompt_is_not_asked_to_foretell_its_first_token() -> None:
-    batch = packed([Tokens((5, 6, 7), 0), Tokens((8, 9), 0)])
+    batch = packed([Tokens(numpy.array(ids, numpy.int32), 0) for ids in ([5, 6, 7], [8, 9])])
     assert batch["labels"][0].tolist() == [IGNORED, 6, 7, IGNORED, 9]
 
 
