@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ def main(told: dict[str, Any]) -> None:
     def progress(state: StageProgress) -> None:
         seen.append([state.stage, state.step, state.loss, state.gradient_norm])
         if told.get("kill") == [state.stage, state.step]:
+            # a step checkpoint is written beside the training: the one that was begun is whole first
+            while list(Path(told["work"]).rglob("*.partial")):
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
 
     report = train(

@@ -84,20 +84,11 @@ def run_stage(
     peak_memory(device, anew=True)
     with ExitStack() as at_the_end:
         # how much of it at once; a model to be sharded waits in main memory, one that is not lies where it is trained
-        fits = sharding.from_main(
-            lambda: fitting(
-                model,
-                stage,
-                room_for(model if world == 1 else None, device),
-                most_tokens=order.most_tokens,
-                label_share=sum(len(row.ids) - row.start for row in rows) / int(order.lengths.sum()),
-                device=device,
-                devices=world,
-                mixed_precision=mixed_precision,
-                recompute=recompute,
-                saves=saving is not None and saving.saves,
-            )
-        )
+        where: dict[str, Any] = {"device": device, "devices": world, "mixed_precision": mixed_precision}
+        how: dict[str, Any] = {"recompute": recompute, "saves": saving is not None and saving.saves}
+        room = room_for(model if world == 1 else None, device)
+        share = sum(len(row.ids) - row.start for row in rows) / int(order.lengths.sum())
+        fits = sharding.from_main(lambda: fitting(model, stage, room, order.most_tokens, share, **where, **how))
         choice = fits.candidates[0]
 
         # what learns
@@ -137,7 +128,8 @@ def run_stage(
             log = resuming.load_step(last, learning, optimizer)
             for _ in range(log[-1].step):
                 schedule.step()
-        writer = at_the_end.enter_context(resuming.StepWriter(saving.directory)) if saving and saving.saves else None
+        writer = resuming.StepWriter(saving.directory) if saving and saving.saves else None
+        at_the_end.callback(writer.close if writer else bool)
         done, tokens, seconds = (log[-1].step, log[-1].tokens, log[-1].tokens / log[-1].tokens_per_second) if log else (0, 0, 0.0)
         trackers = [start_tracker(name, directory or Path(mkdtemp()), vars(stage)) for name in report_to if rank == 0]
         for tracker in trackers:
@@ -190,7 +182,7 @@ def run_stage(
                 except torch.OutOfMemoryError as error:
                     less = None if again or world > 1 else fits.smaller(choice)
                     if less is None:
-                        raise UserError(_out_of_memory(stage, step, choice)) from error
+                        raise choice.too_large(stage, step) from error
                 # the step begins anew, with what it drew
                 choice = less
                 trained.zero_grad()
@@ -275,8 +267,3 @@ def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) ->
         return summed(scores, labels), balance
     parts = zip(scores.split(SCORED_AT_ONCE), labels.split(SCORED_AT_ONCE), strict=True)
     return torch.stack([checkpoint(summed, *part, use_reentrant=False) for part in parts]).sum(), balance
-
-
-def _out_of_memory(stage: Stage, step: int, choice: Choice) -> str:
-    said = f"Step {step} of stage {stage.name!r} ran out of memory with {choice.describe()}"
-    return f"{said}; give a smaller max_length or micro_batch_size, --launch with more GPUs, or lora."

@@ -46,8 +46,6 @@ class Saving:
 
     def is_due(self, step: int, seconds: float) -> bool:
         """Returns whether a checkpoint is due at `step`, `seconds` after the last; all processes are told what the first finds."""
-        if not self.saves:
-            return False
         by_steps = self.every_steps is not None and step % self.every_steps == 0
         return by_steps or from_main(lambda: self.every_minutes is not None and seconds >= 60 * self.every_minutes)
 
@@ -59,10 +57,7 @@ def last_step(directory: Path) -> Path | None:
 
 
 class StepWriter:
-    """Writes step checkpoints of a stage beside its training: one at a time, from copies in main memory.
-
-    A context manager: the last is whole, or has failed, before it is left, also by an error or an interrupt.
-    """
+    """Writes step checkpoints of a stage beside its training: one at a time, from copies in main memory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -71,14 +66,10 @@ class StepWriter:
         # what the writers of several processes say to each other must not meet what the training says
         self._group = dist.new_group(backend="gloo") if world_size() > 1 else None
 
-    def __enter__(self) -> "StepWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._wait()
-        finally:
-            self._thread.shutdown()
+    def close(self) -> None:
+        """Waits until the last is whole, or has failed."""
+        self._wait()
+        self._thread.shutdown()
 
     def write(self, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, log: Sequence[StageProgress]) -> None:
         """Begins to write where a stage stands after the step of its last report, which replaces the step checkpoints before it.

@@ -53,6 +53,11 @@ class Choice:
         which = {0: "nothing", 1: "every layer", 2: "every second layer", 4: "every fourth layer"}
         return f"{size} a forward pass, {which.get(self.recompute, f'every {self.recompute}th layer')} recomputed"
 
+    def too_large(self, stage: Stage, step: int) -> UserError:
+        """Returns what a person is told where a step ran out of memory, and no smaller choice is left to try."""
+        said = f"Step {step} of stage {stage.name!r} ran out of memory with {self.describe()}"
+        return UserError(f"{said}; give a smaller max_length or micro_batch_size, --launch with more GPUs, or lora.")
+
 
 def choices(stage: Stage, device: str, recompute: int | None = None) -> list[Choice]:
     """Returns what can be chosen for a stage on "cpu" or "cuda", the cheapest first; a `recompute` that is asked for is kept to."""
@@ -80,9 +85,9 @@ def fitting(
     model: "PreTrainedModel",
     stage: Stage,
     room: int,
-    *,
     most_tokens: Callable[[Choice], int],
     label_share: float,
+    *,
     device: str,
     devices: int,
     mixed_precision: bool,
@@ -154,8 +159,8 @@ def cannot_fit(
     `tokens` are those of the smallest forward pass there can be.
     """
 
-    def least(stage: Stage, devices: int, tokens: int | None = None) -> int:
-        return needed(model, stage, device=device, devices=devices, tokens=tokens, mixed_precision=mixed_precision).total
+    def least(stage: Stage, devices: int) -> int:
+        return needed(model, stage, device=device, devices=devices, mixed_precision=mixed_precision).total
 
     need = needed(model, stage, device=device, devices=devices, tokens=tokens, mixed_precision=mixed_precision)
     if need.total <= room:
@@ -163,10 +168,14 @@ def cannot_fit(
     parts = ", ".join(f"{part} {getattr(need, part) / 2**30:.1f}" for part in ("weights", "gradients", "optimizer", "activations"))
     kind = "GPU" if device == "cuda" else "process"
     each = f"each of {devices} {kind}s" if devices > 1 else "one GPU" if device == "cuda" else "this machine"
-    would = [words for words, stage, devices in _remedies(stage, device, devices) if least(stage, devices) <= room]
-    # the fewest devices will do, and the longest rows
-    named = list({words.split(" ")[0]: words for words in reversed(would)}.values())[::-1]
-    advice = f"what would fit is {', or '.join(named)}" if named else "no setting would do, take a smaller base or more memory"
+    named: dict[str, str] = {}
+    for words, changed, number in _remedies(stage, device, devices):
+        # the gentlest of a kind will do
+        if (remedy := words.split(" ")[0]) not in named and least(changed, number) <= room:
+            named[remedy] = words
+    advice = (
+        f"what would fit is {', or '.join(named.values())}" if named else "no setting would do, take a smaller base or more memory"
+    )
     said = f"Stage {stage.name!r} needs {need.total / 2**30:.1f} GiB at least on {each} ({parts})"
     return UserError(f"{said}, and {room / 2**30:.1f} GiB are to be had there; {advice}.")
 

@@ -14,7 +14,8 @@ from xreason.harness.showing.tables import count_table
 from xreason.harness.training.counting import MethodCount, StageCount, count_method
 from xreason.tasks.errors import UserError
 from xreason.trainers.methods import load_method, method_names
-from xreason.trainers.tuning.counting import Memory, skeleton
+from xreason.trainers.tuning.counting import skeleton
+from xreason.trainers.tuning.memory import Memory
 
 
 def count_7b(name: str, **settings: Any) -> MethodCount:
@@ -40,7 +41,7 @@ def test_a_count_in_json_has_bytes_and_their_sum() -> None:
     (stage,) = json.loads(count_7b("slam").model_dump_json())["stages"]
     memory = stage["memory_bytes"]
     assert memory.pop("total") == sum(memory.values()) > 18 * 541_065_216
-    assert list(memory) == ["weights", "gradients", "optimizer", "activations"]
+    assert list(memory) == ["weights", "gradients", "optimizer", "activations", "saving"]
     assert list(stage)[:5] == ["stage", "what", "tuned", "total", "share"]
 
 

@@ -10,7 +10,7 @@ from tests.places import CONFIGS
 from tests.trainers.families import FAMILIES, tiny_config, tiny_model
 from xreason.tasks.errors import UserError
 from xreason.trainers.stages import AllParameters, FeedForward, Tune
-from xreason.trainers.tuning.counting import Counts, count, count_of, estimate_flops, estimate_memory, skeleton, skeleton_of
+from xreason.trainers.tuning.counting import Counts, count, count_of, estimate_flops, skeleton, skeleton_of
 
 
 @pytest.mark.parametrize(
@@ -64,54 +64,6 @@ def test_what_is_no_decoder_is_refused(config: str | None, message: str, tmp_pat
 def test_layers_that_the_model_lacks_are_refused() -> None:
     with pytest.raises(UserError, match="no layers 32: it has layers 0-31"):
         count(CONFIGS / "llama-2-7b", FeedForward((0, 32)))
-
-
-def test_training_states_are_18_bytes_a_parameter_where_all_are_tuned() -> None:
-    model = skeleton(CONFIGS / "llama-2-7b")
-    assert estimate_memory(model, AllParameters(), sequences=1, length=1024).states == 18 * 6_738_415_616
-    slam = estimate_memory(model, FeedForward(6), sequences=1, length=1024)
-    assert slam.states == 2 * 6_738_415_616 + 16 * 541_065_216
-
-
-def test_activations_are_those_of_one_layer_and_the_inputs_of_the_others_where_they_are_recomputed() -> None:
-    model = skeleton(CONFIGS / "llama-2-7b")
-    tokens, width, inner, depth, words = 2048, 4096, 11008, 32, 32000
-    layer = 2 * (11 * width + 4 * inner)
-    expected = tokens * (2 * width * depth + layer + 8 * words)
-    assert estimate_memory(model, AllParameters(), sequences=2, length=1024).activations == expected
-    above = estimate_memory(model, FeedForward((30, 31)), sequences=2, length=1024)
-    assert expected - above.activations == tokens * 2 * width * 30
-    kept = estimate_memory(model, AllParameters(), sequences=2, length=1024, checkpointing=False)
-    assert kept.activations == tokens * (depth * layer + 8 * words)
-
-
-def test_without_mixed_precision_all_weights_are_float32_and_activations_twice_as_wide() -> None:
-    model = skeleton(CONFIGS / "llama-2-7b")
-    mixed, plain = (estimate_memory(model, FeedForward(6), sequences=1, length=8, mixed_precision=each) for each in (True, False))
-    assert plain.weights == 4 * 6_738_415_616
-    assert (plain.gradients, plain.optimizer) == (mixed.gradients, mixed.optimizer)
-    assert plain.activations - 8 * 8 * 32000 == 2 * (mixed.activations - 8 * 8 * 32000)
-
-
-def test_states_are_what_pytorch_holds() -> None:
-    import torch
-
-    # no masters here: 4 bytes a weight, and of the estimate's 2 + 4 for the tuned the 2 that are computed with fall away
-    model = tiny_model("llama").to(torch.bfloat16)
-    from xreason.trainers.tuning.freezing import freeze_all_but
-
-    freeze_all_but(model, FeedForward((0, 1)))
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learning)
-    for parameter in learning:
-        parameter.grad = torch.ones_like(parameter)
-    optimizer.step()
-    estimate = estimate_memory(model, FeedForward((0, 1)), sequences=1, length=16)
-    tuned = sum(parameter.numel() for parameter in learning)
-    assert estimate.weights == sum(p.numel() * p.element_size() for p in model.parameters()) + 2 * tuned
-    assert estimate.gradients == sum(p.grad.numel() * p.grad.element_size() for p in learning if p.grad is not None)
-    moments = (value for state in optimizer.state.values() for name, value in state.items() if name.startswith("exp_avg"))
-    assert estimate.optimizer == sum(moment.numel() * moment.element_size() for moment in moments)
 
 
 @pytest.mark.parametrize("tune", [AllParameters(), FeedForward(2), FeedForward((2, 3))], ids=["all", "lowest", "highest"])

@@ -11,9 +11,10 @@ from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import load_base, stored_tensors
 from xreason.trainers.checkpoints.delta import iterate_tensors, materialise, save_checkpoint
 from xreason.trainers.methods import load_method
-from xreason.trainers.stages import AllParameters, LowRank
-from xreason.trainers.tuning.counting import count_of, estimate_flops, estimate_memory, skeleton_of
+from xreason.trainers.stages import AllParameters, LowRank, Stage
+from xreason.trainers.tuning.counting import count_of, estimate_flops, skeleton_of
 from xreason.trainers.tuning.freezing import freeze_all_but, thaw
+from xreason.trainers.tuning.memory import needed
 from xreason.trainers.tuning.structure import choose
 
 SMALL = LowRank(rank=4, alpha=8, dropout=0.0)
@@ -201,7 +202,7 @@ def test_its_checkpoint_is_a_delta_of_the_merged_layers_that_plain_transformers_
 def test_estimates_count_adapters_on_top_of_the_frozen_model() -> None:
     model = skeleton_of(tiny_config("llama"))
     counts = count_of(model, SMALL)
-    memory = estimate_memory(model, SMALL, sequences=1, length=8)
+    memory = needed(model, Stage("stage", ("x",), SMALL), device="cuda")
     assert memory.weights == 2 * (counts.total + counts.tuned) + 4 * counts.tuned
     assert (memory.gradients, memory.optimizer) == (4 * counts.tuned, 8 * counts.tuned)
     # all but the table of embeddings is met, forward and back; only the adapters have gradients of their own
