@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def test_a_report_says_what_it_ran_on_and_what_was_cut_off(tmp_path: Path) -> No
     assert stage.truncated is not None
     assert 0 < stage.truncated["de"] <= 16
     assert list(stage.truncated) == ["de"]
+
+
+def test_how_often_it_is_saved_changes_no_key(tmp_path: Path) -> None:
+    task, place = task_of(tmp_path), tmp_path / "slam" / "0"
+    planned = partial(plan_training, "slam", 0, place, task.method, task.base, ("en", "de"), source="pocket", data=None)
+    never = planned(save_minutes=0)
+    assert (never.key, never.save_minutes, task.save_minutes) == (task.key, 0, 15)
 
 
 def test_a_recipe_is_the_same_for_every_seed_and_another_for_every_other_setting(tmp_path: Path) -> None:

@@ -11,9 +11,14 @@ from typing import Any
 import pytest
 
 from tests.places import ROOT
-from xreason.trainers.checkpoints.base import stored_tensors
+from xreason.trainers.checkpoints.base import load_base, stored_tensors
 from xreason.trainers.checkpoints.delta import iterate_tensors, read_checkpoint
-from xreason.trainers.loop.resuming import last_step
+from xreason.trainers.corpora.examples import Example
+from xreason.trainers.loop import resuming
+from xreason.trainers.loop.loop import run_stage
+from xreason.trainers.loop.reports import StageProgress
+from xreason.trainers.loop.resuming import Saving, last_step
+from xreason.trainers.stages import FeedForward, Stage
 
 ModelOf = Callable[..., Path]
 SETTINGS = {"learning_rate": 0.005, "batch_size": 8, "epochs": 2, "max_length": 250}
@@ -87,3 +92,58 @@ def test_another_training_leaves_alone_what_this_one_left(model_of: ModelOf, dat
     assert run(other) == 0
     assert json.loads((tmp_path / "other.json").read_text())["seen"][0][1] == 1
     assert {path: path.stat().st_mtime_ns for path in left} == left
+
+
+def stage_and_model(model_of: ModelOf) -> tuple[Stage, Any, Any]:
+    stage = Stage("stage", ("x",), FeedForward(1), max_steps=6, batch_size=8, max_length=250)
+    return stage, *load_base(model_of("llama"), device="cpu", mixed_precision=False)
+
+
+def test_step_checkpoints_are_written_by_the_clock_and_0_minutes_writes_none(
+    model_of: ModelOf, examples: list[Example], tmp_path: Path
+) -> None:
+    for minutes, steps in ((1e-9, ["step-5"]), (None, [])):
+        stage, model, tokenizer = stage_and_model(model_of)
+        saving = Saving(tmp_path / str(minutes), None, minutes)
+        run_stage(model, tokenizer, stage, examples, seed=0, saving=saving)
+        assert [folder.name for folder in saving.directory.glob("*")] == steps
+
+
+def test_an_interrupt_waits_for_the_step_checkpoint_that_is_being_written(
+    model_of: ModelOf, examples: list[Example], tmp_path: Path
+) -> None:
+    stage, model, tokenizer = stage_and_model(model_of)
+    writes = resuming.StepWriter.write
+
+    def interrupt(self: Any, *arguments: Any) -> None:
+        writes(self, *arguments)
+        if arguments[-1][-1].step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(resuming.StepWriter, "write", interrupt)
+        run_stage(model, tokenizer, stage, examples, seed=0, saving=Saving(tmp_path, 2, None))
+    assert [folder.name for folder in tmp_path.iterdir()] == ["step-4"]
+
+
+def test_what_a_step_checkpoint_holds_is_of_its_moment_while_training_goes_on(tmp_path: Path) -> None:
+    import torch
+
+    weight = torch.nn.Parameter(torch.ones(256, 256))
+    optimizer = torch.optim.AdamW([weight], lr=0.1)
+    progress: dict[str, Any] = {"total_steps": 9, "loss": 1.0, "tokens": 1, "tokens_per_second": 1.0, "learning_rate": 0.1}
+    log = [StageProgress(stage="stage", step=1, gradient_norm=1.0, memory_bytes=1, **progress)]
+    weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    then, state = weight.detach().clone(), optimizer.state[weight]["exp_avg"].clone()
+    writer = resuming.StepWriter(tmp_path)
+    writer.write({"weight": weight}, optimizer, log)
+    with torch.no_grad():
+        weight.zero_()
+        optimizer.state[weight]["exp_avg"].zero_()
+    writer.close()
+    saved = last_step(tmp_path)
+    assert saved is not None
+    assert resuming.load_step(saved, {"weight": weight}, optimizer) == log
+    assert weight.equal(then)
+    assert optimizer.state[weight]["exp_avg"].equal(state)
