@@ -45,6 +45,7 @@ class Model(BaseModel):
     folder: Path  #: a full Transformers folder: the model itself, or the base of a delta checkpoint
     hash: str  #: SHA-256 of all that it answers with
     delta: Path | None = None  #: folder with the tensors that differ from those in `folder`, or None
+    adapter: Path | None = None  #: folder of a LoRA adapter of PEFT that is served beside `folder`, or None
     size: int = 0  #: bytes on disk that are its own
     served_as: str | None = None  #: its name at the running server that answers for it; None where it is a folder's
 

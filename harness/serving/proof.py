@@ -34,7 +34,9 @@ def difference(one: Sequence[float], other: Sequence[float]) -> float:
     return float("inf") if math.isnan(mean) else mean
 
 
-def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[int]) -> list[float] | None:
+def log_probabilities(
+    files: Mapping[str, Path], folder: Path, tokens: Sequence[int], *, adapter: Path | None = None
+) -> list[float] | None:
     """Returns the log-probabilities (nats) of the prompt's tokens after its first, as Transformers has them on the processor.
 
     Returns None where memory does not allow a copy of the model, or Transformers cannot make one.
@@ -43,6 +45,7 @@ def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[
         files: name of each tensor to its file.
         folder: of config.json.
         tokens: the prompt.
+        adapter: folder of an adapter of PEFT that stands beside these tensors.
     """
     import psutil  # type: ignore[import-untyped]
     import torch
@@ -59,6 +62,10 @@ def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[
         config = transformers.AutoConfig.from_pretrained(folder)
         kind = getattr(transformers, config.architectures[0])
         model = kind.from_pretrained(None, config=config, state_dict=dict(read_tensors(files)), dtype=torch.float32)
+        if adapter is not None:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(adapter)).eval()
     # an assertion is vLLM's: architectures that it serves by Transformers' own classes it changes for all of this process
     except (AssertionError, AttributeError, OSError, RuntimeError, ValueError):
         return None
