@@ -119,8 +119,8 @@ def told_as_lm_eval(text: str) -> tuple[str | None, str | None, dict[str, str]]:
     Raises:
         UserError: a part of it is not of the form KEY=VALUE, told twice, or lm-eval's alone.
     """
-    # not at commas within a list or a mapping
-    given = told([part for part in re.split(r",(?![^\[{]*[\]}])", text) if part.strip()], "--model-args")
+    # at the commas before a name, not at those within a list or a mapping
+    given = told([part for part in re.split(r",(?=\s*[\w-]*=)", text) if part.strip()], "--model-args")
     model, dtype, adapter = (given.pop(name, None) for name in ("pretrained", "dtype", "lora_local_path"))
     if given.get("batch_size", "").startswith("auto"):
         del given["batch_size"]
@@ -236,8 +236,11 @@ class _Declared:
         quoted = isinstance(annotation, ast.Constant) and isinstance(annotation.value, str)
         said = str(ast.literal_eval(annotation)) if quoted else ast.unparse(annotation)
         names = {node.id for node in ast.walk(ast.parse(said)) if isinstance(node, ast.Name)}
-        # an annotation of the installed vLLM, all of which is imported later
-        return eval(said, {name: self._named(name) for name in names})  # noqa: S307
+        try:
+            # an annotation of the installed vLLM, all of which is imported later
+            return eval(said, {name: self._named(name) for name in names})  # noqa: S307
+        except (TypeError, AttributeError):  # of a class that vLLM alone has
+            return Any
 
     def _named(self, name: str) -> Any:
         """Returns what a name stands for: a plain type, or choices that one of vLLM's configs lists; else anything."""

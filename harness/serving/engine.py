@@ -118,10 +118,10 @@ class Engine(VLLM):  # type: ignore[misc]
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
         self.shortened = 0
         self._ends: dict[tuple[int, ...], deque[bool]] = defaultdict(deque)
-        self._rank = 0  # of the largest adapter that it can serve
+        self._lora_rank = 0  # of the largest adapter that it can serve
         if model.adapter is not None:
-            self._rank = next(rank for rank in adapters.RANKS if rank >= adapters.rank_of(model.adapter))
-            arguments |= {"enable_lora": True, "max_lora_rank": self._rank}
+            self._lora_rank = next(rank for rank in adapters.RANKS if rank >= adapters.rank_of(model.adapter))
+            arguments |= {"enable_lora": True, "max_lora_rank": self._lora_rank}
         if current_platform.is_cpu():
             _bind_workers(cards(arguments))
             # compiling costs more than it gains on a CPU, for models that one can wait for there
@@ -159,9 +159,9 @@ class Engine(VLLM):  # type: ignore[misc]
 
         An engine for adapters takes its base and adapters of it, another one none.
         """
-        if self._rank or model.adapter:
+        if self._lora_rank or model.adapter:
             of_base = self._resident is not None and model.folder == self._resident.folder and model.delta is None
-            if not of_base or (model.adapter and adapters.rank_of(model.adapter) > self._rank):
+            if not of_base or (model.adapter and adapters.rank_of(model.adapter) > self._lora_rank):
                 return False
         served = model.served_dtype(self._dtype, on_gpu=not current_platform.is_cpu())
         return model.signature() == self._signature and served == self.served_dtype
@@ -182,7 +182,7 @@ class Engine(VLLM):  # type: ignore[misc]
         began = time.perf_counter()
         self.lora_request = self._adapter(model.adapter)
         files = {name: str(file) for name, file in _files(model).items()}
-        moving = {name: files[name] for name in self._moving(model, self._modules_of(model, files))} if not self._rank else {}
+        moving = {name: files[name] for name in self._moving(model, self._modules_of(model, files))} if not self._lora_rank else {}
         if moving and self._unreached:
             raise UserError(_UNPROVEN.format(model=model.name, what=f"its reload does not reach {_some(self._unreached)}"))
         self._resident = None
