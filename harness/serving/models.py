@@ -122,11 +122,10 @@ def checkpoint_model(folder: Path, name: str) -> tuple[Model, Model]:
         )
     verify_base(checkpoint)
     base = plain_model(checkpoint.base)
-    own = kept_hash(sorted(folder.glob("*.safetensors")))
-    delta = checkpoint.kind == "delta"
-    whole = base.folder if delta else folder
-    model = Model(name=name, folder=whole, hash=key_of([base.hash, own]), delta=folder if delta else None, size=_size(folder))
-    return model, base
+    own = kept_hash(sorted([*folder.glob("*.safetensors"), *folder.glob("adapter_config.json")]))
+    whole = folder if checkpoint.kind == "full" else base.folder
+    model = Model(name=name, folder=whole, hash=key_of([base.hash, own]), size=_size(folder))
+    return model if checkpoint.kind == "full" else model.model_copy(update={str(checkpoint.kind): folder}), base
 
 
 def row_name(reference: str) -> str:
