@@ -17,7 +17,6 @@ import hashlib
 import importlib.metadata
 import logging
 import os
-import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -255,7 +254,10 @@ class Engine(VLLM):  # type: ignore[misc]
             self.lora_request = request
             if same:
                 raise UserError(f"The adapter {model.adapter} changes nothing of what vLLM answers; score its base, or merge it.")
-        most = proof.tolerance(self.served_dtype)
+        config = self.model.llm_engine.vllm_config
+        whole = config.cache_config.cache_dtype in ("auto", "float32", "float16", "bfloat16")
+        rounded = config.model_config.quantization is not None or not whole
+        most = proof.tolerance(self.served_dtype, rounded=rounded)
         if known is not None and (off := proof.difference(known, found)) > most:
             # of GPT-NeoX, which it serves by Transformers' classes on CPUs, vLLM gives others each time: these tell nothing
             if proof.difference(found, self._prompt_log_probabilities(tokens)) > most:
@@ -319,9 +321,11 @@ class Engine(VLLM):  # type: ignore[misc]
                     if self.progress:
                         self.progress(len(said), len(params))
         finally:
-            if vllm.has_unfinished_requests() and not isinstance(sys.exception(), EngineDeadError):
-                # an interrupt, a full disk: the rest of these is not to be answered beside the next questions
-                vllm.abort_request(identifiers, internal=True)
+            if vllm.has_unfinished_requests():
+                # an interrupt, a full disk: the rest of these is not to be answered beside the next questions; where vLLM's process
+                # has ended, by the same interrupt perhaps, there are none
+                with contextlib.suppress(EngineDeadError):
+                    vllm.abort_request(identifiers, internal=True)
         return said
 
     def _note_ends(self, requests: Sequence[Any]) -> None:
