@@ -27,6 +27,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from xreason.harness.scoring.questions import Asking
+from xreason.harness.serving.arguments import checked
 from xreason.leaderboards.records import Reading
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
@@ -74,6 +75,7 @@ class Experiment(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = (
         "auto"  #: what vLLM serves in; "auto" is what the base stores, on a GPU bfloat16 for float32
     )
+    engine: dict[str, Any] = {}  #: arguments of vLLM by their names: tensor_parallel_size, quantization, ...
     fresh_engines: bool = False  #: starts an engine for every model, in place of one whose weights are swapped
     prompt: str = DEFAULT_STYLE  #: name of the prompt style that questions are put in
     shots: int = Field(default=0, ge=0)  #: worked examples before every question
@@ -98,6 +100,11 @@ class Experiment(BaseModel):
             if isinstance(value, Mapping)
             else value
         )
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _of_none(cls, value: Any) -> Any:
+        return {} if value is None else value
 
     @field_validator("suites", "languages", "train_languages", "seeds", mode="before")
     @classmethod
@@ -195,6 +202,8 @@ def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[
     if isinstance(values.get("data"), str):
         # a path in a file is relative to that file
         values["data"] = str(path.parent / Path(values["data"]).expanduser())
+    if "engine" in overrides and isinstance(in_file := values.get("engine"), dict):
+        overrides = {**overrides, "engine": in_file | overrides["engine"]}
     if methods is not None:
         in_file = values.get("methods")
         settings = in_file if isinstance(in_file, dict) else {}
@@ -257,6 +266,8 @@ def _checks(experiment: Experiment) -> Iterator[tuple[list[Any], Callable[[], ob
     yield about[-1:] or ["prompt"], experiment.asking
     for name in experiment.max_new_tokens if isinstance(experiment.max_new_tokens, dict) else ():
         yield ["max_new_tokens", name], partial(suite_of, name)
+    for name in experiment.engine:
+        yield ["engine", name], partial(checked, {name: experiment.engine[name]})
     for index, name in enumerate(experiment.suites):
         yield ["suites", index], partial(suite_of, name)
         yield ["languages"], lambda name=name: languages_of(suite_of(name), experiment.languages)  # type: ignore[misc]

@@ -26,6 +26,8 @@ from xreason.harness.experiment import BASE_ROW, Experiment
 from xreason.harness.scoring.endpoint import DTYPE, served_models
 from xreason.harness.scoring.questions import Scoring, scorings
 from xreason.harness.scoring.score import Score, plan_score
+from xreason.harness.serving.adapters import adapter_model, base_and_adapter
+from xreason.harness.serving.arguments import changing, checked
 from xreason.harness.serving.models import Model, checkpoint_model, folder_name, is_checkpoint, plain_model, row_name
 from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
@@ -56,13 +58,14 @@ class Row(BaseModel):
     training: Training | None = None  #: what its training took, where that was done before and elsewhere
     scores: tuple[Score, ...] = ()  #: one step a suite
 
-    def asked(self, questions: Sequence[Scoring], dtype: str) -> "Row":
-        """Returns it with a step a suite that scores it."""
+    def asked(self, questions: Sequence[Scoring], dtype: str, engine: Mapping[str, Any] = {}) -> "Row":
+        """Returns it with a step a suite that scores it, by an engine of these arguments."""
         made = self.train or self.model
         if made is None:
             raise ValueError(f"row {self.name} has neither a model nor a step that makes one")
         served = self.base.served_dtype(dtype)
-        scores = tuple(plan_score(self.name, self.seed, self.folder, made, self.base, each, served) for each in questions)
+        told = changing(engine)
+        scores = tuple(plan_score(self.name, self.seed, self.folder, made, self.base, each, served, told) for each in questions)
         return self.model_copy(update={"scores": scores})
 
 
@@ -76,6 +79,7 @@ class Plan(BaseModel):
     trainings: tuple[Train, ...] = ()  #: in the order in which they are made
     layers: tuple[FindLayers, ...] = ()  #: the steps that find language layers, each once
     dtype: str = "auto"  #: what vLLM was asked to serve in; a score's own says what it comes to
+    engine: dict[str, Any] = {}  #: what else vLLM was told; a score's own are those that can change an answer
     fresh_engines: bool = False  #: an engine for every model, in place of one whose weights are swapped
     reading: Reading = "paper"  #: what the board ranks by
     endpoint: str | None = None  #: URL of the running server that answers for the models, or None
@@ -103,6 +107,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
         max_new_tokens=experiment.max_new_tokens,
         asking=experiment.asking(),
     )
+    engine = checked(experiment.engine)
     methods = {row: experiment.method(row) for row in experiment.methods}
     references = dict.fromkeys([experiment.base, *(method.base or experiment.base for method in methods.values())])
     bases: dict[str, Model] = {}
@@ -142,10 +147,11 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
         rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in made]
     return Plan(
         folder=folder,
-        rows=tuple(row.asked(asked, experiment.dtype) for row in rows),
+        rows=tuple(row.asked(asked, experiment.dtype, engine) for row in rows),
         trainings=tuple(trainings),
         layers=tuple(finds.values()),
         dtype=experiment.dtype,
+        engine=engine,
         fresh_engines=experiment.fresh_engines,
         reading=experiment.reading,
         failures=tuple(failures),
@@ -216,19 +222,25 @@ def plan_scoring(
     out: Path,
     *,
     dtype: str = "auto",
+    engine: Mapping[str, Any] = {},
     fresh_engines: bool = False,
     reading: Reading = "paper",
 ) -> Plan:
-    """Returns the scoring of models that are there: hub ids, folders, checkpoints, "pocket".
+    """Returns the scoring of models that are there: hub ids, folders, checkpoints, "pocket", BASE+ADAPTER.
+
+    `engine` are arguments of vLLM, by their names.
 
     Raises:
-        UserError: a reference names no model, or some questions cannot be had.
+        UserError: a reference names no model, some questions cannot be had, or vLLM takes no such argument.
     """
+    told = checked(engine)
     folder = out / f"score{asked[0].asking.suffix}"
     rows: list[Row] = []
     for name, reference in _named(references).items():
         path, training = Path(reference), None
-        if is_checkpoint(path):
+        if parts := base_and_adapter(reference):
+            model, base = adapter_model(*parts, name)
+        elif is_checkpoint(path):
             model, base = checkpoint_model(path, name)
             # beside it before keys were in names
             reports = [each for each in (path / TRAINING_FILE, path.parent / TRAINING_FILE) if each.exists()]
@@ -236,8 +248,8 @@ def plan_scoring(
         else:
             model = base = plain_model(reference)
         row = Row(name=name, seed=0, folder=folder / folder_name(reference) / "0", base=base, model=model, training=training)
-        rows.append(row.asked(asked, dtype))
-    return Plan(folder=folder, rows=tuple(rows), dtype=dtype, fresh_engines=fresh_engines, reading=reading)
+        rows.append(row.asked(asked, dtype, told))
+    return Plan(folder=folder, rows=tuple(rows), dtype=dtype, engine=told, fresh_engines=fresh_engines, reading=reading)
 
 
 def plan_endpoint(url: str, names: Sequence[str], asked: Sequence[Scoring], out: Path, *, reading: Reading = "paper") -> Plan:

@@ -20,6 +20,7 @@ from xreason.harness.plan import Failure, Plan, Row
 from xreason.harness.scoring.endpoint import client
 from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.score import score
+from xreason.harness.serving.arguments import check_cards
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
 from xreason.harness.serving.models import Model, checkpoint_model
 from xreason.harness.store.steps import only_writer
@@ -55,6 +56,8 @@ def run(plan: Plan, *, report_to: Sequence[str] = ()) -> Outcome:
             finished is lost.
     """
     first = progress.is_first_process()
+    if plan.engine and any(not step.is_done() for row in plan.rows for step in row.scores):
+        check_cards(plan.engine)
     with only_writer(plan.folder) if first else nullcontext():
         for place in {step.folder.parent for step in plan.steps()} if first else ():
             check_writable(place)
@@ -117,7 +120,7 @@ def _score_all(plan: Plan, failed: _Failed) -> list[Record]:
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
     records: list[Record] = []
-    with Engines(dtype=plan.dtype, fresh=plan.fresh_engines, longest=longest, say=progress.say) as engines:
+    with Engines(dtype=plan.dtype, fresh=plan.fresh_engines, longest=longest, say=progress.say, **plan.engine) as engines:
         for row in plan.rows:
             title = row.train.title if row.train else row.name
             if title in failed.reasons:

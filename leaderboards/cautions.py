@@ -1,6 +1,6 @@
 """What a reader must know before citing a board: where its rows are not quite like with like, one sentence each."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from xreason.leaderboards.contenders import Contender
@@ -39,6 +39,7 @@ def _conditions(contenders: Sequence[Contender], suite: str) -> Iterator[str]:
     records = [record for each in contenders for record in each.records]
     facts: dict[str, Callable[[Record], str | None]] = {
         "dtype served in": lambda record: record.provenance.dtype or _UNKNOWN,
+        "arguments of vLLM": lambda record: _arguments(record.provenance.engine),
         "identifier of languages": lambda record: record.provenance.identifier or "none",
         "machine that scored": lambda record: record.provenance.machine,
     }
@@ -50,6 +51,10 @@ def _conditions(contenders: Sequence[Contender], suite: str) -> Iterator[str]:
     for name, fact in facts.items():
         if sides := _sides([(fact(record) or _UNKNOWN, each) for each in contenders for record in each.records]):
             yield f"Rows differ in {name}: {sides}."
+
+
+def _arguments(told: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={told[name]}" for name in sorted(told)) or "none"
 
 
 def _prompts(contenders: Sequence[Contender]) -> Iterator[str]:

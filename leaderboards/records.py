@@ -14,7 +14,7 @@ Records of format 2 are read too: what they do not tell is None.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -218,6 +218,7 @@ class Provenance(Frozen):
     identifier: str  #: what told the responses' language, with its version, for example "lingua 2.1.1"; "" for nothing
     weights_hash: str | None = None  #: of all that answered, where `model_hash` is the base model's
     dtype: str | None = None  #: what the weights were served in; "server" where that is a running server's to know
+    engine: dict[str, Any] = {}  #: arguments of vLLM that can change an answer, as far as they were set: {"quantization": "fp8"}
     sampling: dict[str, float] = {}  #: what bounds it beside the temperature: top_p, top_k, min_p, as far as they were set
     system: str | None = None  #: the system instruction that stood before every question
     worked_examples: Literal["drawn", "first"] = "drawn"  #: anew for every question, or the first ones for all

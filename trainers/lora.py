@@ -16,7 +16,7 @@ It learns little, as published (20.8 on MGSM at 7B, where all parameters give 40
 from xreason.trainers.stages import LowRank, Method, Stage
 
 
-def lora(rank: int = 128, alpha: float = 1, dropout: float = 0, targets: tuple[str, ...] = ()) -> Method:
+def lora(rank: int = 128, alpha: float = 1, dropout: float = 0, targets: tuple[str, ...] = (), merge: bool = True) -> Method:
     """Returns LoRA of the linear layers called `targets` ("q_proj", ...; none means all); see LowRank for the others."""
     return Method(
         name="lora",
@@ -26,7 +26,7 @@ def lora(rank: int = 128, alpha: float = 1, dropout: float = 0, targets: tuple[s
             Stage(
                 name="multilingual reasoning",
                 corpora=("multilingual-reasoning",),
-                tune=LowRank(rank, alpha, dropout, targets),
+                tune=LowRank(rank, alpha, dropout, targets, merge),
                 epochs=4,
                 batch_size=64,
                 max_length=512,

@@ -14,7 +14,17 @@ from dataclasses import field, fields, replace
 from itertools import groupby
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
@@ -158,7 +168,7 @@ class Named(_Checked):
 
 @dataclass(frozen=True, config=_CONFIG)
 class LowRank(_Checked):
-    """Tunes low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685) beside frozen linear layers, and merges them when done.
+    """Tunes low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685) beside frozen linear layers; they are merged when done.
 
     Where a layer computes W x it computes W x + (alpha / rank) B A x while the stage runs; A is [rank, in], B is [out, rank]. The
     defaults are those of QLoRA's script for Llama-2-7B (artidoro/qlora, finetune_llama2_guanaco_7b.sh; Dettmers et al. 2023,
@@ -171,11 +181,20 @@ class LowRank(_Checked):
     #: last parts of the names of the layers that get one, such as "q_proj"; empty means every linear layer within the decoder's
     #: layers. Experts that lie in one tensor, and the embeddings, get none.
     targets: Annotated[_Names, Field(description="names of linear layers, such as [q_proj, v_proj]")] = ()
+    #: False keeps them beside the base, as PEFT writes them, and so they are served; of a method with one stage.
+    merge: Annotated[bool, Field(description="true or false")] = True
     kind: Literal["low-rank"] = field(default="low-rank", kw_only=True, repr=False)
+
+    @model_serializer(mode="wrap")
+    def _as_before_it_could_be_chosen(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # merged adapters, which all were, keep their keys
+        said: dict[str, Any] = handler(self)
+        return {name: value for name, value in said.items() if name != "merge" or value is False}
 
     def describe(self) -> str:
         """Returns the choice in words, as in "adapters of rank 64 (alpha 16) of q_proj, v_proj, merged"."""
-        return f"adapters of rank {self.rank} (alpha {self.alpha:g}) of {', '.join(self.targets) or 'all linear layers'}, merged"
+        of = f"of {', '.join(self.targets) or 'all linear layers'}, {'merged' if self.merge else 'kept beside the base'}"
+        return f"adapters of rank {self.rank} (alpha {self.alpha:g}) {of}"
 
 
 #: `kind` tells them apart in JSON.
@@ -245,6 +264,12 @@ class Method(_Checked):
     description: str  #: one sentence that says what it does
     #: what it starts from, where that is its own: a folder, a hub id, or "pocket". None means the base of the experiment.
     base: Annotated[str | None, Field(min_length=1, description="a folder, a hub id, or pocket")] = None
+
+    @model_validator(mode="after")
+    def _one_adapter(self) -> Self:
+        if len(self.stages) > 1 and any(isinstance(stage.tune, LowRank) and not stage.tune.merge for stage in self.stages):
+            raise UserError(f"{self.name} has several stages, and adapters kept beside the base are those of one; set merge: true.")
+        return self
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Method":
         """Returns this method with some settings changed.

@@ -41,7 +41,7 @@ class TrainingReport(BaseModel, frozen=True):
     tuned_parameters: int
     total_parameters: int  #: how many the model has; tied ones count once
     seconds: float  #: wall clock over all, loading and saving included
-    checkpoint_kind: str  #: "delta" or "full"
+    checkpoint_kind: str  #: "delta", "full" or "adapter"
     checkpoint_bytes: int  #: size of the folder
 
 
@@ -89,6 +89,7 @@ def train(
     precise = has_bfloat16 if mixed_precision is None else mixed_precision
     from xreason.trainers.loop import resuming, sharding
     from xreason.trainers.loop.loop import run_stage
+    from xreason.trainers.tuning.adapters import kept_adapters
     from xreason.trainers.tuning.freezing import changed_weights, tuned_in_all
 
     sharding.start(device)
@@ -130,12 +131,13 @@ def train(
             report_to=report_to,
             saving=saving,
         )
-        if saving:
+        if saving and not kept_adapters(model):  # which a stage that is done could not give back
             resuming.finish(model, changed[number], report, saving.directory)
         reports.append(report)
 
     def save() -> TrainingReport:
-        checkpoint = save_checkpoint(model, base, directory, method=method.name, seed=seed, hash_of_base=hash_of_base)
+        kept = kept_adapters(model)
+        checkpoint = save_checkpoint(model, base, directory, method=method.name, seed=seed, hash_of_base=hash_of_base, adapter=kept)
         return TrainingReport(
             method=method.name,
             base=str(base),

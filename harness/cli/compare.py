@@ -21,6 +21,7 @@ def compare(
     data: options.Data = None,
     tasks: options.Tasks = None,
     dtype: options.Dtype = None,
+    engine: options.Engine = None,
     fresh_engines: options.FreshEngines = None,
     prompt: options.Prompt = None,
     shots: options.Shots = None,
@@ -41,6 +42,7 @@ def compare(
     from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
     from xreason.harness.plan import plan_comparison
     from xreason.harness.run import run
+    from xreason.harness.serving.arguments import told
     from xreason.harness.serving.models import folder_name
 
     if not progress.is_first_process():
@@ -49,7 +51,7 @@ def compare(
     served = {"base": model, "data": data, "dtype": dtype, "fresh_engines": fresh_engines, "limit": limit, "reading": reading}
     asked = {"prompt": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction}
     decoded = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "gen_kwargs": gen_kwargs}
-    given = options.asked(**which, **served, **asked, **decoded, save_minutes=save_minutes)
+    given = options.asked(**which, **served, **asked, **decoded, engine=told(engine) if engine else None, save_minutes=save_minutes)
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": folder_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
@@ -113,6 +115,8 @@ def score(
     data: options.Data = None,
     tasks: options.Tasks = None,
     dtype: options.Dtype = None,
+    engine: options.Engine = None,
+    model_args: options.ModelArgs = None,
     fresh_engines: options.FreshEngines = None,
     prompt: options.Prompt = None,
     shots: options.Shots = None,
@@ -130,7 +134,15 @@ def score(
     from xreason.harness.plan import plan_endpoint, plan_scoring
     from xreason.harness.run import run
     from xreason.harness.scoring.questions import Asking, scorings
+    from xreason.harness.serving.arguments import told, told_as_lm_eval
 
+    named_in, dtype_in, arguments = told_as_lm_eval(model_args or "")
+    if dtype_in and dtype not in (None, dtype_in):
+        raise UserError("dtype is given twice, with different values; give it once.")
+    models, dtype = [*(models or ()), *([named_in] if named_in else ())], dtype or dtype_in
+    arguments = told([*(f"{name}={value}" for name, value in arguments.items()), *(engine or ())])
+    if endpoint is not None and arguments:
+        raise UserError("A running server has an engine of its own; start it with these arguments, and leave out --engine.")
     if not models and endpoint is None:
         raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
     how = {"style": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction, "samples": samples}
@@ -139,11 +151,10 @@ def score(
     named = options.listed(suites) or ("mgsm", "msvamp")
     asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=longest, asking=Asking(**given))
     if endpoint is not None:
-        plan = plan_endpoint(endpoint, models or (), asked, out, reading=reading or "paper")
+        plan = plan_endpoint(endpoint, models, asked, out, reading=reading or "paper")
     else:
-        plan = plan_scoring(
-            models or (), asked, out, dtype=dtype or "auto", fresh_engines=bool(fresh_engines), reading=reading or "paper"
-        )
+        fresh, ranked = bool(fresh_engines), reading or "paper"
+        plan = plan_scoring(models, asked, out, dtype=dtype or "auto", engine=arguments, fresh_engines=fresh, reading=ranked)
     done = run(plan)
     options.show_boards(as_json, done.boards)
     options.say_where(plan.folder)

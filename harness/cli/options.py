@@ -68,6 +68,13 @@ NewTasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_n
 Dtype = Annotated[
     str | None, typer.Option(help="Serve in auto (as stored; float32 on a GPU as bfloat16), float32, bfloat16 or float16.")
 ]
+Engine = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="Any argument of vLLM, such as tensor_parallel_size=2; repeatable.")
+]
+ModelArgs = Annotated[
+    str | None,
+    typer.Option("--model-args", "--model_args", help="As lm-eval has them: pretrained=M,dtype=bfloat16,tensor_parallel_size=2."),
+]
 FreshEngines = Annotated[bool | None, typer.Option("--fresh-engines", help="Start an engine for every model; swap no weights.")]
 Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat.")]
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]

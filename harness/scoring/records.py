@@ -51,6 +51,7 @@ def record_of(
             model_hash=base.hash,
             weights_hash=(served or base).hash,
             dtype=", ".join(dict.fromkeys(each.dtype for each in done.values() if each.dtype)) or None,
+            engine=last.engine,
             data={suite: each.data for suite, each in done.items()},
             **asking.told(),
             suite_versions={task.scoring.suite: task.scoring.benchmark.version for task in scores},

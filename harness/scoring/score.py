@@ -4,11 +4,12 @@ runs/pocket/slam/0/scores/pocket-5e6f7a8b/   lm-eval's own files, the verdicts, 
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from xreason.harness import progress
 from xreason.harness.scoring.endpoint import DTYPE
@@ -29,6 +30,7 @@ class Score(Step):
     row: str  #: the model's name on the board
     seed: int  #: of its training
     scoring: Scoring  #: what it is asked, and how
+    engine: dict[str, Any] = Field(default_factory=dict)  #: arguments of vLLM that can change an answer, as far as they are set
 
 
 class Circumstances(BaseModel):
@@ -40,9 +42,19 @@ class Circumstances(BaseModel):
     date: str
     versions: dict[str, str]
     dtype: str | None = None  #: what the weights were served in; None where that was not written down
+    engine: dict[str, Any] = {}  #: arguments of vLLM that can change an answer, as far as they were set
 
 
-def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Model, scoring: Scoring, dtype: str) -> Score:
+def plan_score(
+    row: str,
+    seed: int,
+    folder: Path,
+    made: Model | Step,
+    base: Model,
+    scoring: Scoring,
+    dtype: str,
+    engine: Mapping[str, Any] = {},
+) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
     Args:
@@ -53,6 +65,7 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Mode
         base: what it was made from, whose tokenizer and templates such a checkpoint has.
         scoring: what it is asked, and how.
         dtype: what it will really be served in.
+        engine: arguments of vLLM that can change an answer.
 
     Raises:
         UserError: some questions cannot be had, or cannot be put that way.
@@ -60,8 +73,9 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Mode
     model = [made.hash, made.signature()] if isinstance(made, Model) else [made.key, base.signature()]
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
-    key = key_of(said | scoring.identity())
-    return Score(folder=keyed(folder / "scores" / scoring.name, key), key=key, needs=needs, row=row, seed=seed, scoring=scoring)
+    key = key_of(said | scoring.identity() | ({"engine": dict(engine)} if engine else {}))
+    place = keyed(folder / "scores" / scoring.name, key)
+    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring, engine=dict(engine))
 
 
 def score(task: Score, lm: Any, model: Model) -> None:
@@ -87,6 +101,7 @@ def score(task: Score, lm: Any, model: Model) -> None:
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=provenance.scoring_versions(),
             dtype=_dtype_of(lm),
+            engine=task.engine,
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     answers.remove()

@@ -1,8 +1,11 @@
 """One running vLLM that all models of a comparison take turns in.
 
 The Engine is lm-eval's own vLLM model, extended by `serve`, which replaces the weights in place: what differs between the model
-that is served and the next one is moved, nothing else. vLLM runs inside this process, so that an interrupt reaches it at once and
-nothing is left behind when the process dies.
+that is served and the next one is moved, nothing else.
+
+On CPUs vLLM runs inside this process, so that an interrupt reaches it at once and nothing is left behind when the process dies. On
+GPUs it keeps to a process of its own, as it does by default: it schedules while the card computes, and what it held is the system's
+when it ends.
 
 This module imports vLLM: import it only where a model is really to be served.
 """
@@ -21,8 +24,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from xreason.harness.serving import proof
+from xreason.harness.serving import adapters, proof
 from xreason.harness.serving.answers import Answer, Answers
+from xreason.harness.serving.arguments import cards
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import vllm_version
 from xreason.tasks.errors import UserError
@@ -33,11 +37,12 @@ CPU_KEY_VALUE_CACHE = "2"
 
 
 def _prepare_environment() -> None:
-    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
+    if vllm_version().endswith("+cpu"):
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", CPU_KEY_VALUE_CACHE)
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", CPU_KEY_VALUE_CACHE)
 
 
 @contextlib.contextmanager
@@ -60,11 +65,17 @@ with _vllm_under_its_name():
     from lm_eval.models.vllm_causallms import VLLM
 import torch  # noqa: E402
 from vllm import SamplingParams, TokensPrompt  # noqa: E402
+from vllm.lora.request import LoRARequest  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
+from vllm.v1.engine.exceptions import EngineDeadError  # noqa: E402
 
 #: Tokens of prompts that are read at once on a CPU, where the longest prompt does not need more.
 LEAST_BATCHED_TOKENS = 4096
 
+_DEAD = (
+    "vLLM's process ended while it served {model}, killed or for want of memory (the system's log tells); give the command again, "
+    "where it was memory with less for vLLM, such as --engine gpu_memory_utilization=0.8."
+)
 _UNPROVEN = "vLLM did not take over the weights of {model}: {what}; start an engine for every model with --fresh-engines."
 
 Progress = Callable[[int, int], None]
@@ -77,7 +88,8 @@ class Engine(VLLM):  # type: ignore[misc]
         model: the first model to serve; all others must share its signature.
         dtype: "auto" serves what the folder stores, on a GPU bfloat16 for float32 (see Model.served_dtype).
         max_length: longest prompt and response together, in tokens; the model's own limit for None.
-        arguments: anything else that `vllm.LLM` takes.
+        arguments: anything else that `vllm.LLM` takes. A model that is an adapter can be followed by its base and other adapters of
+            it whose ranks are in the same of vLLM's steps or below, and by nothing else: beside adapters no weight is moved.
 
     Attributes:
         served_dtype: what the weights are really served in.
@@ -97,6 +109,7 @@ class Engine(VLLM):  # type: ignore[misc]
         self._resident: Model | None = model.model_copy(update={"delta": None})  # None where it is not sure what is
         self._modules: dict[Path, dict[str, frozenset[str]]] = {}
         self._probes: dict[tuple[Path, Path | None], Sequence[float]] = {}
+        self._adapters: dict[Path, LoRARequest] = {}
         self._unreached: list[str] = []
         self.seconds_to_prove = 0.0
         self.progress: Progress | None = None
@@ -104,7 +117,12 @@ class Engine(VLLM):  # type: ignore[misc]
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
         self.shortened = 0
         self._ends: dict[tuple[int, ...], deque[bool]] = defaultdict(deque)
+        self._lora_rank = 0  # of the largest adapter that it can serve
+        if model.adapter is not None:
+            self._lora_rank = next(rank for rank in adapters.RANKS if rank >= adapters.rank_of(model.adapter))
+            arguments |= {"enable_lora": True, "max_lora_rank": self._lora_rank}
         if current_platform.is_cpu():
+            _bind_workers(cards(arguments))
             # compiling costs more than it gains on a CPU, for models that one can wait for there
             arguments = {"enforce_eager": True, "enable_chunked_prefill": False, **arguments}
             # vLLM rewinds the chance of a prompt that it read in part, and cannot do that on CPUs: prompts are read whole there
@@ -115,8 +133,7 @@ class Engine(VLLM):  # type: ignore[misc]
             max_model_len=max_length,
             worker_extension_cls="xreason.harness.serving.worker.SwapExtension",
             use_tqdm_on_load=False,
-            disable_log_stats=True,
-            **arguments,
+            **{"disable_log_stats": True, **arguments},
         )
         self.seconds_to_start = time.perf_counter() - began
         try:
@@ -125,8 +142,26 @@ class Engine(VLLM):  # type: ignore[misc]
             self.stop()
             raise
 
+    @contextlib.contextmanager
+    def _alive(self, model: str) -> Iterator[None]:
+        """Says in one sentence that vLLM's process, or a worker of it, has ended."""
+        try:
+            yield
+        except Exception as error:
+            executor = getattr(self.model.llm_engine, "model_executor", None)
+            if not isinstance(error, EngineDeadError) and not getattr(executor, "is_failed", False):
+                raise
+            raise UserError(_DEAD.format(model=model)) from error
+
     def takes(self, model: Model) -> bool:
-        """Returns whether `model` can be served without another start: same shapes, same tokenizer, same dtype."""
+        """Returns whether `model` can be served without another start: same shapes, same tokenizer, same dtype.
+
+        An engine for adapters takes its base and adapters of it, another one none.
+        """
+        if self._lora_rank or model.adapter:
+            of_base = self._resident is not None and model.folder == self._resident.folder and model.delta is None
+            if not of_base or (model.adapter and adapters.rank_of(model.adapter) > self._lora_rank):
+                return False
         served = model.served_dtype(self._dtype, on_gpu=not current_platform.is_cpu())
         return model.signature() == self._signature and served == self.served_dtype
 
@@ -139,9 +174,14 @@ class Engine(VLLM):  # type: ignore[misc]
         """
         if not self.takes(model):
             raise ValueError(f"{model.name} has other shapes, another tokenizer or dtype than the running engine")
+        with self._alive(model.name):
+            return self._serve(model)
+
+    def _serve(self, model: Model) -> float:
         began = time.perf_counter()
+        self.lora_request = self._adapter(model.adapter)
         files = {name: str(file) for name, file in _files(model).items()}
-        moving = {name: files[name] for name in self._moving(model, self._modules_of(model, files))}
+        moving = {name: files[name] for name in self._moving(model, self._modules_of(model, files))} if not self._lora_rank else {}
         if moving and self._unreached:
             raise UserError(_UNPROVEN.format(model=model.name, what=f"its reload does not reach {_some(self._unreached)}"))
         self._resident = None
@@ -154,6 +194,13 @@ class Engine(VLLM):  # type: ignore[misc]
         self.seconds_to_prove = time.perf_counter() - moved
         self._resident = model
         return time.perf_counter() - began
+
+    def _adapter(self, folder: Path | None) -> LoRARequest | None:
+        """Returns the request for an adapter, which vLLM reads when it is first asked for; None for none."""
+        if folder is not None and folder not in self._adapters:
+            number = len(self._adapters) + 1
+            self._adapters[folder] = LoRARequest(f"{folder}", number, str(folder))
+        return self._adapters[folder] if folder is not None else None
 
     def _modules_of(self, model: Model, files: dict[str, str]) -> dict[str, frozenset[str]]:
         """Returns which of vLLM's modules each tensor of a model is a part of.
@@ -194,35 +241,47 @@ class Engine(VLLM):  # type: ignore[misc]
             wrong = sorted({name for names in self.model.collective_rpc("unlike", args=(moved,)) for name in names})
             if wrong:
                 raise UserError(_UNPROVEN.format(model=model.name, what=f"{_some(wrong)} differs from its file"))
-        known = self._probes.get((model.folder, model.delta))
+        known = self._probes.get((model.folder, model.adapter or model.delta))
         if known is not None and not moved:
             return
         tokens = proof.prompt(self.model.llm_engine.model_config.get_vocab_size(), self.max_length)
         found = self._prompt_log_probabilities(tokens)
-        if known is None and moved:
-            known = proof.log_probabilities(_files(model), model.folder, tokens)
-        most = proof.tolerance(self.served_dtype)
+        if known is None and (moved or model.adapter):
+            known = proof.log_probabilities(_files(model), model.folder, tokens, adapter=model.adapter)
+        if model.adapter:
+            request, self.lora_request = self.lora_request, None
+            same = found == self._prompt_log_probabilities(tokens)
+            self.lora_request = request
+            if same:
+                raise UserError(f"The adapter {model.adapter} changes nothing of what vLLM answers; score its base, or merge it.")
+        config = self.model.llm_engine.vllm_config
+        whole = config.cache_config.cache_dtype in ("auto", "float32", "float16", "bfloat16")
+        rounded = config.model_config.quantization is not None or not whole
+        most = proof.tolerance(self.served_dtype, rounded=rounded)
         if known is not None and (off := proof.difference(known, found)) > most:
             # of GPT-NeoX, which it serves by Transformers' classes on CPUs, vLLM gives others each time: these tell nothing
             if proof.difference(found, self._prompt_log_probabilities(tokens)) > most:
                 return
             raise UserError(_UNPROVEN.format(model=model.name, what=f"log-probabilities of a fixed prompt are off by {off:.2g}"))
-        self._probes.setdefault((model.folder, model.delta), found)
+        self._probes.setdefault((model.folder, model.adapter or model.delta), found)
 
     def _prompt_log_probabilities(self, tokens: list[int]) -> list[float]:
         prompt, params = TokensPrompt(prompt_token_ids=tokens), SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0)
-        answer = self.model.generate([prompt], sampling_params=params, use_tqdm=False)[0]
+        answer = self.model.generate([prompt], sampling_params=params, use_tqdm=False, lora_request=self.lora_request)[0]
         return [chances[token].logprob for token, chances in zip(tokens[1:], answer.prompt_logprobs[1:], strict=True)]
 
     def stop(self) -> None:
-        """Ends vLLM and gives its memory back."""
-        self.model.llm_engine.engine_core.shutdown()
+        """Ends vLLM and gives its memory back; what ended by itself is only forgotten."""
+        # of a process that was killed, whatever part is still there may say so
+        with contextlib.suppress(Exception):
+            self.model.llm_engine.engine_core.shutdown()
         del self.model
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """Answers lm-eval's requests; tells `self.progress` how many are done, and notes in `self.cut_off` how each ended."""
         self._ends.clear()
-        responses = list(super().generate_until(requests, disable_tqdm=True))
+        with self._alive(self._resident.name if self._resident else "a model"):
+            responses = list(super().generate_until(requests, disable_tqdm=True))
         self._note_ends(requests)
         return responses
 
@@ -263,8 +322,10 @@ class Engine(VLLM):  # type: ignore[misc]
                         self.progress(len(said), len(params))
         finally:
             if vllm.has_unfinished_requests():
-                # an interrupt, a full disk: the rest of these is not to be answered beside the next questions
-                vllm.abort_request(identifiers, internal=True)
+                # an interrupt, a full disk: the rest of these is not to be answered beside the next questions; where vLLM's process
+                # has ended, by the same interrupt perhaps, there are none
+                with contextlib.suppress(EngineDeadError):
+                    vllm.abort_request(identifiers, internal=True)
         return said
 
     def _note_ends(self, requests: Sequence[Any]) -> None:
@@ -287,6 +348,15 @@ def _sampling(params: Any, prompt: tuple[int, ...], samples: int) -> Any:
     own.n = samples
     own.seed = int.from_bytes(hashlib.sha256(repr(prompt).encode()).digest()[:4], "big")
     return own
+
+
+def _bind_workers(count: int) -> None:
+    """Gives each of several workers on processors its own share of those that this process may use, unless somebody said which."""
+    mine = sorted(os.sched_getaffinity(0))
+    if 1 < count <= len(mine):
+        share = len(mine) // count
+        bound = [",".join(map(str, mine[worker * share : (worker + 1) * share])) for worker in range(count)]
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "|".join(bound))
 
 
 def start(model: Model, **arguments: Any) -> Engine:

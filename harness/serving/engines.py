@@ -28,7 +28,7 @@ class Engines:
     Args:
         dtype: what the weights are served in; "auto" for what the model stores, on a GPU bfloat16 for float32.
         fresh: starts an engine for every model, in place of one whose weights are swapped.
-        longest: prompt and response together, in tokens, where the model would allow more.
+        longest: prompt and response together, in tokens, where the model would allow more and `max_model_len` says nothing else.
         say: is told of every start and swap, in one line.
         arguments: anything else that `vllm.LLM` takes.
     """
@@ -44,6 +44,7 @@ class Engines:
     ) -> None:
         self._engine: Engine | None = None
         self._fresh, self._whole = fresh, ExitStack()
+        self._max_model_len: int | None = arguments.pop("max_model_len", None)
         self._dtype, self._longest, self._say, self._arguments = dtype, longest, say, arguments
 
     def engine_for(self, model: Model) -> "Engine":
@@ -67,7 +68,8 @@ class Engines:
         began = time.perf_counter()
         from xreason.harness.serving import engine
 
-        self._engine = engine.start(model, dtype=self._dtype, max_length=min(self._longest, model.positions()), **self._arguments)
+        longest = self._max_model_len or min(self._longest, model.positions())
+        self._engine = engine.start(model, dtype=self._dtype, max_length=longest, **self._arguments)
         self._say(f"engine: serving {model.name} after {time.perf_counter() - began:.0f} s")
         return self._engine
 

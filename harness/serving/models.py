@@ -45,6 +45,7 @@ class Model(BaseModel):
     folder: Path  #: a full Transformers folder: the model itself, or the base of a delta checkpoint
     hash: str  #: SHA-256 of all that it answers with
     delta: Path | None = None  #: folder with the tensors that differ from those in `folder`, or None
+    adapter: Path | None = None  #: folder of a LoRA adapter of PEFT that is served beside `folder`, or None
     size: int = 0  #: bytes on disk that are its own
     served_as: str | None = None  #: its name at the running server that answers for it; None where it is a folder's
 
@@ -121,11 +122,10 @@ def checkpoint_model(folder: Path, name: str) -> tuple[Model, Model]:
         )
     verify_base(checkpoint)
     base = plain_model(checkpoint.base)
-    own = kept_hash(sorted(folder.glob("*.safetensors")))
-    delta = checkpoint.kind == "delta"
-    whole = base.folder if delta else folder
-    model = Model(name=name, folder=whole, hash=key_of([base.hash, own]), delta=folder if delta else None, size=_size(folder))
-    return model, base
+    own = kept_hash(sorted([*folder.glob("*.safetensors"), *folder.glob("adapter_config.json")]))
+    whole = folder if checkpoint.kind == "full" else base.folder
+    model = Model(name=name, folder=whole, hash=key_of([base.hash, own]), size=_size(folder))
+    return model if checkpoint.kind == "full" else model.model_copy(update={str(checkpoint.kind): folder}), base
 
 
 def row_name(reference: str) -> str:

@@ -17,10 +17,18 @@ _SHARE = 0.25
 #: precision each of some dozen layers rounds by 2^-9 or 2^-12. In float32 2e-6 were seen; 1.2 where experts stood in a wrong order.
 _TOLERANCE = {"float32": 0.005, "float16": 0.05, "bfloat16": 0.15}
 
+#: The same where 8 or 4 bits are left of a weight: wide, for it is all that holds such weights against their files.
+_OF_ROUNDED = 0.6
 
-def tolerance(dtype: str) -> float:
-    """Returns the mean difference of log-probabilities (nats) up to which a model is the same."""
-    return _TOLERANCE.get(dtype, max(_TOLERANCE.values()))
+
+def tolerance(dtype: str, *, rounded: bool = False) -> float:
+    """Returns the mean difference of log-probabilities (nats) up to which a model is the same.
+
+    Args:
+        dtype: that it is served in.
+        rounded: whether vLLM quantizes weights, or the keys and values that it keeps.
+    """
+    return _OF_ROUNDED if rounded else _TOLERANCE.get(dtype, max(_TOLERANCE.values()))
 
 
 def prompt(vocabulary: int, longest: int) -> list[int]:
@@ -34,7 +42,9 @@ def difference(one: Sequence[float], other: Sequence[float]) -> float:
     return float("inf") if math.isnan(mean) else mean
 
 
-def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[int]) -> list[float] | None:
+def log_probabilities(
+    files: Mapping[str, Path], folder: Path, tokens: Sequence[int], *, adapter: Path | None = None
+) -> list[float] | None:
     """Returns the log-probabilities (nats) of the prompt's tokens after its first, as Transformers has them on the processor.
 
     Returns None where memory does not allow a copy of the model, or Transformers cannot make one.
@@ -43,6 +53,7 @@ def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[
         files: name of each tensor to its file.
         folder: of config.json.
         tokens: the prompt.
+        adapter: folder of an adapter of PEFT that stands beside these tensors.
     """
     import psutil  # type: ignore[import-untyped]
     import torch
@@ -59,6 +70,10 @@ def log_probabilities(files: Mapping[str, Path], folder: Path, tokens: Sequence[
         config = transformers.AutoConfig.from_pretrained(folder)
         kind = getattr(transformers, config.architectures[0])
         model = kind.from_pretrained(None, config=config, state_dict=dict(read_tensors(files)), dtype=torch.float32)
+        if adapter is not None:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(adapter)).eval()
     # an assertion is vLLM's: architectures that it serves by Transformers' own classes it changes for all of this process
     except (AssertionError, AttributeError, OSError, RuntimeError, ValueError):
         return None

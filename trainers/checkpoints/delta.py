@@ -1,14 +1,15 @@
 """Trained models on disk: only the tensors that changed beside a pointer to the base, or a whole model folder.
 
 A checkpoint is a folder with checkpoint.json and safetensors. Kind "delta" holds exactly the tensors that differ from the base's
-stored ones; kind "full", where all differ, is a model folder that Transformers and vLLM load as it is.
+stored ones; kind "full", where all differ, is a model folder that Transformers and vLLM load as it is; kind "adapter" is a LoRA
+adapter as PEFT writes it, beside an unchanged base.
 """
 
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic.dataclasses import dataclass
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _DELTA_FILE = "model.safetensors"
+_ADAPTER_CONFIG, _ADAPTER_FILE = "adapter_config.json", "adapter_model.safetensors"
 _WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".msgpack", ".h5"}
 
 
@@ -39,16 +41,23 @@ class Checkpoint:
     """A trained model on disk."""
 
     directory: Path
-    kind: Literal["delta", "full"]
+    kind: Literal["delta", "full", "adapter"]
     base: str  #: the base model's folder (absolute) or hub id
     base_hash: str  #: of the base at the time of training (see xreason.trainers.checkpoints.base.base_hash)
-    tensors: tuple[str, ...]  #: names of those that differ from the base, as its files name them
+    tensors: tuple[str, ...]  #: names of those that differ from the base, as its files name them; an adapter's own
     method: str  #: the method's name
     seed: int  #: of the training
 
 
 def save_checkpoint(
-    model: "PreTrainedModel", base: str | Path, directory: Path, *, method: str, seed: int, hash_of_base: str | None = None
+    model: "PreTrainedModel",
+    base: str | Path,
+    directory: Path,
+    *,
+    method: str,
+    seed: int,
+    hash_of_base: str | None = None,
+    adapter: tuple[Any, dict[str, "torch.Tensor"]] | None = None,
 ) -> Checkpoint:
     """Writes what training changed into `directory`, and returns the checkpoint.
 
@@ -64,6 +73,7 @@ def save_checkpoint(
         method: for the record, as is `seed`.
         seed: of the training.
         hash_of_base: where it is known already; hashing a 7B takes half a minute.
+        adapter: PEFT's config and the tensors of adapters that are merged in `model`, to be written in its place.
 
     Raises:
         UserError: nothing changed, the base's folder is gone, or its files have no place for a weight of the model.
@@ -76,9 +86,12 @@ def save_checkpoint(
     changed = tuple(name for name in same if not same[name])
     if not changed:
         raise UserError(f"Training {method} changed no weight as {base} stores them; raise learning_rate or the number of steps.")
+    kind: Literal["delta", "full", "adapter"] = "adapter" if adapter else "full" if len(changed) == len(same) else "delta"
+    if adapter:
+        changed = tuple(adapter[1])
     checkpoint = Checkpoint(
         directory=directory,
-        kind="full" if len(changed) == len(same) else "delta",
+        kind=kind,
         base=str(Path(base).expanduser().resolve()) if base != POCKET and Path(base).expanduser().is_dir() else str(base),
         base_hash=hash_of_base or base_hash(folder),
         tensors=changed,
@@ -86,7 +99,13 @@ def save_checkpoint(
         seed=seed,
     )
     directory.mkdir(parents=True, exist_ok=True)
-    if checkpoint.kind == "full":
+    if adapter:
+        config, parts = adapter
+        config.base_model_name_or_path = checkpoint.base
+        config.save_pretrained(directory)
+        parts = {name: part.cpu().contiguous() for name, part in parts.items()}
+        save_file(parts, directory / _ADAPTER_FILE, metadata={"format": "pt"})
+    elif checkpoint.kind == "full":
         _write_model(folder, directory, trained)
     else:
         tensors = {name: _as_stored(trained[name], stored) for name, stored in stored_tensors(folder) if not same.get(name, True)}
@@ -190,5 +209,24 @@ def materialise(checkpoint: Checkpoint, directory: Path) -> Path:
         _write_model(checkpoint.directory, directory, {})
     else:
         verify_base(checkpoint)
-        _write_model(resolve_model(checkpoint.base), directory, dict(iterate_tensors(checkpoint)))
+        folder = resolve_model(checkpoint.base)
+        _write_model(
+            folder, directory, _merged(checkpoint, folder) if checkpoint.kind == "adapter" else dict(iterate_tensors(checkpoint))
+        )
     return directory
+
+
+def _merged(checkpoint: Checkpoint, folder: Path) -> dict[str, "torch.Tensor"]:
+    """Returns the weights of a base that an adapter stands beside, merged: W + (alpha / rank) B A, in float32."""
+    from xreason.trainers.checkpoints.base import read_tensors
+
+    config = read_object(checkpoint.directory / _ADAPTER_CONFIG, "train again")
+    parts = dict(iterate_tensors(checkpoint))
+    names = {name.removeprefix("base_model.model.").removesuffix(".lora_A.weight") for name in parts if ".lora_A." in name}
+    stored = tensor_files(folder)
+    merged = {}
+    for name, weight in read_tensors({f"{name}.weight": stored[f"{name}.weight"] for name in names}):
+        a, b = (parts[f"base_model.model.{name.removesuffix('.weight')}.lora_{side}.weight"] for side in "AB")
+        added = config["lora_alpha"] / config["r"] * (b.float() @ a.float())
+        merged[name] = weight.float() + (added.T if config.get("fan_in_fan_out") else added)
+    return merged

@@ -4,15 +4,17 @@ What is left behind is the model as it was, with the same names and shapes, so t
 need to know nothing of adapters.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xreason.trainers.stages import LowRank
 from xreason.trainers.tuning.structure import ADAPTER, choose, linear_layers
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
-_TUNER = "_low_rank_tuner"
+_TUNER, _KEPT = "_low_rank_tuner", "_low_rank_kept"
+_SIDES = ("lora_A", "lora_B")
 
 
 def add_adapters(model: "PreTrainedModel", tune: LowRank, *, seed: int) -> int:
@@ -46,8 +48,9 @@ def add_adapters(model: "PreTrainedModel", tune: LowRank, *, seed: int) -> int:
         tuner = LoraModel(model, config, ADAPTER)
     for layer, data in stored.items():
         layer.get_parameter("weight").data = data
+    model.__dict__.pop(_KEPT, None)
     # past nn.Module, which would make the model a part of itself
-    model.__dict__[_TUNER] = tuner
+    model.__dict__[_TUNER] = tuner, tune.merge
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
@@ -60,7 +63,22 @@ def has_adapters(model: "PreTrainedModel") -> bool:
 
 
 def merge_adapters(model: "PreTrainedModel") -> None:
-    """Adds W + (alpha / rank) B A in float32, rounds it to the dtype of W, and takes the adapters out; does nothing without any."""
-    tuner = model.__dict__.pop(_TUNER, None)
-    if tuner is not None:
-        tuner.merge_and_unload()
+    """Adds W + (alpha / rank) B A in float32, rounds it to the dtype of W, and takes the adapters out; does nothing without any.
+
+    Those of a stage that does not merge are kept as they were, see kept_adapters.
+    """
+    tuner, forgotten = model.__dict__.pop(_TUNER, (None, True))
+    if tuner is None:
+        return
+    if not forgotten:
+        layers = {name: module for name, module in model.named_modules() if ADAPTER in getattr(module, "lora_A", ())}
+        sides = {f"{name}.{side}": getattr(layer, side)[ADAPTER].weight for name, layer in layers.items() for side in _SIDES}
+        tensors = {f"base_model.model.{name}.weight": weight.detach() for name, weight in sides.items()}
+        model.__dict__[_KEPT] = tuner.peft_config[ADAPTER], tensors
+    tuner.merge_and_unload()
+
+
+def kept_adapters(model: "PreTrainedModel") -> tuple[Any, dict[str, "torch.Tensor"]] | None:
+    """Returns PEFT's config of adapters that were merged and are to be kept, and their tensors by its names; None for none."""
+    kept: tuple[Any, dict[str, torch.Tensor]] | None = model.__dict__.get(_KEPT)
+    return kept

@@ -277,7 +277,7 @@ _ANY_TYPE = "transformers_version|architectures|_token_id|head_dim|use_cache"
 #: What records of format 2 lacked, what may be null, and what is one of several.
 _MAY_BE_WRONG = "|".join(
     (
-        r"(metamath|questions_hash|truncated|recipe|devices?|weights_hash|dtype|sampling|system|worked_examples|machine)\S* (missing|null)",
+        r"(metamath|questions_hash|truncated|recipe|devices?|weights_hash|dtype|engine|sampling|system|worked_examples|machine)\S* (missing|null)",
         r"training\.\w+ (missing|null)",
         r"(cut_off|in_language|identifier|limit|checkpoint_bytes) (missing|null)",
         r"(languages|losses|cut_off|paper|strict|answered|in_language)\.0 missing",
@@ -291,7 +291,7 @@ KEYED = (
     Keyed(f"{SLAM_ROW}/record.json", ("board", RUN), but=_MAY_BE_WRONG),
     Keyed(f"{CHECKPOINT}/training.json", COMPARE, "another type|stages (missing|null)|NaN|negative", _MAY_BE_WRONG),
     Keyed(f"{SCORES}/verdicts.json", COMPARE, but=_MAY_BE_WRONG),
-    Keyed(f"{SCORES}/scored.json", COMPARE, but=r"versions\..* missing|^dtype (missing|null)"),
+    Keyed(f"{SCORES}/scored.json", COMPARE, but=r"versions\..* missing|^dtype (missing|null)|^engine missing"),
     Keyed(
         f"{SCORES}/*/samples_pocket_en_*.jsonl",
         ("rescore", RUN),
@@ -400,6 +400,18 @@ WRONG: dict[str, tuple[str, ...]] = {
     "hub": ("not an id", "../x", "a/b/c", "no-such-owner/no-such-set"),
     "file_for": ("it", "=questions.tsv", "it=", "it=nowhere.tsv", "xx=questions.tsv", "it=model"),
     "gen_kwargs": ("top_p", "top_p=x", "top_p=2", "no_such=1", ",", "temperature=-1", "temperature=nan", "top_p=nan"),
+    "engine": (
+        "tensor_parallel_size",
+        "=2",
+        "tensor_parallel_size=two",
+        "tensor_parallel_size=0",
+        "tensor_parallel_size=999",
+        "tensor_paralel_size=2",
+        "dtype=float32",
+        "kv_cache_dtype=fp7",
+        "hf_overrides={",
+    ),
+    "model_args": ("pretrained", "pretrained=./nowhere", "pretrained=model,batch_size=8", "device=cuda", "max_lenght=8", ",="),
     "push": ("a/b/c", "not an id", "", "../x"),
 }
 #: Those that take any text.

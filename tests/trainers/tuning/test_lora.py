@@ -1,5 +1,6 @@
 """Low-rank adapters on tiny models of every family: what learns, what is counted, what is left when they are merged."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from tests.trainers.families import FAMILIES, layers, save_tiny_model, tiny_conf
 from tests.trainers.tuning.test_families import copied, logits, steps, train_stage
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import load_base, stored_tensors
-from xreason.trainers.checkpoints.delta import iterate_tensors, materialise, save_checkpoint
+from xreason.trainers.checkpoints.delta import iterate_tensors, materialise, read_checkpoint, save_checkpoint
 from xreason.trainers.methods import load_method
 from xreason.trainers.stages import AllParameters, LowRank, Stage
 from xreason.trainers.tuning.counting import count_of, estimate_flops, skeleton_of
@@ -197,6 +198,43 @@ def test_its_checkpoint_is_a_delta_of_the_merged_layers_that_plain_transformers_
     for parameter in model.parameters():
         parameter.data = parameter.data.to(getattr(torch, dtype)).float()
     assert logits(AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32)).equal(logits(model))
+
+
+def test_adapters_that_are_kept_are_written_as_peft_has_them_and_are_no_more_than_they_were(
+    tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from xreason.trainers.tuning.adapters import kept_adapters
+
+    base = save_tiny_model(tmp_path / "base", tokenizer_folder, "llama", dtype="float32")
+    model, _ = load_base(base, device="cpu", mixed_precision=False)
+    train_stage(model, replace(SMALL, merge=False))
+    saved = save_checkpoint(model, base, tmp_path / "kept", method="lora", seed=0, adapter=kept_adapters(model))
+    assert saved.kind == "adapter"
+    assert read_checkpoint(tmp_path / "kept") == saved
+    with_peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), tmp_path / "kept")
+    assert torch.allclose(logits(with_peft.eval()), logits(model.eval()), atol=1e-5)
+    whole = AutoModelForCausalLM.from_pretrained(materialise(saved, tmp_path / "whole"), dtype=torch.float32)
+    assert torch.allclose(logits(whole.eval()), logits(model), atol=1e-6)
+    # the stage that is done cannot give them back, so another training of the model keeps none
+    train_stage(model, SMALL)
+    assert kept_adapters(model) is None
+
+
+def test_adapters_are_merged_under_the_keys_that_they_had_and_kept_by_one_stage_alone() -> None:
+    from pydantic import TypeAdapter
+
+    dumped = TypeAdapter(LowRank).dump_python(SMALL, mode="json")
+    assert "merge" not in dumped
+    kept = replace(SMALL, merge=False)
+    assert TypeAdapter(LowRank).validate_python(TypeAdapter(LowRank).dump_python(kept, mode="json")) == kept
+    assert load_method("lora", {"merge": False}).stages[0].tune.describe().endswith("kept beside the base")
+    stage = load_method("lora", {"merge": False}).stages[0]
+    with pytest.raises(UserError, match="has several stages"):
+        replace(load_method("lora", {}), stages=(stage, stage))
 
 
 def test_estimates_count_adapters_on_top_of_the_frozen_model() -> None:
