@@ -122,8 +122,9 @@ class _Passing(BaseHTTPRequestHandler):
             except requests.RequestException:
                 self._say(502, b"")
                 return
-            with self.server.lock:
-                self.server.answered[prompt] += counted and said.status_code == 200
+            if counted and said.status_code == 200:
+                with self.server.lock:
+                    self.server.answered[prompt] += 1
             self._pass(said)
 
     def _pass(self, said: requests.Response) -> None:
