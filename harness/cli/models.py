@@ -60,6 +60,8 @@ def doctor(
     as_json: options.Json = False,
 ) -> None:
     """Says what this machine has, and what a 7B model would need."""
+    if not minutes <= 1440:
+        raise UserError(f"--minutes {minutes:g} is no time that a proof takes; give such as 8.")
     if gpu:
         from xreason.harness.showing.gpu import proof_tables, prove
 

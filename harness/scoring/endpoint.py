@@ -113,7 +113,7 @@ def serving(
             raise unknown(f"model at {url}", name, listed)
     begun, models = {}, []
     for name in names or listed:
-        _try_out(address, name)
+        _try_out(address, name, samples=min(2, asked[0].asking.samples))
         root, positions = (listed[name].get(key) for key in ("root", "max_model_len"))
         known_by = key_of([address, name, root, [each.identity() for each in asked]])
         found = Begun(
@@ -168,19 +168,22 @@ def _listed_models(address: str) -> dict[str, Mapping[str, Any]]:
     return dict(listed)
 
 
-def _try_out(address: str, name: str) -> None:
+def _try_out(address: str, name: str, samples: int) -> None:
     """Asks for one token, so that a server that answers nothing is known before it is asked everything, again and again.
 
     Raises:
-        UserError: it gives none.
+        UserError: it gives none, or one sample where two are asked for.
     """
-    said = _asked(f"{address}/completions", {"model": name, "prompt": "1", "max_tokens": 1, "temperature": 0})
+    content = {"model": name, "prompt": "1", "max_tokens": 1, "temperature": samples - 1, "n": samples}
+    said = _asked(f"{address}/completions", content)
     try:
-        text = said["choices"][0]["text"]
-    except (KeyError, TypeError, IndexError):
-        text = None
-    if not isinstance(text, str):
+        texts = [choice["text"] for choice in said["choices"]]
+    except (KeyError, TypeError):
+        texts = []
+    if not texts or not all(isinstance(text, str) for text in texts):
         raise UserError(f"{address}/completions gives no completion of {name}; start the server with: vllm serve {name}")
+    if len(texts) < samples:
+        raise UserError(f"The server at {address} gives one sample where several are asked for; choose --samples 1.")
 
 
 def _asked(url: str, content: dict[str, Any] | None = None) -> Any:

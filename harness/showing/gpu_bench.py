@@ -59,6 +59,7 @@ class Bench:
 
         self.device, self.precise, self.name = choose_device(None)
         self.shape, self.rows = SHAPES[shape]
+        self.at_once = min(MICRO_BATCH, self.rows)
         self.deadline = time.perf_counter() + seconds
         self.tokenizer = AutoTokenizer.from_pretrained(resolve_model("pocket"))
         self.rate = 0.0
@@ -97,9 +98,8 @@ class Bench:
     def stage(self, tune: Tune, *, steps: int = STEPS + 1, rows: int | None = None) -> Stage:
         """Returns a stage of so many steps."""
         size = rows or self.rows
-        return Stage(
-            "proof", ("x",), tune, max_steps=steps, batch_size=size, micro_batch_size=min(MICRO_BATCH, size), max_length=LONGEST
-        )
+        at_once = min(self.at_once, size)
+        return Stage("proof", ("x",), tune, max_steps=steps, batch_size=size, micro_batch_size=at_once, max_length=LONGEST)
 
     def timed(self, model: Any, stage: Stage, **settings: Any) -> Measured:
         """Returns seconds a step, tokens a second and peak memory (bytes), the first step not counted; as far as the time goes."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xreason.harness import progress
-from xreason.harness.showing.gpu_bench import LONGEST, MICRO_BATCH, QUESTIONS, SLAM_LAYERS, SMALL, Bench, Measured, free, now
+from xreason.harness.showing.gpu_bench import LONGEST, QUESTIONS, SLAM_LAYERS, SMALL, Bench, Measured, free, now
 from xreason.trainers.stages import AllParameters, FeedForward, LowRank
 
 
@@ -28,7 +28,7 @@ def numerics(bench: Bench) -> Measured:
     losses = []
     for precise in (False, True):
         model = bench.model(SMALL if bench.device == "cuda" else bench.shape, exact=True).to(torch.bfloat16)
-        stage = replace(bench.stage(AllParameters(), steps=20, rows=16), learning_rate=1e-3)
+        stage = replace(bench.stage(AllParameters(), steps=20, rows=min(16, bench.rows)), learning_rate=1e-3)
         report = run_stage(
             model if precise else model.float(),
             bench.tokenizer,
@@ -53,8 +53,8 @@ def packing(bench: Bench) -> Measured:
     shape = {**bench.shape, "num_hidden_layers": min(4, bench.shape.get("num_hidden_layers", 4))}
     model = bench.model(shape)
     model.train()
-    rows = tokenize(bench.examples(2 * MICRO_BATCH), bench.tokenizer, LONGEST)[0]
-    parts = [rows[start : start + MICRO_BATCH] for start in range(0, len(rows), MICRO_BATCH)]
+    rows = tokenize(bench.examples(2 * bench.at_once), bench.tokenizer, LONGEST)[0]
+    parts = [rows[start : start + bench.at_once] for start in range(0, len(rows), bench.at_once)]
 
     def pass_over(collate: Callable[..., Any]) -> tuple[float, float]:
         began, total = now(), 0.0
@@ -115,7 +115,8 @@ def papers(bench: Bench) -> Measured:
     model = bench.model({**bench.shape, "num_hidden_layers": layers}, attn_implementation="eager")
     model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
-    rows, size, tokens, began = tokenize(bench.examples(5 * 8), bench.tokenizer, LONGEST)[0], 8, 0, 0.0
+    size, tokens, began = 8, 0, 0.0
+    rows = tokenize(bench.examples(5 * size), bench.tokenizer, LONGEST)[0]
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         ids, labels = (
@@ -146,7 +147,7 @@ def interrupted(bench: Bench) -> Measured:
     from xreason.trainers.train import train
     from xreason.trainers.two_stage import two_stage
 
-    method = two_stage().with_settings({"max_steps": 6, "batch_size": 16, "rows": 96, "learning_rate": 1e-3})
+    method = two_stage().with_settings({"max_steps": 6, "batch_size": 8, "rows": 48, "learning_rate": 1e-3})
 
     def interrupt(report: Any) -> None:
         if report.stage == method.stages[1].name and report.step == 5:
