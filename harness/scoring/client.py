@@ -27,7 +27,7 @@ PATIENCE = 300.0
 LONGEST_ANSWER = 900.0
 
 #: Requests in flight at first, and what twice as many must bring in tokens a second to be worth it.
-_FIRST, _WORTH = 64, 1.05
+_FIRST, _WORTH = 128, 1.05
 
 #: What vLLM would else take from the model's generation_config.json, where the engine in this process does not look.
 _AS_ENGINE = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
