@@ -201,6 +201,9 @@ def served(bench: Bench) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = bench.model({**bench.shape, "max_position_embeddings": 4096})
+        size = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+        if (free_disk := shutil.disk_usage(folder).free) < 2 * size:
+            return {"left_out": f"{2 * size / 2**30:.0f} GiB of disk are needed, and {free_disk / 2**30:.0f} are free"}
         for part in (model, bench.tokenizer):
             part.save_pretrained(folder / "base")
         del model
@@ -237,5 +240,5 @@ PARTS: tuple[tuple[str, Callable[[Bench], Measured], float], ...] = (
     ("papers", papers, 25),
     ("lora", lora, 30),
     ("interrupted", interrupted, 30),
-    ("served", served, 120),
+    ("served", served, 180),
 )

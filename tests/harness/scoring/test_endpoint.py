@@ -121,13 +121,16 @@ class Stub:
         self.places, self.seconds, self.most, self.now = asyncio.Semaphore(at_once), seconds, 0, 0
         self.model: dict[str, Any] = {"id": "tiny", "root": "a"}
         self.likely = -1.0
-        self.status = 200
+        self.status, self.busy = 200, 0
 
     async def models(self, _: web.Request) -> web.Response:
         return web.json_response({"data": [self.model]})
 
     async def complete(self, request: web.Request) -> web.Response:
         asked = await request.json()
+        if self.busy:
+            self.busy -= 1
+            return web.Response(status=429, headers={"Retry-After": "1"})
         self.now += 1
         self.most = max(self.most, self.now)
         if "echo" not in asked:
@@ -202,4 +205,15 @@ def test_a_question_that_a_server_refuses_ends_it_with_the_servers_words(stub: t
     server, url = stub
     server.status = 400
     with pytest.raises(UserError, match=r"refuses a question \(400: .*too long"):
+        Client(f"{url}/v1", "tiny").generate_until([_Request(1)])
+
+
+def test_a_server_that_is_busy_is_left_alone_as_long_as_it_says(stub: tuple[Stub, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    server, url = stub
+    server.busy, began = 2, time.monotonic()
+    assert Client(f"{url}/v1", "tiny").generate_until([_Request(1)]) == [" The answer is 5."]
+    assert 2 <= time.monotonic() - began < 20
+    monkeypatch.setattr(client, "PATIENCE", 0.5)
+    server.busy = 1
+    with pytest.raises(UserError, match=r"stopped answering after 0 of 1 questions \(429\)"):
         Client(f"{url}/v1", "tiny").generate_until([_Request(1)])
