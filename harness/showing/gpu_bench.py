@@ -22,8 +22,8 @@ LENGTHS = (
 SHAPES: dict[str, tuple[dict[str, int], int]] = {
     "7b": ({}, 128),
     "tiny": (
-        {"hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 4, "num_attention_heads": 4, "vocab_size": 4096},
-        16,
+        {"hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 4, "num_attention_heads": 2, "vocab_size": 4096},
+        4,
     ),
 }
 #: Of the model that is trained in two precisions.

@@ -115,7 +115,7 @@ def papers(bench: Bench) -> Measured:
     model = bench.model({**bench.shape, "num_hidden_layers": layers}, attn_implementation="eager")
     model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
-    size, tokens, began = 8, 0, 0.0
+    size, tokens, began = min(8, bench.rows), 0, 0.0
     rows = tokenize(bench.examples(5 * size), bench.tokenizer, LONGEST)[0]
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
