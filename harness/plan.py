@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from xreason.harness.experiment import BASE_ROW, Experiment
-from xreason.harness.scoring.endpoint import DTYPE, served_models
+from xreason.harness.scoring.endpoint import DTYPE, Endpoint, serving
 from xreason.harness.scoring.questions import Scoring, scorings
 from xreason.harness.scoring.score import Score, plan_score
 from xreason.harness.serving.adapters import adapter_model, base_and_adapter
@@ -82,7 +82,7 @@ class Plan(BaseModel):
     engine: dict[str, Any] = {}  #: what else vLLM was told; a score's own are those that can change an answer
     fresh_engines: bool = False  #: an engine for every model, in place of one whose weights are swapped
     reading: Reading = "paper"  #: what the board ranks by
-    endpoint: str | None = None  #: URL of the running server that answers for the models, or None
+    endpoint: Endpoint | None = None  #: the running server that answers for the models, or None
     failures: tuple[Failure, ...] = ()  #: methods that cannot be trained as they are told, and why
 
     def steps(self) -> Iterator[Step]:
@@ -252,20 +252,31 @@ def plan_scoring(
     return Plan(folder=folder, rows=tuple(rows), dtype=dtype, engine=told, fresh_engines=fresh_engines, reading=reading)
 
 
-def plan_endpoint(url: str, names: Sequence[str], asked: Sequence[Scoring], out: Path, *, reading: Reading = "paper") -> Plan:
-    """Returns the scoring of models that a running server answers for, all that it lists for no names; always anew.
+def plan_endpoint(
+    url: str,
+    names: Sequence[str],
+    asked: Sequence[Scoring],
+    out: Path,
+    *,
+    concurrency: int | None = None,
+    reading: Reading = "paper",
+) -> Plan:
+    """Returns the scoring of models that a running server answers for, all that it lists for no names.
+
+    What was finished is made anew, what was not is gone on with. Requests in flight are as many as make it fastest for None.
 
     Raises:
-        UserError: the server does not answer, does not list a model of that name, or is to sample or use a chat template; or
-            some questions cannot be had.
+        UserError: the server does not answer, does not list a model of that name, or is to use a chat template; or some questions
+            cannot be had.
     """
     folder = out / f"score{asked[0].asking.suffix}"
-    models = {str(model.served_as): model for model in served_models(url, names, asked[0].asking)}
+    endpoint, served = serving(url, names, asked, folder, concurrency=concurrency)
+    models = {str(model.served_as): model for model in served}
     rows = [
         Row(name=name, seed=0, folder=folder / folder_name(served) / "0", base=models[served], model=models[served])
         for name, served in _named(models).items()
     ]
-    return Plan(folder=folder, rows=tuple(row.asked(asked, DTYPE) for row in rows), dtype=DTYPE, reading=reading, endpoint=url)
+    return Plan(folder=folder, rows=tuple(row.asked(asked, DTYPE) for row in rows), dtype=DTYPE, reading=reading, endpoint=endpoint)
 
 
 def _named(references: Iterable[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from xreason.harness import progress
 from xreason.harness.plan import Failure, Plan, Row
-from xreason.harness.scoring.endpoint import client
+from xreason.harness.scoring.endpoint import Endpoint
 from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.score import score
 from xreason.harness.serving.arguments import check_cards
@@ -132,18 +132,21 @@ def _score_all(plan: Plan, failed: _Failed) -> list[Record]:
     return records
 
 
-def _scored(row: Row, engines: Engines, endpoint: str | None) -> Record:
+def _scored(row: Row, engines: Engines, endpoint: Endpoint | None) -> Record:
     """Scores one row, what of it is not scored yet, and writes its record."""
     model = _served(row)
     missing = [each for each in row.scores if not each.is_done()]
     if not missing:
         progress.say(f"{row.name}, seed {row.seed}: scored before")
     else:
-        lm = client(endpoint, model) if endpoint else engines.engine_for(model)
+        lm = endpoint.client(model) if endpoint else engines.engine_for(model)
         for each in missing:
             score(each, lm, model)
     training = read_training(row.train.report) if row.train else row.training
-    return record_of(row.scores, row.folder, row.base, training, model.size if training else None, served=model)
+    record = record_of(row.scores, row.folder, row.base, training, model.size if training else None, served=model)
+    if endpoint:
+        endpoint.finish(model)
+    return record
 
 
 def _served(row: Row) -> Model:

@@ -127,6 +127,7 @@ def score(
     system_instruction: options.SystemInstruction = None,
     reading: options.Reading = None,
     endpoint: Annotated[str | None, typer.Option(help="URL of a running vLLM (or another OpenAI-style server).")] = None,
+    concurrency: Annotated[str | None, typer.Option(help="Requests to --endpoint in flight; auto for as many as pay.")] = None,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
@@ -145,13 +146,20 @@ def score(
         raise UserError("A running server has an engine of its own; start it with these arguments, and leave out --engine.")
     if not models and endpoint is None:
         raise UserError("There is nothing to score; name a model (a folder, a hub id, a checkpoint, pocket), or --endpoint URL.")
+    if concurrency is not None and endpoint is None:
+        raise UserError("--concurrency is of a running server; give its --endpoint, or leave it out.")
     how = {"style": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction, "samples": samples}
     given = options.asked(**how, temperature=temperature, gen_kwargs=gen_kwargs, max_new_tokens=max_new_tokens)
     longest = given.pop("max_new_tokens", None)
     named = options.listed(suites) or ("mgsm", "msvamp")
     asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=longest, asking=Asking(**given))
     if endpoint is not None:
+<<<<<<< HEAD
         plan = plan_endpoint(endpoint, models, asked, out, reading=reading or "paper")
+=======
+        in_flight = options.in_flight(concurrency)
+        plan = plan_endpoint(endpoint, models or (), asked, out, concurrency=in_flight, reading=reading or "paper")
+>>>>>>> endpoint
     else:
         fresh, ranked = bool(fresh_engines), reading or "paper"
         plan = plan_scoring(models, asked, out, dtype=dtype or "auto", engine=arguments, fresh_engines=fresh, reading=ranked)

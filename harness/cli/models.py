@@ -1,7 +1,7 @@
 """Commands about models and methods: layers, count, doctor, methods, export, pocket build."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,8 +51,23 @@ def count(
     options.show(as_json, counted.model_dump(mode="json"), count_table(counted))
 
 
-def doctor(data: options.Data = None, tasks: options.Tasks = None, as_json: options.Json = False) -> None:
+def doctor(
+    data: options.Data = None,
+    tasks: options.Tasks = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Prove the GPU: train and serve a random model, into gpu.json.")] = False,
+    minutes: Annotated[float, typer.Option(min=0.1, help="With --gpu: what no longer fits is left out.")] = 8.0,
+    shape: Annotated[Literal["7b", "tiny"], typer.Option(help="With --gpu: tiny tries it out, also on a CPU.")] = "7b",
+    as_json: options.Json = False,
+) -> None:
     """Says what this machine has, and what a 7B model would need."""
+    if not minutes <= 1440:
+        raise UserError(f"--minutes {minutes:g} is no time that a proof takes; give such as 8.")
+    if gpu:
+        from xreason.harness.showing.gpu import proof_tables, prove
+
+        proved = prove(shape, minutes, Path("gpu.json"))
+        options.show(as_json, proved, *proof_tables(proved))
+        return
     from xreason.harness.showing.doctor import diagnose, doctor_tables
 
     diagnosis = diagnose()

@@ -131,6 +131,15 @@ def layers_of(text: str | None) -> int | list[int] | str | None:
     return numbers[0] if "," not in text else numbers
 
 
+def in_flight(text: str | None) -> int | None:
+    """Returns what `--concurrency` says: how many requests, None for auto; a UserError for anything else."""
+    if text is None or text == "auto":
+        return None
+    if not text.isascii() or not text.isdigit() or not 0 < len(text) < 6 or int(text) == 0:
+        raise UserError(f"--concurrency {text[:20]!r} is neither auto nor a number of requests; give such as 256.")
+    return int(text)
+
+
 #: lm-eval's names to the experiment's.
 _GEN_KWARGS = {**{name: name for name in ("temperature", "top_p", "top_k", "min_p")}, "max_gen_toks": "max_new_tokens"}
 

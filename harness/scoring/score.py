@@ -81,8 +81,7 @@ def plan_score(
 def score(task: Score, lm: Any, model: Model) -> None:
     """Scores `model`, which `lm`, an lm-eval model, answers for; the scores stand when all questions are answered.
 
-    Where the process dies before that, the responses that it had are not asked for again. A running server is asked anew: what
-    answers under its name may have changed.
+    Where the process dies before that, the responses that it had are not asked for again.
     """
     scoring, suite = task.scoring, task.scoring.benchmark
     began = time.perf_counter()

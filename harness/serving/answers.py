@@ -3,7 +3,8 @@
     runs/pocket/slam/0/scores/.answers-0f3a1c5be2d94a77.jsonl
     {"asked": "1c0d5e...", "said": [["Let's think step by step ... The answer is 12.", "stop"]]}
 
-One line a prompt: the hash of its tokens and of how they are sampled, and what its samples say, with vLLM's reason why each ended.
+One line a prompt: the hash of its tokens (of its text, where a server answers) and of how it is sampled, and what its samples
+say, with vLLM's reason why each ended.
 The file's name is of all that can change a response, weights and questions among it: it never answers for another model.
 """
 
@@ -13,6 +14,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
+
+#: The tokens of a prompt, or its text where a server makes tokens of it.
+Prompt = tuple[int, ...] | str
 
 
 class Answer(NamedTuple):
@@ -37,11 +41,11 @@ class Answers:
         self._known = dict(_read(path)) if path.exists() else {}
         self._file: IO[bytes] | None = None
 
-    def known(self, prompt: tuple[int, ...], sampling: Any) -> list[Answer] | None:
+    def known(self, prompt: Prompt, sampling: Any) -> list[Answer] | None:
         """Returns the samples of a prompt that was answered before, None for any other."""
         return self._known.get(_name(prompt, sampling))
 
-    def keep(self, prompt: tuple[int, ...], sampling: Any, said: Iterable[Answer]) -> None:
+    def keep(self, prompt: Prompt, sampling: Any, said: Iterable[Answer]) -> None:
         """Writes the samples of one prompt: from now on they outlive the process, however it dies."""
         line = {"asked": _name(prompt, sampling), "said": [list(answer) for answer in said]}
         if self._file is None:
@@ -61,7 +65,7 @@ class Answers:
             self._file.close()
 
 
-def _name(prompt: tuple[int, ...], sampling: Any) -> str:
+def _name(prompt: Prompt, sampling: Any) -> str:
     return hashlib.sha256(repr((prompt, sampling)).encode()).hexdigest()
 
 

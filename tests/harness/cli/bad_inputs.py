@@ -394,6 +394,7 @@ WRONG: dict[str, tuple[str, ...]] = {
         "http://no.such.host.invalid",
         "file:///etc/passwd",
     ),
+    "concurrency": ("x", "0", "-1", "1.5", "", "many", "999999", "²"),
     "file": ("nowhere.tsv", "exp.yaml", "model", "", "data/mgsm/exemplars.jsonl", "/dev/null"),
     "question_column": ("nope", "99", "0", "-1"),
     "answer_column": ("nope", "99", "1"),

@@ -42,6 +42,7 @@ def make(folder: str, url: str) -> None:
     from xreason.harness.plan import plan_comparison, plan_finding
     from xreason.harness.run import run
     from xreason.harness.scoring import evaluate
+    from xreason.harness.scoring.endpoint import Endpoint
 
     # an engine would say what it was started with
     evaluate.described = lambda lm, model: {"model": model.name}  # type: ignore[assignment]
@@ -52,7 +53,7 @@ def make(folder: str, url: str) -> None:
     (here / "page.md").write_text("# Mine\n\n<!-- board -->\n<!-- /board -->\n")
     (here / "questions.tsv").write_text("\n".join(QUESTIONS) + "\n")
     plan = plan_comparison(read_experiment(Path("exp.yaml"), {}), Path("runs"))
-    run(plan.model_copy(update={"endpoint": url}))
+    run(plan.model_copy(update={"endpoint": Endpoint(url=url)}))
     run(plan_finding("model", Path("runs"), questions=4, suite="pocket", languages=("en", "sw")))
     add_language()
 

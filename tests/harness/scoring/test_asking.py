@@ -10,7 +10,7 @@ from tests.harness.scoring.conftest import responses, samples_of
 from xreason.harness.cli import options
 from xreason.harness.experiment import experiment_of_flags, read_experiment
 from xreason.harness.plan import plan_scoring
-from xreason.harness.scoring.endpoint import client
+from xreason.harness.scoring.endpoint import Endpoint
 from xreason.harness.scoring.evaluate import described, evaluate
 from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.records import record_of
@@ -77,7 +77,7 @@ def test_of_a_hub_model_they_say_its_id_and_revision(engine: Any, pocket: Model,
 
 def test_of_a_server_they_say_its_address_and_model() -> None:
     model = Model(name="served at http://localhost:8000", folder=Path(), hash="", served_as="served")
-    said = described(client("http://localhost:8000", model), model)
+    said = described(Endpoint(url="http://localhost:8000").client(model), model)
     assert said == {"model": "served", "base_url": "http://localhost:8000/v1/completions"}
 
 

