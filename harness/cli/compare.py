@@ -30,6 +30,7 @@ def compare(
     system_instruction: options.SystemInstruction = None,
     reading: options.Reading = None,
     launch: options.Launch = 1,
+    ray: options.Ray = None,
     report_to: options.ReportTo = None,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
@@ -55,7 +56,9 @@ def compare(
         settled = read_experiment(experiment_file("pocket" if experiment is None else experiment), given, chosen)
     if settled.data is not None:
         options.use_data(settled.data)
-    done = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())
+    # for processes of other nodes, which begin elsewhere
+    place = out if ray is None else out.absolute()
+    done = run(plan_comparison(settled, place, devices=launch), report_to=options.listed(report_to) or (), ray=ray)
     options.show_boards(as_json, done.boards)
     options.say_where(out / settled.name)
     options.end_with(done.failures)

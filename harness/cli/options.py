@@ -88,6 +88,10 @@ Source = Annotated[Literal["papers", "pocket"] | None, typer.Option(help="Traini
 Seed = Annotated[int, typer.Option(help="Of all that is left to chance.")]
 Layers = Annotated[str | None, typer.Option(help="For slam: auto, a count of lowest layers, or indices by commas.")]
 Launch = Annotated[int, typer.Option(min=1, help="Processes (GPUs) to shard a training over; starts them with torchrun.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(help="Let a Ray cluster do it: auto for the one that runs here, HOST:PORT, or local for one of this machine."),
+]
 ReportTo = Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, trackio, ...")]
 QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the column; found by its name by default.")]
 AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer, a number.")]
