@@ -110,9 +110,9 @@ def made_twice(folder: Path) -> list[str]:
     return [str(each.relative_to(folder)) for each in made if "." in each.name]
 
 
-def scored(runs: Path) -> Any:
+def scored(runs: Path, name: str = "four") -> Any:
     """Returns all of a written board that does not tell of time, machine or place."""
-    told = json.loads((runs / "four" / "leaderboard.json").read_text(encoding="utf-8"))["boards"]
+    told = json.loads((runs / name / "leaderboard.json").read_text(encoding="utf-8"))["boards"]
     return _without(told, {"provenance", "seconds", "tokens_per_second", "machine", "date", "memory_bytes", "costs", "training"})
 
 
