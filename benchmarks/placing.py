@@ -49,13 +49,13 @@ class Wait(Job):
     """A job of fixed length: it sleeps, and what it leaves is a step like any other."""
 
     seconds: float
-    journal: Path  #: gets a line for every time that it was begun
+    journal: Path  #: gets a line for every time that it was begun: its name, and when
 
     def do(self, hands: Hands) -> None:
         """Sleeps."""
         (task,) = self.steps
         with self.journal.open("a", encoding="utf-8") as file:
-            file.write(f"{self.name}\n")
+            file.write(f"{self.name} {time.time()}\n")
         with step(task.folder, task.key, task.needs):
             time.sleep(self.seconds)
 

@@ -11,6 +11,7 @@ Without GPUs a process is pinned to cores of its own.
 
 import logging
 import os
+import socket
 import time
 import traceback
 import warnings
@@ -355,6 +356,10 @@ def _connected(address: str) -> Any:
     if address == "local":
         told |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     try:
+        if ":" in address:
+            # Ray itself takes minutes, and logs them, where nobody listens
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, **told)
     # what it raises is a RayError, a ConnectionError or, of a node that does not start, an Exception and no more
     except Exception as error:

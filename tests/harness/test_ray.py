@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,19 +28,24 @@ def cluster() -> Iterator[Any]:
         yield cluster
 
 
-def begun(folder: Path) -> Counter[str]:
-    return Counter((folder / "journal").read_text().split())
+def begun(folder: Path) -> dict[str, list[float]]:
+    """Returns when each wait was begun, by its name."""
+    times: dict[str, list[float]] = {}
+    for line in (folder / "journal").read_text().splitlines():
+        name, when = line.split()
+        times.setdefault(name, []).append(float(when))
+    return times
 
 
 def test_two_nodes_do_two_steps_at_a_time_and_none_before_what_it_needs(cluster: Any, tmp_path: Path) -> None:
     folder = tmp_path / "waits"
     jobs = waits(folder, 4, 3)
-    # 24 seconds in turn; to connect and to start two processes takes the rest
-    assert walked(jobs, folder, cluster.address) < 20
-    assert all(job.is_done() for job in jobs)
-    assert set(begun(folder).values()) == {1}
-    finished = {job.name: (job.steps[0].folder / "step.json").stat().st_mtime for job in jobs}
-    assert all(finished[f"second-first-{number}"] > finished[f"first-{number}"] for number in range(4))
+    walked(jobs, folder, cluster.address)
+    spans = {name: (when, when + 3) for name, (when,) in begun(folder).items()}
+    assert set(spans) == {job.name for job in jobs}
+    at_once = [sum(other[0] <= began < other[1] for other in spans.values()) for began, _ in spans.values()]
+    assert max(at_once) == 2
+    assert all(spans[f"second-first-{number}"][0] >= spans[f"first-{number}"][1] for number in range(4))
 
 
 def test_a_step_for_more_than_any_node_has_is_a_sentence(cluster: Any, tmp_path: Path) -> None:
@@ -77,13 +81,13 @@ def test_a_node_that_is_lost_loses_its_steps_to_the_other_and_nothing_finished_i
         timer.join()
     assert all(job.is_done() for job in jobs)
     assert made_twice(folder) == []
-    assert sum(begun(folder).values()) <= len(jobs) + 1
+    assert sum(map(len, begun(folder).values())) <= len(jobs) + 1
 
 
 def test_an_address_where_no_cluster_answers_is_a_sentence(xreason: Run, experiment: Path, tmp_path: Path) -> None:
-    done = xreason("compare", experiment, "--out", tmp_path, "--ray", "auto", RAY_TMPDIR=str(tmp_path), RAY_ADDRESS="")
+    done = xreason("compare", experiment, "--out", tmp_path, "--ray", "127.0.0.1:1")
     assert done.returncode == 2, done.stderr
-    assert "No Ray cluster answers at auto" in done.stderr
+    assert "No Ray cluster answers at 127.0.0.1:1 (ConnectionRefusedError" in done.stderr
 
 
 class Failing(Job):
