@@ -52,8 +52,10 @@ class Wait(Job):
     journal: Path  #: gets a line for every time that it was begun: its name, and when
 
     def do(self, hands: Hands) -> None:
-        """Sleeps."""
+        """Sleeps, where it is not done yet."""
         (task,) = self.steps
+        if task.is_done():
+            return
         with self.journal.open("a", encoding="utf-8") as file:
             file.write(f"{self.name} {time.time()}\n")
         with step(task.folder, task.key, task.needs):
@@ -67,7 +69,7 @@ def waits(folder: Path, count: int, seconds: float) -> list[Job]:
     named = {task.folder.name: task for task in steps}
     told: dict[str, Any] = {"what": "waiting", "seconds": seconds, "journal": folder / "journal"}
     folder.mkdir(parents=True)
-    return [Wait(name=name, rows=(name,), steps=(task,), **told) for name, task in named.items()]
+    return [Wait(name=name, rows=(name.removeprefix("second-"),), steps=(task,), **told) for name, task in named.items()]
 
 
 def walked(jobs: Sequence[Job], folder: Path, ray: str | None = None) -> float:

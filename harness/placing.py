@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: The least that Ray takes; what passes through it are plans and records.
 _OBJECT_STORE_BYTES = 80 * 2**20
 #: Where a process was lost no other is started for so long: by then Ray knows whether the node is gone.
-_SECONDS_SHUNNED = 15
+_SECONDS_SHUNNED = 5
 _SECONDS_BETWEEN_NEWS = 0.5
 #: Variables of the environment that go along to the nodes, by their beginnings; secrets do not, the nodes have their own.
 _GO_ALONG = ("XREASON_", "HF_", "VLLM_", "TRANSFORMERS_", "TQDM_", "TORCH_", "TOKENIZERS_", "RAYON_", "OMP_", "MKL_", "XDG_")
@@ -121,16 +121,6 @@ class Watch(Protocol):
 
     def moved(self, key: tuple[str, str], done: int, total: int, words: str) -> None:
         """Is told how far the job of this key is."""
-
-
-class Placing(Protocol):
-    """Where jobs are done."""
-
-    def begin(self, ready: Sequence[Job]) -> list[Job]:
-        """Begins those of the jobs that there is room for, the first ones first, and returns them."""
-
-    def ended(self) -> list[tuple[Job, Result]]:
-        """Waits for a moment, or until some job ends; returns those that have."""
 
 
 class Here:
@@ -264,8 +254,10 @@ class Nodes(ExitStack):
 
     def _started(self, job: Job) -> _Worker | None:
         """Returns a new process for a job, on the fullest node that has room."""
-        if most := max((len(node.numbers) for node in self._nodes.values()), default=0):
-            self._check(job, most)
+        most = max((len(node.numbers) for node in self._nodes.values()), default=job.devices)
+        if job.devices > most:
+            said = f"{job.name}, {job.what}, takes {job.devices} {'GPUs' if self._on_gpus else 'CPUs'} of one node"
+            raise UserError(f"{said}, and no node of the cluster has more than {most}; give a smaller --launch, or larger nodes.")
         now = time.monotonic()
         having = [node for node in self._nodes.values() if len(node.free) >= job.devices and node.shunned_until < now]
         if not having:
@@ -278,14 +270,6 @@ class Nodes(ExitStack):
         worker = _Worker(node, numbers, process.remote(node.name, str(Path.cwd()), cores, self._news))
         self._workers.append(worker)
         return worker
-
-    def _check(self, job: Job, most: int) -> None:
-        if job.devices > most:
-            kind = "GPUs" if self._on_gpus else "CPUs"
-            raise UserError(
-                f"{job.name}, {job.what}, takes {job.devices} {kind} of one node, and no node of the cluster has more than {most}; "
-                "give a smaller --launch, or a cluster of larger nodes."
-            )
 
     def _evicted(self, job: Job) -> _Worker | None:
         """Ends idle processes of a node where that makes room for a job, and returns its new one."""
@@ -306,10 +290,14 @@ class Nodes(ExitStack):
         return job
 
     def _result(self, worker: _Worker) -> Result:
-        from ray.exceptions import RayError
+        from ray.exceptions import RayError, RayTaskError
 
         try:
             result = self._ray.get(worker.answer)
+        except RayTaskError as error:
+            # the process lives, and could not even read the job
+            said = " ".join(str(error.cause or error).split())[:300]
+            result = Result("failed", reason=f"{worker.node.name} cannot do it, where all nodes need the same installation: {said}")
         except RayError as error:
             worker.node.shunned_until = time.monotonic() + _SECONDS_SHUNNED
             with suppress(RayError, ValueError):
@@ -403,8 +391,9 @@ class _Process:
                 os.sched_setaffinity(0, {allowed[core] for core in cores})
             os.environ["OMP_NUM_THREADS"] = str(len(cores))
         progress.tell(self)
-        logging.disable(logging.WARNING)
-        warnings.simplefilter("ignore")
+        if not os.environ.get("XREASON_DEBUG"):
+            logging.disable(logging.WARNING)
+            warnings.simplefilter("ignore")
 
     def do(self, job: Job) -> Result:
         self._key = job.key

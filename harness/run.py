@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from xreason.harness import progress
 from xreason.harness.live import LiveTable
-from xreason.harness.placing import Hands, Here, Job, Nodes, Placing, Result, Watch, attempt
+from xreason.harness.placing import Hands, Here, Job, Nodes, Result, Watch, attempt
 from xreason.harness.plan import Failure, Plan, Row
 from xreason.harness.scoring.endpoint import client
 from xreason.harness.scoring.records import record_of, write_boards
@@ -95,7 +95,7 @@ class Walk:
     def __init__(self, plan: Plan, *, raising: bool) -> None:
         self._plan, self._raising = plan, raising
         self._watch: Watch | None = None
-        self._reasons: dict[str, str] = {}  # why a row failed, by its title
+        self.reasons: dict[str, str] = {}  #: why a row failed, by its title
         self._records: dict[str, Record] = {}  # by the name of the job that scored it
         self._losses: dict[tuple[str, str], int] = {}
         self._resting: dict[tuple[str, str], float] = {}  # held by another process: when to look again
@@ -109,14 +109,14 @@ class Walk:
         """
         with ExitStack() as open_here:
             hands = open_here.enter_context(Hands())
-            placing: Placing = Here(hands, raising=self._raising)
+            placing: Here | Nodes = Here(hands, raising=self._raising)
             if ray is not None and not all(job.is_done() for job in jobs):
                 self._watch = table = LiveTable(jobs)
                 placing = open_here.enter_context(Nodes(ray, table))
                 open_here.enter_context(table)
             self._through(jobs, placing, hands)
 
-    def _through(self, jobs: Sequence[Job], placing: Placing, hands: Hands) -> None:
+    def _through(self, jobs: Sequence[Job], placing: Here | Nodes, hands: Hands) -> None:
         waiting, running = list(jobs), list[Job]()
         while waiting or running:
             waiting = [job for job in waiting if not self._fails(job)]
@@ -139,7 +139,7 @@ class Walk:
 
     def outcome(self) -> Outcome:
         """Returns the boards of all records, written; a UserError where there is none."""
-        failures = (*self._plan.failures, *self._reasons.items())
+        failures = (*self._plan.failures, *self.reasons.items())
         if not self._records:
             raise UserError(failures[0][1])
         return Outcome(write_boards(self._ordered(), self._plan.folder, reading=self._plan.reading, failures=failures), failures)
@@ -149,7 +149,7 @@ class Walk:
 
     def _fails(self, job: Job) -> bool:
         """Returns whether a job is not to be done, because all rows that it is for have failed."""
-        fails = self._reasons.keys() >= set(job.rows)
+        fails = self.reasons.keys() >= set(job.rows)
         if fails and self._watch:
             self._watch.state(job, "left out")
         return fails
@@ -202,7 +202,7 @@ class Walk:
     def _fail(self, rows: Sequence[str], reason: str) -> None:
         if self._raising:
             raise UserError(reason)
-        self._reasons |= dict.fromkeys(rows, reason)
+        self.reasons |= dict.fromkeys(rows, reason)
         progress.say(f"{'; '.join(rows)} failed, what else there is goes on: {reason}")
 
 

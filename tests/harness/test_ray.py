@@ -1,6 +1,8 @@
 """A comparison placed over two nodes by Ray, one lost in the middle; and two comparisons of one store, without Ray."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -82,6 +84,22 @@ def test_a_node_that_is_lost_loses_its_steps_to_the_other_and_nothing_finished_i
     assert all(job.is_done() for job in jobs)
     assert made_twice(folder) == []
     assert sum(map(len, begun(folder).values())) <= len(jobs) + 1
+
+
+class Dying(Wait):
+    def do(self, hands: Hands) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_step_whose_process_is_lost_again_and_again_fails_its_row_and_the_rest_goes_on(cluster: Any, tmp_path: Path) -> None:
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what the nodes cannot import
+    first, second, *rest = waits(tmp_path / "waits", 2, 1)
+    walk = Walk(Plan(folder=tmp_path), raising=False)
+    walk.through([Dying(**vars(first)), second, *rest], cluster.address)
+    assert [job.is_done() for job in (first, second, *rest)] == [False, True, False, True]
+    assert re.fullmatch(r"its process on \S+ is gone \(\w+\), for the 3rd time", walk.reasons["first-0"])
 
 
 def test_an_address_where_no_cluster_answers_is_a_sentence(xreason: Run, experiment: Path, tmp_path: Path) -> None:
