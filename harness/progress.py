@@ -24,12 +24,29 @@ class Report(Protocol):
         """Says that `done` of `total` are done, and a few words."""
 
 
+class Listener(Protocol):
+    """Who is told, in place of the error stream, what goes on in this process."""
+
+    def said(self, text: str) -> None:
+        """Is told a line."""
+
+    def moved(self, done: int, total: int, words: str = "") -> None:
+        """Is told how far the work in hand is."""
+
+
 _interrupted = False
+_listener: Listener | None = None
 
 
 def is_first_process() -> bool:
     """Returns whether this process speaks and writes: alone, or the first of those that torchrun or accelerate started."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def tell(listener: Listener) -> None:
+    """Has all that this process would show told to a listener instead."""
+    global _listener
+    _listener = listener
 
 
 def heed_interrupts() -> None:
@@ -51,13 +68,18 @@ def _end_if_interrupted() -> None:
 def say(text: str) -> None:
     """Prints one line of what is going on; `text` is shown as it is."""
     _end_if_interrupted()
-    if is_first_process():
+    if _listener:
+        _listener.said(text)
+    elif is_first_process():
         console.print(text, markup=False, style="dim", soft_wrap=True)
 
 
 @contextmanager
 def bar(title: str) -> Iterator[Report]:
     """Shows a progress line while the block runs; yields what moves it. Into a file or pipe, a line every half minute instead."""
+    if _listener:
+        yield _listener.moved
+        return
     if not console.is_terminal:
         yield _lines(title)
         return

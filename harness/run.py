@@ -1,38 +1,45 @@
-"""Does a plan: step after step, in turn, on this machine. What stands already is passed over.
+"""Does a plan: what stands already is passed over, all else is done in turn here, or placed by Ray over a cluster.
 
-find layers, train      each step by itself, in the order of the plan
+find layers, train      each by itself, in the order of the plan
 score                   every model by one engine, which takes their weights in turns; its record is written at once
-boards                  out of the records of all
+boards                  out of the records of all, anew as they arrive
 
-A row that fails, at whatever step, takes no other with it: the rest goes on, and the boards say which failed and why.
+Both ways the same jobs are done by the same code, under the locks of their steps: another process that does the same plan takes
+what this one has not begun. A row that fails, at whatever step, takes no other with it: the rest goes on, and the boards say which
+failed and why.
 """
 
 import os
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from functools import partial
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from xreason.harness import progress
+from xreason.harness.live import LiveTable
+from xreason.harness.placing import Hands, Here, Job, Nodes, Result, Watch, attempt
 from xreason.harness.plan import Failure, Plan, Row
 from xreason.harness.scoring.endpoint import Endpoint
 from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.score import score
-from xreason.harness.serving.arguments import check_cards
+from xreason.harness.serving.arguments import cards, check_cards
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
-from xreason.harness.serving.models import Model, checkpoint_model
-from xreason.harness.store.steps import only_writer
+from xreason.harness.serving.models import checkpoint_model
+from xreason.harness.store.steps import in_use
 from xreason.harness.store.writable import check_writable
 from xreason.harness.training.layers import FindLayers, find_layers
-from xreason.harness.training.train import read_training, settled, train
+from xreason.harness.training.train import Train, read_training, settled, train
 from xreason.leaderboards.board import Board
+from xreason.leaderboards.comparable import BoardError
 from xreason.leaderboards.records import Record
 from xreason.tasks.errors import UserError
 
-T = TypeVar("T")
 _SECONDS_BETWEEN_LOOKS = 2
+#: Boards are written as records arrive, but no more often.
+_SECONDS_BETWEEN_BOARDS = 30
+#: After the process of a job was lost so often, the job has failed.
+_MOST_LOSSES = 3
 
 
 class Outcome(NamedTuple):
@@ -42,7 +49,7 @@ class Outcome(NamedTuple):
     failures: tuple[Failure, ...]  #: rows that failed, and why
 
 
-def run(plan: Plan, *, report_to: Sequence[str] = ()) -> Outcome:
+def run(plan: Plan, *, report_to: Sequence[str] = (), ray: str | None = None) -> Outcome:
     """Does what of the plan is not done yet, and writes its boards.
 
     Where torchrun started several processes they train together, and the first one does all else.
@@ -50,104 +57,225 @@ def run(plan: Plan, *, report_to: Sequence[str] = ()) -> Outcome:
     Args:
         plan: what to do.
         report_to: trackers that trainings also report to, such as "tensorboard".
+        ray: address of the Ray cluster that does it, see `xreason.harness.placing.Nodes`; in turn here for None.
 
     Raises:
-        UserError: a folder cannot be written, nothing is to be scored and a step cannot be done, or every row failed; nothing
-            finished is lost.
+        UserError: a folder cannot be written, nothing is to be scored and a step cannot be done, every row failed, or there is no
+            such cluster; nothing finished is lost.
     """
-    first = progress.is_first_process()
-    if plan.engine and any(not step.is_done() for row in plan.rows for step in row.scores):
+    if not progress.is_first_process():
+        return _join(plan, report_to)
+    if ray is None and plan.engine and any(not step.is_done() for row in plan.rows for step in row.scores):
         check_cards(plan.engine)
-    with only_writer(plan.folder) if first else nullcontext():
-        for place in {step.folder.parent for step in plan.steps()} if first else ():
+    with in_use(plan.folder):
+        for place in {step.folder.parent for step in plan.steps()}:
             check_writable(place)
         for name, reason in plan.failures:
             progress.say(f"{name} is left out: {reason}")
-        failed = _Failed(raising=len(plan.rows) < 2)
-        for found in plan.layers:
-            needing = [training.title for training in plan.trainings if found.folder in training.needs]
-            failed.attempt(needing, partial(_find, found, first))
-        # all settled before the first begins: layers that cannot be found are no news for the second day
-        ready = [failed.attempt([each.title], partial(settled, each)) for each in plan.trainings]
-        for training in filter(None, ready):
-            failed.attempt([training.title], partial(train, training, report_to))
-        if not plan.rows or not first:
-            return Outcome([], ())
-        records = _score_all(plan, failed)
-        failures = (*plan.failures, *failed.reasons.items())
-        if not records:
-            raise UserError(failures[0][1])
-        return Outcome(write_boards(records, plan.folder, reading=plan.reading, failures=failures), failures)
+        walk = Walk(plan, raising=len(plan.rows) < 2)
+        walk.through([*_trainings(plan, report_to), *_scorings(plan)], ray)
+        return walk.outcome() if plan.rows else Outcome([], ())
 
 
-class _Failed:
-    """The rows that failed, by their titles, and why; with `raising` the first error ends it all."""
+def _join(plan: Plan, report_to: Sequence[str]) -> Outcome:
+    """Does what a process does that is not the first of those that torchrun started: waits for layers, and trains."""
+    for found in plan.layers:
+        while not found.is_done():
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    for training in plan.trainings:
+        train(settled(training), report_to)
+    return Outcome([], ())
 
-    def __init__(self, *, raising: bool) -> None:
-        self.reasons: dict[str, str] = {}
-        self._raising = raising
 
-    def attempt(self, titles: Sequence[str], work: Callable[[], T]) -> T | None:
-        """Returns what the work of these rows gives; None where it fails, which is noted, or one of them failed before.
+class Walk:
+    """Takes jobs of a plan to where they are done, and keeps what becomes of them.
 
-        An interrupt is no failure.
+    Args:
+        plan: theirs.
+        raising: whether the first error ends it all, for no other row would go on.
+    """
+
+    def __init__(self, plan: Plan, *, raising: bool) -> None:
+        self._plan, self._raising = plan, raising
+        self._watch: Watch | None = None
+        self.reasons: dict[str, str] = {}  #: why a row failed, by its title
+        self._records: dict[str, Record] = {}  # by the name of the job that scored it
+        self._losses: dict[tuple[str, str], int] = {}
+        self._resting: dict[tuple[str, str], float] = {}  # held by another process: when to look again
+        self._boarded = time.monotonic()
+
+    def through(self, jobs: Sequence[Job], ray: str | None = None) -> None:
+        """Does all jobs, none before those that it needs: in turn here, or by Ray.
+
+        Raises:
+            UserError: with `raising`, what a job failed for; there is no such cluster, or a job is too large for it.
         """
-        if not self.reasons.keys().isdisjoint(titles):
-            return None
-        try:
-            return work()
-        except Exception as error:
-            if self._raising:
-                raise
-            if os.environ.get("XREASON_DEBUG"):
-                traceback.print_exc()
-            said = " ".join(str(error).split())
-            reason = said if isinstance(error, UserError) else f"{type(error).__name__}: {said[:300]}"
-        self.reasons |= dict.fromkeys(titles, reason)
-        progress.say(f"{'; '.join(titles)} failed, what else there is goes on: {reason}")
-        return None
+        with ExitStack() as open_here:
+            hands = open_here.enter_context(Hands())
+            placing: Here | Nodes = Here(hands, raising=self._raising)
+            if ray is not None and not all(job.is_done() for job in jobs):
+                self._watch = table = LiveTable(jobs)
+                placing = open_here.enter_context(Nodes(ray, table))
+                open_here.enter_context(table)
+            self._through(jobs, placing, hands)
+
+    def _through(self, jobs: Sequence[Job], placing: Here | Nodes, hands: Hands) -> None:
+        waiting, running = list(jobs), list[Job]()
+        while waiting or running:
+            waiting = [job for job in waiting if not self._fails(job)]
+            pending = {step.folder for job in (*waiting, *running) for step in job.steps}
+            ready = [job for job in waiting if pending.isdisjoint(job.needs)]
+            if passed := next((job for job in ready if job.is_done()), None):
+                waiting.remove(passed)  # it costs no node anything
+                self._over(passed, attempt(passed, hands, raising=self._raising), "stood before")
+                continue
+            begun = placing.begin([job for job in ready if self._resting.get(job.key, 0) <= time.monotonic()])
+            waiting, running = [job for job in waiting if job not in begun], [*running, *begun]
+            if ready and not running:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+            for job, result in placing.ended() if running else ():
+                running.remove(job)
+                if result.ended in ("held", "lost") and self._again(job, result):
+                    waiting = [each for each in jobs if each in waiting or each is job]
+                else:
+                    self._over(job, result, result.ended)
+
+    def outcome(self) -> Outcome:
+        """Returns the boards of all records, written; a UserError where there is none."""
+        failures = (*self._plan.failures, *self.reasons.items())
+        if not self._records:
+            raise UserError(failures[0][1])
+        return Outcome(write_boards(self._ordered(), self._plan.folder, reading=self._plan.reading, failures=failures), failures)
+
+    def _ordered(self) -> list[Record]:
+        return [self._records[name] for name in map(_title, self._plan.rows) if name in self._records]
+
+    def _fails(self, job: Job) -> bool:
+        """Returns whether a job is not to be done, because all rows that it is for have failed."""
+        fails = self.reasons.keys() >= set(job.rows)
+        if fails and self._watch:
+            self._watch.state(job, "left out")
+        return fails
+
+    def _again(self, job: Job, result: Result) -> bool:
+        """Returns whether a job that another process holds, or whose process is gone, is to be begun again."""
+        if result.ended == "held":
+            if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                raise UserError(result.reason)  # those that train along would wait for ever
+            if job.key not in self._resting:
+                progress.say(
+                    f"{job.name}, {job.what}: another xreason does it now; what is left is done meanwhile, then it is waited for"
+                )
+            self._resting[job.key] = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+        else:
+            self._losses[job.key] = self._losses.get(job.key, 0) + 1
+            if self._losses[job.key] >= _MOST_LOSSES:
+                return False
+            progress.say(f"{job.name}, {job.what}: {result.reason}; it is gone on with elsewhere")
+        if self._watch:
+            self._watch.state(job, "waiting")
+        return True
+
+    def _over(self, job: Job, result: Result, how: str) -> None:
+        if self._watch:
+            self._watch.state(job, how if result.ended == "done" else "failed")
+        if result.ended != "done":
+            reason = result.reason if result.ended == "failed" else f"{result.reason}, for the {_MOST_LOSSES}rd time"
+            self._fail(job.rows, reason)
+        elif isinstance(result.value, Record):
+            self._records[job.name] = result.value
+            if time.monotonic() - self._boarded >= _SECONDS_BETWEEN_BOARDS:
+                self._boarded = time.monotonic()
+                with suppress(BoardError):  # of rows that cannot stand alone
+                    write_boards(self._ordered(), self._plan.folder, reading=self._plan.reading, failures=self._plan.failures)
+        elif isinstance(job, _Find):
+            self._settle(job)
+
+    def _settle(self, job: "_Find") -> None:
+        """Has all rows fail now whose layers cannot be told: that is no news for the second day."""
+        for training in self._plan.trainings:
+            if job.task.folder in training.needs:
+                try:
+                    settled(training)
+                except UserError as error:
+                    if self._raising:
+                        raise
+                    self._fail([training.title], str(error))
+
+    def _fail(self, rows: Sequence[str], reason: str) -> None:
+        if self._raising:
+            raise UserError(reason)
+        self.reasons |= dict.fromkeys(rows, reason)
+        progress.say(f"{'; '.join(rows)} failed, what else there is goes on: {reason}")
 
 
-def _find(task: FindLayers, first: bool) -> None:
-    if first:
-        find_layers(task)
-    while not task.is_done():
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+@dataclass(frozen=True, kw_only=True)
+class _Find(Job):
+    task: FindLayers
+
+    def do(self, hands: Hands) -> None:
+        find_layers(self.task)
 
 
-def _score_all(plan: Plan, failed: _Failed) -> list[Record]:
-    """Scores all rows that did not fail, and returns their records."""
+@dataclass(frozen=True, kw_only=True)
+class _Train(Job):
+    task: Train
+    report_to: tuple[str, ...]
+
+    def do(self, hands: Hands) -> None:
+        train(settled(self.task), self.report_to)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Score(Job):
+    row: Row
+    serving: dict[str, Any]  #: how Engines are made
+    endpoint: Endpoint | None
+
+    def do(self, hands: Hands) -> Record:
+        """Scores the row, what of it is not scored yet, and writes its record."""
+        row = self.row
+        model = checkpoint_model(row.train.folder, row.name)[0] if row.train else row.model or row.base
+        missing = [each for each in row.scores if not each.is_done()]
+        if not missing:
+            progress.say(f"{row.name}, seed {row.seed}: scored before")
+        else:
+            lm = self.endpoint.client(model) if self.endpoint else self._engines(hands).engine_for(model)
+            for each in missing:
+                score(each, lm, model)
+        training = read_training(row.train.report) if row.train else row.training
+        record = record_of(row.scores, row.folder, row.base, training, model.size if training else None, served=model)
+        if self.endpoint:
+            self.endpoint.finish(model)
+        return record
+
+    def _engines(self, hands: Hands) -> Engines:
+        if hands.engines is None:
+            hands.engines = hands.enter_context(Engines(say=progress.say, **self.serving))
+        return hands.engines
+
+
+def _trainings(plan: Plan, report_to: Sequence[str]) -> Iterator[Job]:
+    """Yields what finds layers, then what trains."""
+    for found in plan.layers:
+        needing = tuple(task.title for task in plan.trainings if found.folder in task.needs)
+        name = found.base.name
+        yield _Find(name=name, what="layers", rows=needing or (name,), steps=(found,), task=found)
+    for task in plan.trainings:
+        told: dict[str, Any] = {"name": task.title, "rows": (task.title,), "steps": (task,), "devices": task.devices}
+        yield _Train(**told, what="training", task=task, report_to=tuple(report_to))
+
+
+def _scorings(plan: Plan) -> Iterator[Job]:
+    """Yields what scores, a job a row."""
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
-    records: list[Record] = []
-    with Engines(dtype=plan.dtype, fresh=plan.fresh_engines, longest=longest, say=progress.say, **plan.engine) as engines:
-        for row in plan.rows:
-            title = row.train.title if row.train else row.name
-            if title in failed.reasons:
-                continue
-            if record := failed.attempt([title], partial(_scored, row, engines, plan.endpoint)):
-                records.append(record)
-            else:
-                engines.stop()  # whose weights it holds now is not known
-    return records
+    serving = {"dtype": plan.dtype, "fresh": plan.fresh_engines, "longest": longest, **plan.engine}
+    for row in plan.rows:
+        told: dict[str, Any] = {"name": _title(row), "rows": (_title(row),), "steps": row.scores, "devices": cards(plan.engine)}
+        # what is trained has its base's shapes and tokenizer
+        yield _Score(**told, what="scoring", fits=row.base.signature(), row=row, serving=serving, endpoint=plan.endpoint)
 
 
-def _scored(row: Row, engines: Engines, endpoint: Endpoint | None) -> Record:
-    """Scores one row, what of it is not scored yet, and writes its record."""
-    model = _served(row)
-    missing = [each for each in row.scores if not each.is_done()]
-    if not missing:
-        progress.say(f"{row.name}, seed {row.seed}: scored before")
-    else:
-        lm = endpoint.client(model) if endpoint else engines.engine_for(model)
-        for each in missing:
-            score(each, lm, model)
-    training = read_training(row.train.report) if row.train else row.training
-    record = record_of(row.scores, row.folder, row.base, training, model.size if training else None, served=model)
-    if endpoint:
-        endpoint.finish(model)
-    return record
-
-
-def _served(row: Row) -> Model:
-    return checkpoint_model(row.train.folder, row.name)[0] if row.train else row.model or row.base
+def _title(row: Row) -> str:
+    return row.train.title if row.train else row.name

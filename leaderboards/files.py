@@ -1,6 +1,7 @@
 """The one way a file is put on disk: whole or not at all."""
 
 import os
+import uuid
 from pathlib import Path
 
 
@@ -13,7 +14,8 @@ def write_whole(path: Path, text: str) -> None:
         OSError: the folder cannot be made or written; the old file, if any, is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    # of a name that no process of another machine takes either
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         with aside.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)

@@ -33,6 +33,7 @@ def compare(
     reading: options.Reading = None,
     launch: options.Launch = 1,
     save_minutes: options.SaveMinutes = None,
+    ray: options.Ray = None,
     report_to: options.ReportTo = None,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
@@ -59,7 +60,9 @@ def compare(
         settled = read_experiment(experiment_file("pocket" if experiment is None else experiment), given, chosen)
     if settled.data is not None:
         options.use_data(settled.data)
-    done = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())
+    # for processes of other nodes, which begin elsewhere
+    place = out if ray is None else out.absolute()
+    done = run(plan_comparison(settled, place, devices=launch), report_to=options.listed(report_to) or (), ray=ray)
     options.show_boards(as_json, done.boards)
     options.say_where(out / settled.name)
     options.end_with(done.failures)
@@ -154,12 +157,9 @@ def score(
     named = options.listed(suites) or ("mgsm", "msvamp")
     asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=longest, asking=Asking(**given))
     if endpoint is not None:
-<<<<<<< HEAD
         plan = plan_endpoint(endpoint, models, asked, out, reading=reading or "paper")
-=======
         in_flight = options.in_flight(concurrency)
         plan = plan_endpoint(endpoint, models or (), asked, out, concurrency=in_flight, reading=reading or "paper")
->>>>>>> endpoint
     else:
         fresh, ranked = bool(fresh_engines), reading or "paper"
         plan = plan_scoring(models, asked, out, dtype=dtype or "auto", engine=arguments, fresh_engines=fresh, reading=ranked)

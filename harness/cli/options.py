@@ -98,6 +98,10 @@ Launch = Annotated[int, typer.Option(min=1, help="Processes (GPUs) to shard a tr
 SaveMinutes = Annotated[
     float | None, typer.Option(min=0, help="Minutes between step checkpoints of a training, 15 by default; 0 for none.")
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(help="Let a Ray cluster do it: auto for the one that runs here, HOST:PORT, or local for one of this machine."),
+]
 ReportTo = Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, trackio, ...")]
 QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the column; found by its name by default.")]
 AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer, a number.")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xreason.harness.store.steps import PARTIAL, STEP_FILE, only_writer, said_of
+from xreason.harness.store.steps import PARTIAL, STEP_FILE, forget_lock, in_use, said_of
 from xreason.tasks.errors import UserError
 
 _RECORD, _BOARD = "record.json", "leaderboard.json"
@@ -69,13 +69,13 @@ def remove(root: Path, names: Sequence[str], sure: Callable[[list[Holding]], boo
         How many bytes were removed.
 
     Raises:
-        UserError: a path leaves the store or names nothing of it, or another process is writing there.
+        UserError: a path leaves the store or names nothing of it, or another process uses what is there.
     """
     whole, there = root.resolve(), [root / each.path for each in holdings(root)]
     chosen = list(dict.fromkeys(_named(root, name, [each.resolve() for each in there]) for name in names))
     with ExitStack() as locks:
         for experiment in dict.fromkeys(whole / path.relative_to(whole).parts[0] for path in chosen):
-            locks.enter_context(only_writer(experiment))
+            locks.enter_context(in_use(experiment, alone=True))
         going = [each for each in holdings(whole) if any((whole / each.path).is_relative_to(path) for path in chosen)]
         if not sure(going):
             return 0
@@ -84,6 +84,7 @@ def remove(root: Path, names: Sequence[str], sure: Callable[[list[Holding]], boo
             for mark in [*path.rglob(STEP_FILE)]:
                 mark.unlink()
             shutil.rmtree(path)
+            forget_lock(path)
             for link in path.parent.iterdir() if path.parent.is_dir() else ():
                 if link.is_symlink() and not link.exists():
                     link.unlink()

@@ -11,6 +11,7 @@ of it: a step stands only as long as those do, else it is made again, and the ol
 `xreason runs clean` removes what is finished.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ from xreason.tasks.files import read_object
 
 STEP_FILE = "step.json"
 PARTIAL = ".partial-"
+_LOCK = ".lock"
 
 
 class Step(BaseModel):
@@ -41,6 +43,11 @@ class Step(BaseModel):
     key: str  #: hash of all that is said before it begins and can change its result
     needs: tuple[Path, ...] = ()  #: folders of the steps that it is made out of
     devices: int = 1  #: GPUs, or processes on a CPU, that it takes
+
+    @property
+    def place(self) -> Path:
+        """The folder that no two processes may write to at once."""
+        return self.folder
 
     def is_done(self) -> bool:
         """Returns whether it stands, made under this key out of what now stands in `needs`."""
@@ -116,38 +123,80 @@ def point(link: Path, folder: Path) -> None:
     """Makes `link` a symbolic link to `folder` beside it; a folder of that name, as there were before keys, takes another name."""
     if link.is_dir() and not link.is_symlink():
         _keep(link)
-    aside = link.with_name(f".{link.name}.{os.getpid()}")
+    aside = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
     # a convenience: nothing is found by it, and some file systems have no links
     with suppress(OSError):
         aside.symlink_to(folder.name)
         aside.replace(link)
 
 
+class Held(UserError):  # noqa: N818 - a state, not a mistake
+    """Another process is doing this step now."""
+
+
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Holds `folder` for this process; the lock dies with the process, however it dies. Steps that a kill left whole are put up.
+    """Holds the step of a folder for this process; the lock dies with the process. A step that a kill left whole is put up.
+
+    The lock is flock's, on a file beside the folder. It holds between machines where the file system carries it there: NFS (version
+    4, or 3 with its lock service), GPFS, CephFS, and Lustre that is mounted with `flock`; not Lustre with `localflock`.
 
     Raises:
-        UserError: another process writes there, or the folder cannot be written.
+        Held: another process holds it.
+        UserError: there cannot be a lock, or the folder cannot be written.
     """
     from filelock import FileLock, Timeout
 
-    check_writable(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    with _as_sentences(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # never a lock that would outlive its process
+        lock = FileLock(folder.with_name(f"{_LOCK}-{folder.name}"), fallback_to_soft=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise Held(f"Another xreason is making {folder}; wait for it, or choose another folder with --out.") from None
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"Another xreason is writing to {folder}; wait for it, or choose another folder with --out.") from None
-    except OSError as error:
-        raise UserError(f"Cannot write to {folder} ({error.strerror or error}); choose another folder with --out.") from error
-    try:
-        for aside in list(folder.rglob(f"{PARTIAL}*/{STEP_FILE}")):
-            # whole, and a kill kept it from its place
-            _put(aside.parent, aside.parent.with_name(aside.parent.name.removeprefix(PARTIAL)))
+        for mark in [folder.with_name(f"{PARTIAL}{folder.name}") / STEP_FILE, *folder.rglob(f"{PARTIAL}*/{STEP_FILE}")]:
+            if mark.exists():
+                _put(mark.parent, mark.parent.with_name(mark.parent.name.removeprefix(PARTIAL)))
         yield
     finally:
         lock.release()
+
+
+def forget_lock(folder: Path) -> None:
+    """Removes the lock of a step that is gone; to be called by none but who is `alone` with its experiment."""
+    folder.with_name(f"{_LOCK}-{folder.name}").unlink(missing_ok=True)
+
+
+@contextmanager
+def in_use(folder: Path, *, alone: bool = False) -> Iterator[None]:
+    """Says for a while that this process uses what stands in an experiment's folder: beside others, or `alone`.
+
+    Raises:
+        UserError: it is in use where this process would be alone, or the folder cannot be written.
+    """
+    check_writable(folder)
+    with _as_sentences(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # both ways, for over NFS a shared lock asks for a file that can be read, the other for one that can be written
+        file = (folder / _LOCK).open("a+")
+    with file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"Another xreason is using {folder}; wait for it, then give the command again.") from None
+        except OSError as error:
+            raise UserError(f"{folder} cannot be locked ({error.strerror or error}); choose another disk with --out.") from error
+        yield
+
+
+@contextmanager
+def _as_sentences(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"Cannot write to {folder} ({error.strerror or error}); choose another folder with --out.") from error
 
 
 def _sync(folder: Path) -> None:

@@ -79,6 +79,11 @@ class FindLayers(Step):
     suite: str | None = None  #: whose test questions are asked instead of training questions
     count: int = QUESTIONS  #: questions a language, at most
 
+    @property
+    def place(self) -> Path:
+        """All of the model's: findings with other questions share the languages that they count."""
+        return self.folder.parent
+
     def questions(self) -> ParallelQuestions:
         """Returns what the model is asked; reads them."""
         if self.suite is not None:

@@ -6,6 +6,7 @@ A file that was written to has other times, so its hash is made anew. Where the 
 import hashlib
 import os
 import re
+import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ def kept_hash(files: Sequence[Path]) -> str:
     if before == [_identity(file) for file in files]:
         with suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
-            aside = place.with_name(f"{place.name}.{os.getpid()}")
+            aside = place.with_name(f"{place.name}.{uuid.uuid4().hex[:8]}")
             aside.write_text(digest.hexdigest(), encoding="ascii")
             aside.replace(place)
     return digest.hexdigest()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.leaderboards.conftest import make_record
 from xreason.harness.store.holdings import Holding, holdings, remove
-from xreason.harness.store.steps import only_writer, point, step
+from xreason.harness.store.steps import in_use, point, step
 from xreason.leaderboards.records import write_record
 from xreason.tasks.errors import UserError
 
@@ -103,14 +103,14 @@ def test_a_path_that_leaves_the_store_or_names_no_step_is_refused(store: Path, n
     assert sorted(store.parent.rglob("*")) == before
 
 
-def test_what_another_process_writes_to_is_not_removed(store: Path) -> None:
+def test_what_another_process_uses_is_not_removed(store: Path) -> None:
     if (child := os.fork()) == 0:
-        with only_writer(store / "mine"):
+        with in_use(store / "mine"):
             os.kill(os.getpid(), 19)
         os._exit(0)
     os.waitpid(child, os.WUNTRACED)
     try:
-        with pytest.raises(UserError, match="Another xreason"):
+        with pytest.raises(UserError, match="Another xreason is using"):
             remove(store, ["mine/slam"], yes)
     finally:
         os.kill(child, 9)

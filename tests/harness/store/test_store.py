@@ -101,7 +101,7 @@ def test_a_key_tells_values_apart_but_not_the_order_of_names() -> None:
     assert key_of({"a": 1}) != key_of({"a": 2})
 
 
-def test_a_second_writer_is_told_and_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+def test_a_second_writer_of_a_step_is_told_and_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     hold = (
         "from xreason.harness.store.steps import only_writer; from pathlib import Path\n"
         f"with only_writer(Path({str(tmp_path)!r})): print('held', flush=True); input()"
@@ -109,7 +109,7 @@ def test_a_second_writer_is_told_and_the_lock_dies_with_its_process(tmp_path: Pa
     holder = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(UserError, match="Another xreason is writing to"), only_writer(tmp_path):
+    with pytest.raises(UserError, match="Another xreason is making"), only_writer(tmp_path):
         pass
     holder.kill()
     holder.wait()
