@@ -2,19 +2,24 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy
-import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from xreason.trainers.corpora.tokens import IGNORED, Tokens
 
+if TYPE_CHECKING:
+    import torch
 
-def padded(rows: Sequence[Tokens]) -> dict[str, torch.Tensor]:
+
+def padded(rows: Sequence[Tokens]) -> dict[str, "torch.Tensor"]:
     """Returns rows padded on the right: `input_ids` and `labels`, each int64 [rows, longest].
 
     No attention mask is made: attention looks left, where no padding stands, and without a mask it is faster.
     """
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
     ids, labels = ([torch.tensor(each) for each in column] for column in zip(*((row.ids, row.labels) for row in rows), strict=True))
     return {"input_ids": pad_sequence(ids, True), "labels": pad_sequence(labels, True, IGNORED)}
 
