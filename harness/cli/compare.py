@@ -1,5 +1,6 @@
 """Commands that make and score models: compare, train, score."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -31,10 +32,14 @@ def compare(
     reading: options.Reading = None,
     launch: options.Launch = 1,
     report_to: options.ReportTo = None,
+    dry_run: options.DryRun = False,
+    tflops: options.Tflops = None,
+    exact: options.Exact = False,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
     """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
+    options.without_network(dry_run)
     from xreason.harness import progress
     from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
     from xreason.harness.plan import plan_comparison
@@ -55,7 +60,11 @@ def compare(
         settled = read_experiment(experiment_file("pocket" if experiment is None else experiment), given, chosen)
     if settled.data is not None:
         options.use_data(settled.data)
-    done = run(plan_comparison(settled, out, devices=launch), report_to=options.listed(report_to) or ())
+    plan = plan_comparison(settled, out, devices=launch, outline=dry_run)
+    if dry_run:
+        options.show_outlook(as_json, plan, out, tflops, exact)
+        return
+    done = run(plan, report_to=options.listed(report_to) or ())
     options.show_boards(as_json, done.boards)
     options.say_where(out / settled.name)
     options.end_with(done.failures)
@@ -78,10 +87,14 @@ def train(
     rows: Annotated[int | None, typer.Option(help="Rows at most, a language and corpus.")] = None,
     launch: options.Launch = 1,
     report_to: options.ReportTo = None,
+    dry_run: options.DryRun = False,
+    tflops: options.Tflops = None,
+    exact: options.Exact = False,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
     """Trains one method into one checkpoint, and reports what it took."""
+    options.without_network(dry_run)
     from xreason.harness import progress
     from xreason.harness.plan import plan_training_alone
     from xreason.harness.run import run
@@ -91,7 +104,11 @@ def train(
     what = {"layers": options.layers_of(layers), "corpora": list(options.listed(corpora) or ()) or None, "rows": rows}
     how = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "max_steps": max_steps}
     settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.listed(languages)
-    plan = plan_training_alone(method, settings, model, out, languages=codes, source=source, data=data, seed=seed, devices=launch)
+    planned = partial(plan_training_alone, languages=codes, source=source, data=data, seed=seed, devices=launch, outline=dry_run)
+    plan = planned(method, settings, model, out)
+    if dry_run:
+        options.show_outlook(as_json, plan, out, tflops, exact)
+        return
     run(plan, report_to=options.listed(report_to) or ())
     if progress.is_first_process():
         training, folder = read_training(plan.trainings[0].report), plan.trainings[0].folder
@@ -118,10 +135,14 @@ def score(
     system_instruction: options.SystemInstruction = None,
     reading: options.Reading = None,
     endpoint: Annotated[str | None, typer.Option(help="URL of a running vLLM (or another OpenAI-style server).")] = None,
+    dry_run: options.DryRun = False,
+    tflops: options.Tflops = None,
+    exact: options.Exact = False,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
+    options.without_network(dry_run)
     from xreason.harness.plan import plan_endpoint, plan_scoring
     from xreason.harness.run import run
     from xreason.harness.scoring.questions import Asking, scorings
@@ -136,9 +157,11 @@ def score(
     if endpoint is not None:
         plan = plan_endpoint(endpoint, models or (), asked, out, reading=reading or "paper")
     else:
-        plan = plan_scoring(
-            models or (), asked, out, dtype=dtype or "auto", fresh_engines=bool(fresh_engines), reading=reading or "paper"
-        )
+        planned = partial(plan_scoring, dtype=dtype or "auto", fresh_engines=bool(fresh_engines), reading=reading or "paper")
+        plan = planned(models or (), asked, out, outline=dry_run)
+    if dry_run:
+        options.show_outlook(as_json, plan, out, tflops, exact)
+        return
     done = run(plan)
     options.show_boards(as_json, done.boards)
     options.say_where(plan.folder)

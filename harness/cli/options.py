@@ -15,6 +15,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 
 if TYPE_CHECKING:
+    from xreason.harness.plan import Plan
     from xreason.leaderboards.board import Board
 
 RUNS = Path("runs")
@@ -93,6 +94,14 @@ QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the 
 AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer, a number.")]
 Proof = Annotated[bool, typer.Option("--proof/--no-proof", help="Let the pocket model answer two questions a language.")]
 Out = Annotated[Path, typer.Option(help="Run store.", callback=_writable)]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would be done and what that takes; no weights, no network, seconds.")
+]
+Tflops = Annotated[
+    float | None,
+    typer.Option(help="For --dry-run: what a device reaches, in 10^12 operations a second; else one product is timed."),
+]
+Exact = Annotated[bool, typer.Option("--exact", help="For --dry-run: tokenize every row, however long that takes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -170,6 +179,21 @@ def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
     from xreason.leaderboards.forms.terminal import board_table
 
     show(as_json, boards_json(boards), *map(board_table, boards))
+
+
+def without_network(dry_run: bool) -> None:
+    """Keeps the hub's libraries from asking it, where only a plan is asked for; to be called before they are imported."""
+    if dry_run:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def show_outlook(as_json: bool, plan: "Plan", store: Path, tflops: float | None, exact: bool) -> None:
+    """Prints what a plan will take, planned in outline."""
+    from xreason.harness.outlook import outlook
+    from xreason.harness.showing.outlook import outlook_tables
+
+    seen = outlook(plan, store, tflops=tflops, exact=exact)
+    show(as_json, seen.model_dump(mode="json"), outlook_tables(seen))
 
 
 def end_with(failures: Sequence[tuple[str, str]]) -> None:

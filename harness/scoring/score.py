@@ -18,7 +18,7 @@ from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
 from xreason.harness.store.steps import Step, key_of, keyed, step
-from xreason.tasks.errors import UserError
+from xreason.tasks.errors import MissingSetError, UserError
 
 SCORED_FILE = "scored.json"
 
@@ -40,9 +40,14 @@ class Circumstances(BaseModel):
     date: str
     versions: dict[str, str]
     dtype: str | None = None  #: what the weights were served in; None where that was not written down
+    signature: str | None = None  #: of the model's shapes and tokenizer (Model.signature)
+    questions: int | None = None  #: that were asked
+    seconds: float | None = None  #: that took; None where some were answered before it was interrupted
 
 
-def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Model, scoring: Scoring, dtype: str) -> Score:
+def plan_score(
+    row: str, seed: int, folder: Path, made: Model | Step, base: Model, scoring: Scoring, dtype: str, *, outline: bool = False
+) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
     Args:
@@ -53,6 +58,7 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Mode
         base: what it was made from, whose tokenizer and templates such a checkpoint has.
         scoring: what it is asked, and how.
         dtype: what it will really be served in.
+        outline: lets questions be missing; then the step has no key, as where what it needs has none.
 
     Raises:
         UserError: some questions cannot be had, or cannot be put that way.
@@ -60,7 +66,12 @@ def plan_score(row: str, seed: int, folder: Path, made: Model | Step, base: Mode
     model = [made.hash, made.signature()] if isinstance(made, Model) else [made.key, base.signature()]
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
-    key = key_of(said | scoring.identity())
+    try:
+        key = key_of(said | scoring.identity()) if (made.known if isinstance(made, Model) else made.key) else ""
+    except MissingSetError:
+        if not outline:
+            raise
+        key = ""
     return Score(folder=keyed(folder / "scores" / scoring.name, key), key=key, needs=needs, row=row, seed=seed, scoring=scoring)
 
 
@@ -71,9 +82,10 @@ def score(task: Score, lm: Any, model: Model) -> None:
     answers under its name may have changed.
     """
     scoring, suite = task.scoring, task.scoring.benchmark
-    began = time.perf_counter()
+    began, kept = time.perf_counter(), answers_file(task, model)
+    resumed = kept.exists()
     with (
-        Answers(answers_file(task, model)) as answers,
+        Answers(kept) as answers,
         step(task.folder, task.key, task.needs) as directory,
         progress.bar(f"scoring {task.row} on {suite.title}") as report,
     ):
@@ -87,6 +99,9 @@ def score(task: Score, lm: Any, model: Model) -> None:
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=provenance.scoring_versions(),
             dtype=_dtype_of(lm),
+            signature=model.signature(),
+            questions=scoring.questions,
+            seconds=None if resumed else time.perf_counter() - began,
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     answers.remove()

@@ -2,26 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy
 
 from xreason.trainers.corpora.tokens import IGNORED, Tokens
 
-if TYPE_CHECKING:
-    import torch
 
-
-def padded(rows: Sequence[Tokens]) -> dict[str, "torch.Tensor"]:
+def padded(rows: Sequence[Tokens]) -> dict[str, object]:
     """Returns rows padded on the right: `input_ids` and `labels`, each int64 [rows, longest].
 
     No attention mask is made: attention looks left, where no padding stands, and without a mask it is faster.
     """
     import torch
-    from torch.nn.utils.rnn import pad_sequence
 
+    pad = torch.nn.utils.rnn.pad_sequence
     ids, labels = ([torch.tensor(each) for each in column] for column in zip(*((row.ids, row.labels) for row in rows), strict=True))
-    return {"input_ids": pad_sequence(ids, True), "labels": pad_sequence(labels, True, IGNORED)}
+    return {"input_ids": pad(ids, True), "labels": pad(labels, True, IGNORED)}
 
 
 class StepOrder:

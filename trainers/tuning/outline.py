@@ -35,8 +35,8 @@ class Weight:
 class Node:
     """A module without code: its own weights, and the modules in it, by their names."""
 
-    def __init__(self, weights: Mapping[str, Weight] = {}, **children: "Node") -> None:
-        self._weights, self._children = dict(weights), children
+    def __init__(self, weights: Mapping[str, Weight] = {}, children: Mapping[str, "Node"] = {}) -> None:
+        self._weights, self._children = dict(weights), dict(children)
 
     def named_parameters(self, *, remove_duplicate: bool = True, recurse: bool = True) -> Iterator[tuple[str, Weight]]:
         """Yields name and weight, of a weight with two names the first, unless both are asked for."""
@@ -95,13 +95,12 @@ class Outline(Node):
         self.kind = str((config.get("architectures") or ["Outline"])[0])
         width, layers = config["hidden_size"], range(config["num_hidden_layers"])
         table = Weight(config["vocab_size"], width)
-        model = Node(
-            embed_tokens=Node({"weight": table}), layers=Node(**{str(each): _layer(config) for each in layers}), norm=_norm(width)
-        )
+        decoder = Node(children={str(each): _layer(config) for each in layers})
+        model = Node(children={"embed_tokens": Node({"weight": table}), "layers": decoder, "norm": _norm(width)})
         head = Linear(width, config["vocab_size"])
         if config.get("tie_word_embeddings"):
             head._weights["weight"] = table
-        super().__init__(model=model, lm_head=head)
+        super().__init__(children={"model": model, "lm_head": head})
 
     @property
     def layers(self) -> list[Node]:
@@ -145,19 +144,17 @@ def _layer(config: Mapping[str, Any]) -> Node:
     biased = kind in ("llama", "qwen3") and bool(config.get("attention_bias"))
     of_inputs, of_ffn = biased or kind == "qwen2", kind == "llama" and bool(config.get("mlp_bias"))
     of_heads = {"q_norm": _norm(head), "k_norm": _norm(head)} if kind == "qwen3" else {}
-    return Node(
-        self_attn=Node(
-            q_proj=Linear(width, heads * head, bias=of_inputs),
-            k_proj=Linear(width, keys, bias=of_inputs),
-            v_proj=Linear(width, keys, bias=of_inputs),
-            o_proj=Linear(heads * head, width, bias=biased),
-            **of_heads,
-        ),
-        mlp=Node(
-            gate_proj=Linear(width, inner, bias=of_ffn),
-            up_proj=Linear(width, inner, bias=of_ffn),
-            down_proj=Linear(inner, width, bias=of_ffn),
-        ),
-        input_layernorm=_norm(width),
-        post_attention_layernorm=_norm(width),
-    )
+    attention = {
+        "q_proj": Linear(width, heads * head, bias=of_inputs),
+        "k_proj": Linear(width, keys, bias=of_inputs),
+        "v_proj": Linear(width, keys, bias=of_inputs),
+        "o_proj": Linear(heads * head, width, bias=biased),
+        **of_heads,
+    }
+    ffn = {
+        "gate_proj": Linear(width, inner, bias=of_ffn),
+        "up_proj": Linear(width, inner, bias=of_ffn),
+        "down_proj": Linear(inner, width, bias=of_ffn),
+    }
+    norms = {"input_layernorm": _norm(width), "post_attention_layernorm": _norm(width)}
+    return Node(children={"self_attn": Node(children=attention), "mlp": Node(children=ffn), **norms})

@@ -1,15 +1,15 @@
 """Where a decoder's feed-forward sub-layers are, found by the model's shape and behaviour instead of by a list of model names.
 
 Any decoder that Transformers loads will do, on any device, the meta device included: only modules and shapes are read. The layers
-are the longest list of modules that lies in no other such list (of an Outline they are known). In a layer, attention aside, a feed-forward module is known by the
-shapes of its matrices, and what shapes cannot say is asked of a small copy of it (probing.py).
+are the longest list of modules that lies in no other such list. In a layer, attention aside, a feed-forward module is known by the
+shapes of its matrices, and what shapes cannot say is asked of a small copy of it (probing.py). Of an Outline all of it is known.
 """
 
 import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.stages import AllParameters, LowRank, Named, Tune, ranges
@@ -100,7 +100,7 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
     """
     path = layers_path(model)
     modules = ((name, module) for name, module in model.named_modules() if name.startswith(f"{path}."))
-    linear = {name: module for name, module in modules if isinstance(module, _linear_types(model))}
+    linear: dict[str, nn.Module] = {name: module for name, module in modules if isinstance(module, _linear_types(model))}
     own_names = dict.fromkeys(name.rpartition(".")[2] for name in linear)
     absent = [target for target in targets if target not in own_names]
     if absent or not linear:
@@ -110,7 +110,7 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
     return {name: module for name, module in linear.items() if not targets or name.rpartition(".")[2] in targets}
 
 
-def _linear_types(model: "PreTrainedModel") -> tuple[type, ...]:
+def _linear_types(model: "PreTrainedModel") -> tuple[type[Any], ...]:
     if isinstance(model, Outline):
         return (Linear,)
     from torch import nn
@@ -169,7 +169,7 @@ def _named(model: "PreTrainedModel", pattern: str) -> list[str]:
     return [name for name, parameter in model.named_parameters() if id(parameter) in matching]
 
 
-def _layers(model: "PreTrainedModel") -> tuple[str, "Sequence[nn.Module]"]:
+def _layers(model: "PreTrainedModel") -> tuple[str, Any]:
     if isinstance(model, Outline):
         return LAYERS, model.layers
     from torch import nn

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from tests.trainers.families import FAMILIES, tiny_config
 from xreason.tasks.errors import UserError
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Named, Tune
-from xreason.trainers.tuning.counting import count_of, estimate_flops, sketch, skeleton, skeleton_of
+from xreason.trainers.tuning.counting import count_of, estimate_flops, skeleton, skeleton_of, sketch
 from xreason.trainers.tuning.freezing import changed_weights, tuned_in_all
 from xreason.trainers.tuning.outline import Outline, outline_of
 from xreason.trainers.tuning.structure import feed_forward_blocks, layers_path
@@ -69,7 +68,9 @@ def test_of_another_family_there_is_no_outline(family: str) -> None:
     assert outline_of(json.loads(tiny_config(family).to_json_string(use_diff=False))) is None
 
 
-@pytest.mark.parametrize("changed", [{"hidden_size": "x"}, {"vocab_size": 0}, {"num_key_value_heads": -1}, {"quantization_config": {}}])
+@pytest.mark.parametrize(
+    "changed", [{"hidden_size": "x"}, {"vocab_size": 0}, {"num_key_value_heads": -1}, {"quantization_config": {}}]
+)
 def test_of_a_config_that_is_odd_there_is_no_outline(changed: dict[str, Any]) -> None:
     config = json.loads((CONFIGS / "llama-2-7b" / "config.json").read_text())
     assert outline_of(config) is not None
