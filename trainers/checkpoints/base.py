@@ -53,12 +53,16 @@ def resolve_model(model: str | Path) -> Path:
     return folder
 
 
+def _check_id(model: str) -> None:
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise UserError(f"There is no model folder {model}; check the path, or give a hub id such as meta-math/MetaMath-7B-V1.0.")
+
+
 def _fetched(model: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise UserError(f"There is no model folder {model}; check the path, or give a hub id such as meta-math/MetaMath-7B-V1.0.")
+    _check_id(model)
     try:
         folder = Path(snapshot_download(model, allow_patterns=_WANTED))
         if not any(folder.glob("*.safetensors")):
@@ -88,6 +92,7 @@ def resolve_outline(model: str | Path) -> tuple[Path, str | None]:
         from huggingface_hub import try_to_load_from_cache
         from huggingface_hub.errors import HFValidationError
 
+        _check_id(str(model))
         cached: Any = None
         with suppress(HFValidationError):
             cached = try_to_load_from_cache(str(model), "config.json")
