@@ -39,7 +39,7 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
-    options.without_network(dry_run)
+    options.heed_dry_run(dry_run, tflops, exact)
     from xreason.harness import progress
     from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
     from xreason.harness.plan import plan_comparison
@@ -94,7 +94,7 @@ def train(
     as_json: options.Json = False,
 ) -> None:
     """Trains one method into one checkpoint, and reports what it took."""
-    options.without_network(dry_run)
+    options.heed_dry_run(dry_run, tflops, exact)
     from xreason.harness import progress
     from xreason.harness.plan import plan_training_alone
     from xreason.harness.run import run
@@ -142,7 +142,7 @@ def score(
     as_json: options.Json = False,
 ) -> None:
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
-    options.without_network(dry_run)
+    options.heed_dry_run(dry_run, tflops, exact)
     from xreason.harness.plan import plan_endpoint, plan_scoring
     from xreason.harness.run import run
     from xreason.harness.scoring.questions import Asking, scorings

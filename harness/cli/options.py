@@ -47,6 +47,12 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
+def _rate(tflops: float | None) -> float | None:
+    if tflops is not None and not 0 < tflops < 10**9:
+        raise UserError(f"--tflops {tflops:g} is no rate; give what a device reaches, in 10^12 operations a second, such as 400.")
+    return tflops
+
+
 def _use(variable: str, folder: Path | None, missing: str = "") -> Path | None:
     if named := str(folder or os.environ.get(variable) or ""):
         os.environ[variable] = str(Path(named).expanduser())
@@ -99,7 +105,7 @@ DryRun = Annotated[
 ]
 Tflops = Annotated[
     float | None,
-    typer.Option(help="For --dry-run: what a device reaches, in 10^12 operations a second; else one product is timed."),
+    typer.Option(help="For --dry-run: 10^12 operations a second that a device reaches; else a product is timed.", callback=_rate),
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="For --dry-run: tokenize every row, however long that takes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -181,10 +187,16 @@ def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
     show(as_json, boards_json(boards), *map(board_table, boards))
 
 
-def without_network(dry_run: bool) -> None:
-    """Keeps the hub's libraries from asking it, where only a plan is asked for; to be called before they are imported."""
+def heed_dry_run(dry_run: bool, tflops: float | None, exact: bool) -> None:
+    """Keeps the hub's libraries from asking it, where only a plan is asked for; to be called before they are imported.
+
+    Raises:
+        UserError: it is said how a dry run reckons, and none is asked for.
+    """
     if dry_run:
         os.environ["HF_HUB_OFFLINE"] = "1"
+    elif tflops is not None or exact:
+        raise UserError("--tflops and --exact say how a dry run reckons; add --dry-run, or leave them out.")
 
 
 def show_outlook(as_json: bool, plan: "Plan", store: Path, tflops: float | None, exact: bool) -> None:

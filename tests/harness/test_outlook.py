@@ -1,4 +1,4 @@
-"""What a dry run says is what a real run comes to; it needs no weights, asks no network, and writes nothing but counts of tokens."""
+"""What a dry run says is what a real run comes to; it needs no weights, asks no network, and writes nothing but counts."""
 
 import json
 import shutil
@@ -37,9 +37,9 @@ languages: [en, sw, zh]
 source: pocket
 limit: 6
 methods:
-  slam: {layers: 2, rows: 24, epochs: 1.5, batch_size: 16, learning_rate: 1e-3}
-  two-stage: {batch_size: 16, learning_rate: 1e-3, stages: [{rows: 30, max_steps: 3}, {rows: 40, epochs: 2, max_length: 60}]}
-  lora: {rows: 20, max_steps: 2, batch_size: 16, learning_rate: 1e-3, rank: 4}
+  slam: {layers: 2, rows: 8, epochs: 1.5, batch_size: 8, learning_rate: 1e-3}
+  two-stage: {batch_size: 8, learning_rate: 1e-3, stages: [{rows: 10, max_steps: 2}, {rows: 16, epochs: 1, max_length: 60}]}
+  lora: {rows: 6, max_steps: 1, batch_size: 8, learning_rate: 1e-3, rank: 4}
 """
 
 
@@ -134,7 +134,7 @@ def test_it_writes_counts_alone_and_counts_once(experiment: Path, tmp_path: Path
 def test_a_long_corpus_is_sampled_unless_all_is_asked_for(
     experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lengths, "_AT_MOST", 9000)
+    monkeypatch.setattr(lengths, "_AT_MOST", 6000)
     plan = planned(experiment, tmp_path)
     (sampled,), (exact,) = (
         outlook(plan, tmp_path / name, tflops=1.0, exact=name == "exact").trainings[0].stages for name in ("sampled", "exact")
@@ -294,27 +294,6 @@ def test_papers_7b_from_cached_configs_alone_counts_to_the_parameter_and_says_wh
     assert {(each["suite"], each["questions"]) for each in told["scores"]} == {("mgsm", 2500), ("msvamp", 10_000)}
     assert (told["steps"], told["steps_done"]) == (22, 0)
     assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("compare", "nowhere.yaml"),
-        ("compare", "--methods", "slm"),
-        ("compare", "--languages", "xx"),
-        ("train", "slam", "--model", "pocket", "--layers", "99"),
-        ("train", "full", "--model", "./nowhere"),
-        ("train", "full", "--model", "pocket", "--corpora", "nothing"),
-        ("score",),
-        ("score", "./nowhere", "--suites", "pocket"),
-    ],
-    ids=" ".join,
-)
-def test_an_error_is_said_as_the_command_itself_says_it(arguments: tuple[str, ...], tmp_path: Path, xreason: Run) -> None:
-    real, dry = (xreason(*arguments, *more, "--out", tmp_path) for more in ((), ("--dry-run",)))
-    assert (real.returncode, dry.returncode) == (2, 2)
-    assert real.stderr == dry.stderr
-    assert real.stderr
 
 
 def test_train_and_score_have_a_dry_run_too_and_all_fits_100_columns(tmp_path: Path, xreason: Run) -> None:
