@@ -12,6 +12,9 @@ before it is needed; from then on nothing asks the experiment, and `run` walks t
 base is scored as it is, in a folder base-NAME, and a method's gain is over the base that it started from.
 
 What one method lacks (its base, its corpus, the layers it names) is noted with the plan, and leaves the others as they are.
+
+A plan in outline, which is looked at and never run, reads no weights and asks no network: of a base its config will do, and sets
+may be missing. Steps of which so much is not known that they have no key are surely not done.
 """
 
 from collections import Counter
@@ -28,7 +31,15 @@ from xreason.harness.scoring.questions import Scoring, scorings
 from xreason.harness.scoring.score import Score, plan_score
 from xreason.harness.serving.adapters import adapter_model, base_and_adapter
 from xreason.harness.serving.arguments import changing, checked
-from xreason.harness.serving.models import Model, checkpoint_model, folder_name, is_checkpoint, plain_model, row_name
+from xreason.harness.serving.models import (
+    Model,
+    checkpoint_model,
+    folder_name,
+    is_checkpoint,
+    outlined_model,
+    plain_model,
+    row_name,
+)
 from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
 from xreason.harness.training.train import SAVE_MINUTES, TRAINING_FILE, Train, plan_training, read_training
@@ -58,14 +69,14 @@ class Row(BaseModel):
     training: Training | None = None  #: what its training took, where that was done before and elsewhere
     scores: tuple[Score, ...] = ()  #: one step a suite
 
-    def asked(self, questions: Sequence[Scoring], dtype: str, engine: Mapping[str, Any] = {}) -> "Row":
+    def asked(self, questions: Sequence[Scoring], dtype: str, engine: Mapping[str, Any], *, outline: bool = False) -> "Row":
         """Returns it with a step a suite that scores it, by an engine of these arguments."""
         made = self.train or self.model
         if made is None:
             raise ValueError(f"row {self.name} has neither a model nor a step that makes one")
         served = self.base.served_dtype(dtype)
-        told = changing(engine)
-        scores = tuple(plan_score(self.name, self.seed, self.folder, made, self.base, each, served, told) for each in questions)
+        planned = partial(plan_score, self.name, self.seed, self.folder, made, self.base, engine=changing(engine), outline=outline)
+        scores = tuple(planned(each, served) for each in questions)
         return self.model_copy(update={"scores": scores})
 
 
@@ -93,8 +104,10 @@ class Plan(BaseModel):
             yield from row.scores
 
 
-def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> Plan:
+def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outline: bool = False) -> Plan:
     """Returns what an experiment means: every training, over so many devices, and the scoring of all bases and all that is trained.
+
+    In `outline`, without weights and without a network; such a plan is not for run.
 
     Raises:
         UserError: the questions cannot be had, or no method can be trained.
@@ -114,7 +127,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
     failed: dict[str, UserError] = {}  # by reference of a base, or by row
     for reference in references:
         try:
-            bases[reference] = plain_model(reference)
+            bases[reference] = (outlined_model if outline else plain_model)(reference)
         except UserError as error:
             failed[reference] = error
     languages, source, data = experiment.languages_trained(), experiment.source, experiment.data
@@ -127,9 +140,9 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
                 raise failed[reference]
             base = bases[reference]
             if wants_layers(method) and base.hash not in finds:
-                finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data)
+                finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data, outline=outline)
             layers = finds[base.hash] if wants_layers(method) else None
-            planned = partial(plan_training, source=source, data=data, layers=layers, devices=devices)
+            planned = partial(plan_training, source=source, data=data, layers=layers, devices=devices, outline=outline)
             planned = partial(planned, save_minutes=experiment.save_minutes)
             places = {seed: folder / row / str(seed) for seed in experiment.seeds}
             trainings += [planned(row, seed, place, method, base, languages) for seed, place in places.items()]
@@ -147,7 +160,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1) -> P
         rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in made]
     return Plan(
         folder=folder,
-        rows=tuple(row.asked(asked, experiment.dtype, engine) for row in rows),
+        rows=tuple(row.asked(asked, experiment.dtype, engine, outline=outline) for row in rows),
         trainings=tuple(trainings),
         layers=tuple(finds.values()),
         dtype=experiment.dtype,
@@ -170,22 +183,24 @@ def plan_training_alone(
     seed: int,
     devices: int = 1,
     save_minutes: float = SAVE_MINUTES,
+    outline: bool = False,
 ) -> Plan:
     """Returns the training of one method outside any comparison, into `out/train/METHOD/SEED/checkpoint-KEY`.
 
     Where it is not said, the model is the method's own or "pocket", and source and languages are the pocket world's for the pocket
-    model, else the papers' sets and their ten languages.
+    model, else the papers' sets and their ten languages. `outline` is as in plan_comparison.
 
     Raises:
         UserError: the method, a setting, the model or the data cannot be used.
     """
     folder, chosen = out / "train", load_method(method, settings)
-    base = plain_model(model or chosen.base or POCKET)
+    base = (outlined_model if outline else plain_model)(model or chosen.base or POCKET)
     where = source or _source_of(base.name)
     codes = tuple(languages or _languages_of(where))
-    layers = plan_layers(folder, base, codes, source=where, data=data) if wants_layers(chosen) else None
+    layers = plan_layers(folder, base, codes, source=where, data=data, outline=outline) if wants_layers(chosen) else None
     place = folder / chosen.name / str(seed)
-    planned = partial(plan_training, source=where, data=data, layers=layers, devices=devices, save_minutes=save_minutes)
+    planned = partial(plan_training, source=where, data=data, layers=layers, devices=devices, outline=outline)
+    planned = partial(planned, save_minutes=save_minutes)
     task = planned(chosen.name, seed, place, chosen, base, codes)
     return Plan(folder=folder, trainings=(task,), layers=(layers,) if layers else ())
 
@@ -225,10 +240,11 @@ def plan_scoring(
     engine: Mapping[str, Any] = {},
     fresh_engines: bool = False,
     reading: Reading = "paper",
+    outline: bool = False,
 ) -> Plan:
     """Returns the scoring of models that are there: hub ids, folders, checkpoints, "pocket", BASE+ADAPTER.
 
-    `engine` are arguments of vLLM, by their names.
+    `engine` are arguments of vLLM, by their names; `outline` is as in plan_comparison.
 
     Raises:
         UserError: a reference names no model, some questions cannot be had, or vLLM takes no such argument.
@@ -246,9 +262,9 @@ def plan_scoring(
             reports = [each for each in (path / TRAINING_FILE, path.parent / TRAINING_FILE) if each.exists()]
             training = read_training(reports[0]) if reports else None
         else:
-            model = base = plain_model(reference)
+            model = base = (outlined_model if outline else plain_model)(reference)
         row = Row(name=name, seed=0, folder=folder / folder_name(reference) / "0", base=base, model=model, training=training)
-        rows.append(row.asked(asked, dtype, told))
+        rows.append(row.asked(asked, dtype, told, outline=outline))
     return Plan(folder=folder, rows=tuple(rows), dtype=dtype, engine=told, fresh_engines=fresh_engines, reading=reading)
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from xreason.tasks.added import Hub, Registry, registries
-from xreason.tasks.errors import UserError
+from xreason.tasks.errors import MissingSetError, UserError
+from xreason.tasks.files import out_of_reach
 
 Row = dict[str, str]
 
@@ -253,15 +254,17 @@ def _json_object(line: str, columns: Sequence[str]) -> list[Any]:
 
 
 def _hub_split(suite: str, language: str, split: str, path: Path | None) -> Any:
-    from datasets import load_dataset
-
     source = SOURCES[suite]
     try:
+        if out_of_reach(source.hub_id):
+            raise ConnectionError
+        from datasets import load_dataset
+
         return load_dataset(source.hub_id, source.configs.get(language, language), split=split)
     except Exception as error:  # whatever the hub client raises, the remedy is the same
         looked = f"{path} does not exist" if path is not None else "no data folder is given (--data DIR or XREASON_DATA)"
         holds = "questions" if split == "test" else "worked examples"
-        raise UserError(
+        raise MissingSetError(
             f"No {holds} for {suite} in {language}: {looked}, and {source.hub_id} could not be had from the hub "
             f"({type(error).__name__}); where there is internet, fetch it with: hf download --repo-type dataset {source.hub_id}"
         ) from error

@@ -1,4 +1,4 @@
-"""The one exception for what a person can put right."""
+"""The one exception for what a person can put right, and the kind of it that a plan can do without."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with 2.
     """
+
+
+class MissingSetError(UserError):
+    """A published set that is neither in the data folder nor to be had from the hub."""

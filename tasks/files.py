@@ -1,5 +1,9 @@
-"""The one reader of JSON that a person may have touched: within bounds of size and depth, or one sentence that names the place."""
+"""The one reader of JSON that a person may have touched: within bounds of size and depth, or one sentence that names the place.
 
+And whether a set of the hub is on this disk at all.
+"""
+
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +69,19 @@ def as_object(value: Any, place: str, then: str) -> dict[str, Any]:
 
 
 _KINDS = {list: "a list", str: "text", type(None): "null", bool: "a truth value"}
+
+
+def out_of_reach(hub_id: str) -> bool:
+    """Returns whether a data set can surely not be had: the hub is not to be asked, and its caches hold nothing of it.
+
+    To ask `datasets` would import it, which takes seconds.
+    """
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() not in {"1", "ON", "YES", "TRUE"}:
+        return False
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(os.environ.get("HF_HOME") or cache / "huggingface").expanduser()
+    fetched, made = (Path(os.environ.get(name) or home / folder) for name, folder in _CACHES.items())
+    return not any((*fetched.glob(f"datasets--{hub_id.replace('/', '--')}"), *made.glob(f"{hub_id.partition('/')[0]}___*")))
+
+
+_CACHES = {"HF_HUB_CACHE": "hub", "HF_DATASETS_CACHE": "datasets"}

@@ -9,8 +9,10 @@ docs/a-method-of-your-own.md is a template.
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -99,11 +101,17 @@ def _is_auto(tune: Tune) -> bool:
 def _registered() -> dict[str, list[EntryPoint]]:
     """Returns what is registered under each name; more than one entry where packages call different functions the same."""
     found: dict[str, dict[str, EntryPoint]] = {}
-    for entry in sorted(entry_points(group=GROUP), key=_place):
+    for entry in _entry_points(tuple(sys.path)):
         found.setdefault(canonical(entry.name), {}).setdefault(entry.value, entry)
     if not set(PAPER_METHODS) <= found.keys():
         raise UserError("xreason is not installed here, only its files are; run `pip install -e .` where its pyproject.toml is.")
     return {name: list(entries.values()) for name, entries in found.items()}
+
+
+# every check of a setting asks for them, and to read the metadata of all that is installed takes a while
+@lru_cache(maxsize=1)
+def _entry_points(path: tuple[str, ...]) -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=_place)
 
 
 def _place(entry: EntryPoint) -> tuple[int, str, bool, str]:

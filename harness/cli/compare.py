@@ -35,10 +35,14 @@ def compare(
     save_minutes: options.SaveMinutes = None,
     ray: options.Ray = None,
     report_to: options.ReportTo = None,
+    dry_run: options.DryRun = False,
+    tflops: options.Tflops = None,
+    exact: options.Exact = False,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
     """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
+    options.heed_dry_run(dry_run, tflops, exact)
     from xreason.harness import progress
     from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
     from xreason.harness.plan import plan_comparison
@@ -62,7 +66,11 @@ def compare(
         options.use_data(settled.data)
     # for processes of other nodes, which begin elsewhere
     place = out if ray is None else out.absolute()
-    done = run(plan_comparison(settled, place, devices=launch), report_to=options.listed(report_to) or (), ray=ray)
+    plan = plan_comparison(settled, place, devices=launch, outline=dry_run)
+    if dry_run:
+        options.show_outlook(as_json, plan, out, tflops, exact)
+        return
+    done = run(plan, report_to=options.listed(report_to) or (), ray=ray)
     options.show_boards(as_json, done.boards)
     options.say_where(out / settled.name)
     options.end_with(done.failures)
@@ -86,10 +94,14 @@ def train(
     launch: options.Launch = 1,
     save_minutes: options.SaveMinutes = None,
     report_to: options.ReportTo = None,
+    dry_run: options.DryRun = False,
+    tflops: options.Tflops = None,
+    exact: options.Exact = False,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
     """Trains one method into one checkpoint, and reports what it took."""
+    options.heed_dry_run(dry_run, tflops, exact)
     from xreason.harness import progress
     from xreason.harness.plan import plan_training_alone
     from xreason.harness.run import run
@@ -99,9 +111,11 @@ def train(
     what = {"layers": options.layers_of(layers), "corpora": list(options.listed(corpora) or ()) or None, "rows": rows}
     how = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "max_steps": max_steps}
     settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.listed(languages)
-    minutes = SAVE_MINUTES if save_minutes is None else save_minutes
-    planned = partial(plan_training_alone, languages=codes, source=source, data=data, devices=launch, save_minutes=minutes)
-    plan = planned(method, settings, model, out, seed=seed)
+    planned = partial(plan_training_alone, languages=codes, source=source, data=data, seed=seed, devices=launch, outline=dry_run)
+    plan = planned(method, settings, model, out, save_minutes=SAVE_MINUTES if save_minutes is None else save_minutes)
+    if dry_run:
+        options.show_outlook(as_json, plan, out, tflops, exact)
+        return
     run(plan, report_to=options.listed(report_to) or ())
     if progress.is_first_process():
         training, folder = read_training(plan.trainings[0].report), plan.trainings[0].folder
@@ -131,10 +145,14 @@ def score(
     reading: options.Reading = None,
     endpoint: Annotated[str | None, typer.Option(help="URL of a running vLLM (or another OpenAI-style server).")] = None,
     concurrency: Annotated[str | None, typer.Option(help="Requests to --endpoint in flight; auto for as many as pay.")] = None,
+    dry_run: options.DryRun = False,
+    tflops: options.Tflops = None,
+    exact: options.Exact = False,
     out: options.Out = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
+    options.heed_dry_run(dry_run, tflops, exact)
     from xreason.harness.plan import plan_endpoint, plan_scoring
     from xreason.harness.run import run
     from xreason.harness.scoring.questions import Asking, scorings
@@ -157,12 +175,14 @@ def score(
     named = options.listed(suites) or ("mgsm", "msvamp")
     asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=longest, asking=Asking(**given))
     if endpoint is not None:
-        plan = plan_endpoint(endpoint, models, asked, out, reading=reading or "paper")
         in_flight = options.in_flight(concurrency)
-        plan = plan_endpoint(endpoint, models or (), asked, out, concurrency=in_flight, reading=reading or "paper")
+        plan = plan_endpoint(endpoint, models, asked, out, concurrency=in_flight, reading=reading or "paper")
     else:
-        fresh, ranked = bool(fresh_engines), reading or "paper"
-        plan = plan_scoring(models, asked, out, dtype=dtype or "auto", engine=arguments, fresh_engines=fresh, reading=ranked)
+        planned = partial(plan_scoring, dtype=dtype or "auto", engine=arguments, fresh_engines=bool(fresh_engines))
+        plan = planned(models, asked, out, reading=reading or "paper", outline=dry_run)
+    if dry_run:
+        options.show_outlook(as_json, plan, out, tflops, exact)
+        return
     done = run(plan)
     options.show_boards(as_json, done.boards)
     options.say_where(plan.folder)

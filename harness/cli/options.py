@@ -15,6 +15,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 
 if TYPE_CHECKING:
+    from xreason.harness.plan import Plan
     from xreason.leaderboards.board import Board
 
 RUNS = Path("runs")
@@ -44,6 +45,12 @@ def _writable(folder: Path) -> Path:
 
     check_writable(folder)
     return folder
+
+
+def _rate(tflops: float | None) -> float | None:
+    if tflops is not None and not 0 < tflops < 10**9:
+        raise UserError(f"--tflops {tflops:g} is no rate; give what a device reaches, in 10^12 operations a second, such as 400.")
+    return tflops
 
 
 def _use(variable: str, folder: Path | None, missing: str = "") -> Path | None:
@@ -107,6 +114,14 @@ QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the 
 AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer, a number.")]
 Proof = Annotated[bool, typer.Option("--proof/--no-proof", help="Let the pocket model answer two questions a language.")]
 Out = Annotated[Path, typer.Option(help="Run store.", callback=_writable)]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would be done and what that takes; no weights, no network, seconds.")
+]
+Tflops = Annotated[
+    float | None,
+    typer.Option(help="For --dry-run: 10^12 operations a second that a device reaches; else a product is timed.", callback=_rate),
+]
+Exact = Annotated[bool, typer.Option("--exact", help="For --dry-run: tokenize every row, however long that takes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -193,6 +208,27 @@ def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
     from xreason.leaderboards.forms.terminal import board_table
 
     show(as_json, boards_json(boards), *map(board_table, boards))
+
+
+def heed_dry_run(dry_run: bool, tflops: float | None, exact: bool) -> None:
+    """Keeps the hub's libraries from asking it, where only a plan is asked for; to be called before they are imported.
+
+    Raises:
+        UserError: it is said how a dry run reckons, and none is asked for.
+    """
+    if dry_run:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    elif tflops is not None or exact:
+        raise UserError("--tflops and --exact say how a dry run reckons; add --dry-run, or leave them out.")
+
+
+def show_outlook(as_json: bool, plan: "Plan", store: Path, tflops: float | None, exact: bool) -> None:
+    """Prints what a plan will take, planned in outline."""
+    from xreason.harness.outlook import outlook
+    from xreason.harness.showing.outlook import outlook_tables
+
+    seen = outlook(plan, store, tflops=tflops, exact=exact)
+    show(as_json, seen.model_dump(mode="json"), outlook_tables(seen))
 
 
 def end_with(failures: Sequence[tuple[str, str]]) -> None:

@@ -19,7 +19,7 @@ from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
 from xreason.harness.store.steps import Step, key_of, keyed, step
-from xreason.tasks.errors import UserError
+from xreason.tasks.errors import MissingSetError, UserError
 
 SCORED_FILE = "scored.json"
 
@@ -43,6 +43,9 @@ class Circumstances(BaseModel):
     versions: dict[str, str]
     dtype: str | None = None  #: what the weights were served in; None where that was not written down
     engine: dict[str, Any] = {}  #: arguments of vLLM that can change an answer, as far as they were set
+    signature: str | None = None  #: of the model's shapes and tokenizer (Model.signature)
+    questions: int | None = None  #: that were asked
+    seconds: float | None = None  #: that took; None where some were answered before it was interrupted
 
 
 def plan_score(
@@ -53,7 +56,9 @@ def plan_score(
     base: Model,
     scoring: Scoring,
     dtype: str,
+    *,
     engine: Mapping[str, Any] = {},
+    outline: bool = False,
 ) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
@@ -66,6 +71,7 @@ def plan_score(
         scoring: what it is asked, and how.
         dtype: what it will really be served in.
         engine: arguments of vLLM that can change an answer.
+        outline: lets questions be missing; then the step has no key, as where what it needs has none.
 
     Raises:
         UserError: some questions cannot be had, or cannot be put that way.
@@ -73,7 +79,13 @@ def plan_score(
     model = [made.hash, made.signature()] if isinstance(made, Model) else [made.key, base.signature()]
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
-    key = key_of(said | scoring.identity() | ({"engine": dict(engine)} if engine else {}))
+    said |= {"engine": dict(engine)} if engine else {}
+    try:
+        key = key_of(said | scoring.identity()) if (made.known if isinstance(made, Model) else made.key) else ""
+    except MissingSetError:
+        if not outline:
+            raise
+        key = ""
     place = keyed(folder / "scores" / scoring.name, key)
     return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring, engine=dict(engine))
 
@@ -84,9 +96,10 @@ def score(task: Score, lm: Any, model: Model) -> None:
     Where the process dies before that, the responses that it had are not asked for again.
     """
     scoring, suite = task.scoring, task.scoring.benchmark
-    began = time.perf_counter()
+    began, kept = time.perf_counter(), answers_file(task, model)
+    resumed = kept.exists()
     with (
-        Answers(answers_file(task, model)) as answers,
+        Answers(kept) as answers,
         step(task.folder, task.key, task.needs) as directory,
         progress.bar(f"scoring {task.row} on {suite.title}") as report,
     ):
@@ -101,6 +114,9 @@ def score(task: Score, lm: Any, model: Model) -> None:
             versions=provenance.scoring_versions(),
             dtype=_dtype_of(lm),
             engine=task.engine,
+            signature=model.signature(),
+            questions=scoring.questions,
+            seconds=None if resumed else time.perf_counter() - began,
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     answers.remove()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from xreason.harness.store.provenance import has_gpu
 from xreason.harness.store.steps import key_of
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import (
@@ -20,6 +21,7 @@ from xreason.trainers.checkpoints.base import (
     base_hash,
     check_tokenizer,
     resolve_model,
+    resolve_outline,
     stored_dtype,
     tensor_files,
 )
@@ -47,6 +49,7 @@ class Model(BaseModel):
     delta: Path | None = None  #: folder with the tensors that differ from those in `folder`, or None
     adapter: Path | None = None  #: folder of a LoRA adapter of PEFT that is served beside `folder`, or None
     size: int = 0  #: bytes on disk that are its own
+    known: bool = True  #: whether that hash is of its weights; else they were not read, and no step that needs them has a key
     served_as: str | None = None  #: its name at the running server that answers for it; None where it is a folder's
 
     def positions(self) -> int:
@@ -85,11 +88,7 @@ class Model(BaseModel):
             return asked
         stored = stored_dtype(self.folder)
         if stored in {"float32", "float64"}:
-            if on_gpu is None:
-                import torch
-
-                on_gpu = torch.cuda.is_available()
-            return "bfloat16" if on_gpu else "float32"
+            return "bfloat16" if (has_gpu() if on_gpu is None else on_gpu) else "float32"
         return stored
 
 
@@ -102,6 +101,17 @@ def plain_model(reference: str) -> Model:
     folder = resolve_model(reference)
     check_tokenizer(folder)
     return Model(name=reference, folder=folder, hash=base_hash(folder), size=_size(folder))
+
+
+def outlined_model(reference: str) -> Model:
+    """Returns the same without reading a weight or asking a network: its `hash` is its weights' only where that is kept already.
+
+    Raises:
+        UserError: not even its config is on this machine, or what is there is no causal language model.
+    """
+    folder, known = resolve_outline(reference)
+    check_tokenizer(folder)
+    return Model(name=reference, folder=folder, hash=known or key_of([str(folder)]), known=known is not None, size=_size(folder))
 
 
 def is_checkpoint(folder: Path) -> bool:

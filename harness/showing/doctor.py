@@ -3,7 +3,6 @@
 import math
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from xreason.harness.store.provenance import distribution_version, machine, vllm_version
 from xreason.harness.training.counting import MethodCount, count_method
+from xreason.harness.training.rates import matrix_rate
 from xreason.leaderboards.forms.format import share, size
 from xreason.tasks.data import SOURCES
 from xreason.trainers.corpora import octopus
@@ -34,7 +34,7 @@ def diagnose() -> dict[str, Any]:
     """
     from huggingface_hub import constants
 
-    gpus, (speed, speed_of) = _gpus(), _flops_per_second()
+    gpus, (speed, speed_of) = _gpus(), matrix_rate()
     data, cache = os.environ.get("XREASON_DATA") or None, Path(constants.HF_HUB_CACHE)
     # the suites, then the corpora
     sets = (*SOURCES, "gsm8k", octopus.FOLDER, "metamath", "question_translation")
@@ -147,18 +147,3 @@ def _bfloat16() -> str:
     flags = processor.read_text(encoding="utf-8").split() if processor.exists() else []
     fast = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in flags]
     return f"the processor has {' and '.join(fast)}; training on it is in float32" if fast else "not in this processor's hardware"
-
-
-def _flops_per_second() -> tuple[float, str]:
-    """Returns the floating-point operations a second of a large matrix product, and what did it."""
-    import torch
-
-    on_gpu = torch.cuda.is_available()
-    size, dtype, device = (8192, torch.bfloat16, "cuda") if on_gpu else (1024, torch.float32, "cpu")
-    matrix, best = torch.ones(size, size, dtype=dtype, device=device), math.inf
-    for _ in range(4):
-        began = time.perf_counter()
-        # reading a number waits for the GPU
-        torch.mm(matrix, matrix)[0, 0].item()
-        best = min(best, time.perf_counter() - began)
-    return 2 * size**3 / best, f"{str(dtype).removeprefix('torch.')} matrix product on the {'GPU' if on_gpu else 'CPU'}"

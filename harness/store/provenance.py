@@ -61,15 +61,25 @@ def scoring_versions() -> dict[str, str]:
 
 
 @cache
+def has_gpu() -> bool:
+    """Returns whether PyTorch sees a GPU; a build for CPUs is not imported to be asked."""
+    if distribution_version("torch").endswith("+cpu"):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@cache
 def machine() -> str:
     """Returns the machine in words: its GPUs where it has some, else its processor, with cores and memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     host = f"{_processor()}, {cores} cores, {memory:.0f} GiB"
+    if not has_gpu():
+        return host
     import torch
 
-    if not torch.cuda.is_available():
-        return host
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return f"{len(names)} x {names[0]}, {host}"
 

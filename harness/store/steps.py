@@ -40,7 +40,7 @@ class Step(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: Path  #: where the finished step stands
-    key: str  #: hash of all that is said before it begins and can change its result
+    key: str  #: hash of all that is said before it begins and can change its result; "" where that is not all here (see outlines)
     needs: tuple[Path, ...] = ()  #: folders of the steps that it is made out of
     devices: int = 1  #: GPUs, or processes on a CPU, that it takes
 
@@ -60,8 +60,11 @@ def key_of(parts: Any) -> str:
 
 
 def keyed(place: Path, key: str) -> Path:
-    """Returns where a step that is called `place` stands when it is made under `key`: that name, and the key's first letters."""
-    return place.with_name(f"{place.name}-{key[:8]}")
+    """Returns where a step that is called `place` stands when it is made under `key`: that name, and the key's first letters.
+
+    Where the key is not known yet, and empty, that is in no place at all.
+    """
+    return place.with_name(f"{place.name}-{key[:8] or 'unknown'}")
 
 
 def is_done(folder: Path, key: str, needs: Sequence[Path] = ()) -> bool:

@@ -61,15 +61,21 @@ def count_method(model: "PreTrainedModel", name: str, method: Method) -> MethodC
     Raises:
         UserError: a stage does not fit the model.
     """
-    if wants_layers(method):
-        assumed = range(min(PUBLISHED_LAYERS, layer_count(model)))
-        method = with_layers(method, assumed, f"assumed: auto finds them in the weights, the paper tuned {PUBLISHED_LAYERS}")
+    method = with_assumed_layers(model, method)
     stages = tuple(_count(model, stage) for stage in method.stages)
     tuned, total = tuned_in_all(model, [stage.tune for stage in method.stages]), stages[0].total
     memory = max(stage.memory_bytes.total for stage in stages)
     return MethodCount(
         model=name, method=method.name, tuned=tuned, total=total, share=tuned / total, memory_bytes=memory, stages=stages
     )
+
+
+def with_assumed_layers(model: "PreTrainedModel", method: Method) -> Method:
+    """Returns the method with the published number of lowest layers where a stage says `layers: auto`; its evidence says so."""
+    if not wants_layers(method):
+        return method
+    assumed = range(min(PUBLISHED_LAYERS, layer_count(model)))
+    return with_layers(method, assumed, f"assumed: auto finds them in the weights, the paper tuned {PUBLISHED_LAYERS}")
 
 
 def _count(model: "PreTrainedModel", stage: Stage) -> StageCount:

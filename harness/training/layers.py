@@ -23,7 +23,7 @@ from xreason.harness.store.provenance import training_versions
 from xreason.harness.store.steps import Step, is_done, key_of, keyed, point, step
 from xreason.harness.training.found import FoundLayers, write_plot
 from xreason.leaderboards.files import write_whole
-from xreason.tasks.errors import UserError
+from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.suites import languages_of, suite_of
 from xreason.trainers.corpora.examples import Source
@@ -92,17 +92,26 @@ class FindLayers(Step):
         return ParallelQuestions(texts, "pocket world, training" if self.source == "pocket" else "question translation, training")
 
 
-def plan_layers(folder: Path, base: Model, languages: Sequence[str] | None, **told: Any) -> FindLayers:
+def plan_layers(folder: Path, base: Model, languages: Sequence[str] | None, *, outline: bool = False, **told: Any) -> FindLayers:
     """Returns the step whose results go to `folder/layers/MODEL/found-KEY`; reads the questions. The rest is told as to FindLayers.
+
+    With `outline` the base may be an outlined one, and the questions may be missing: then it has no key.
 
     Raises:
         UserError: the questions cannot be had.
     """
     place = folder / FOLDER / folder_name(base.name) / FOUND
     task = FindLayers(folder=place, key="", base=base, languages=None if languages is None else tuple(languages), **told)
-    questions = task.questions()
+    try:
+        questions = task.questions()
+    except MissingSetError:
+        if not outline:
+            raise
+        return task
     if len(questions.texts) < 2:
         raise UserError("Language layers are found by comparing English with other languages; name at least one beside en.")
+    if not base.known:
+        return task
     key = _key_of_found(base, questions)
     return task.model_copy(update={"key": key, "folder": keyed(place, key)})
 

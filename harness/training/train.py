@@ -26,7 +26,7 @@ from xreason.harness.store.steps import Step, key_of, keyed, point, step
 from xreason.harness.training.layers import FindLayers, layers_found
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import StageCost, Training
-from xreason.tasks.errors import UserError
+from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.prompts import STYLES
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.corpora.load import load_corpus
@@ -98,10 +98,12 @@ def plan_training(
     layers: FindLayers | None = None,
     devices: int = 1,
     save_minutes: float = SAVE_MINUTES,
+    outline: bool = False,
 ) -> Train:
     """Returns the step; reads its corpora, hours before they are needed, and holds its stages against the base.
 
     Arguments are as in Train, but for the row's own folder, and the step that finds the layers where a stage says `layers: auto`.
+    With `outline` the base may be an outlined one, and a set may be missing: such a step has no key, for it cannot be done.
 
     Raises:
         UserError: a corpus cannot be had, or the base has not the layers that a stage tunes.
@@ -116,7 +118,12 @@ def plan_training(
             for stage in method.stages
         )
 
-    corpora = hashes(seed)
+    try:
+        corpora = hashes(seed)
+    except MissingSetError:
+        if not outline:
+            raise
+        corpora = ()
     depends_on_seed = source == "pocket" or any(stage.rows for stage in method.stages)
     said = {
         "step": "train",
@@ -128,7 +135,8 @@ def plan_training(
         "seed": seed,
         "versions": training_versions(),
     }
-    key = key_of(said)
+    known = base.known and bool(corpora) and (layers is None or bool(layers.key))
+    key = key_of(said) if known else ""
     task = Train(
         folder=keyed(folder / CHECKPOINT, key),
         key=key,
@@ -141,14 +149,14 @@ def plan_training(
         languages=tuple(languages),
         source=source,
         data=data,
-        corpora=hashes(0) if depends_on_seed and seed != 0 else corpora,
+        corpora=hashes(0) if corpora and depends_on_seed and seed != 0 else corpora,
         save_minutes=save_minutes,
     )
     if not wants_layers(method) and not task.is_done():
         from xreason.trainers.tuning.structure import choose
 
         for stage in method.stages:
-            choose(_outline(base.folder), stage.tune)
+            choose(outline_of(base.folder) if outline else _skeleton(base.folder), stage.tune)
     return task
 
 
@@ -171,7 +179,15 @@ def recipe_of(task: Train) -> str:
 
 
 @cache
-def _outline(folder: Path) -> "PreTrainedModel":
+def outline_of(folder: Path) -> "PreTrainedModel":
+    """Returns what counts as the model of a folder does, of which its config.json is read; a UserError as skeleton."""
+    from xreason.trainers.tuning.counting import sketch
+
+    return sketch(folder)
+
+
+@cache
+def _skeleton(folder: Path) -> "PreTrainedModel":
     from xreason.trainers.tuning.counting import skeleton
 
     return skeleton(folder)

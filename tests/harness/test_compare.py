@@ -34,6 +34,7 @@ def test_killed_in_its_second_training_it_goes_on_where_it_was_and_then_has_noth
     xreason: Run, experiment: Path, tmp_path: Path
 ) -> None:
     runs = tmp_path / "runs"
+    planned = json.loads(xreason("compare", experiment, "--out", runs, "--dry-run", "--json").stdout)
     process = begin(experiment, runs)
     wait_for(runs / "quick" / "two-stage" / "0", ".partial-checkpoint-*", process)
     os.kill(process.pid, signal.SIGKILL)
@@ -62,6 +63,20 @@ def test_killed_in_its_second_training_it_goes_on_where_it_was_and_then_has_noth
     assert third.stderr.count("trained before") == 3
     assert third.stderr.count("scored before") == 4
     assert third.stdout == again.stdout
+
+    # what was planned is what it came to
+    assert (planned["steps"], planned["steps_done"]) == (7, 0)
+    assert [(each["row"], len(each["then"])) for each in planned["engines"]] == [("base", 3)]
+    for each in planned["trainings"]:
+        made = read_record(runs / "quick" / each["row"] / "0" / "record.json")
+        assert made.training is not None
+        assert [(stage["rows"], stage["tokens"], stage["steps"]) for stage in each["stages"]] == [
+            (stage.rows, stage.tokens, stage.steps) for stage in made.training.stages
+        ]
+        assert each["checkpoint_bytes"] == pytest.approx(made.checkpoint_bytes, rel=0.05)
+    finished = json.loads(xreason("compare", experiment, "--out", runs, "--dry-run", "--json").stdout)
+    assert (finished["steps_done"], finished["engines"], finished["device_seconds"]) == (7, [], 0)
+    assert {each["seconds_from"] for each in finished["scores"]} == {"4 earlier runs here"}
 
     more = xreason("compare", experiment, "--out", runs, "--limit", "7", "--methods", "slam")
     assert more.returncode == 0, more.stderr

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.convert import PICKLED, converted, is_pickled
-from xreason.trainers.checkpoints.hashes import kept_hash
+from xreason.trainers.checkpoints.hashes import kept_hash, known_hash
 from xreason.trainers.pocket import MODEL
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ CHECKPOINT_FILE = "checkpoint.json"  #: Marks a folder as one of our checkpoints
 _FETCH = "fetch the model again"
 _INDEX = "model.safetensors.index.json"
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+#: What safetensors and PyTorch call the same.
+_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _OF_TOKENIZERS = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
     "generation_config.json",
@@ -51,12 +53,16 @@ def resolve_model(model: str | Path) -> Path:
     return folder
 
 
+def _check_id(model: str) -> None:
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise UserError(f"There is no model folder {model}; check the path, or give a hub id such as meta-math/MetaMath-7B-V1.0.")
+
+
 def _fetched(model: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise UserError(f"There is no model folder {model}; check the path, or give a hub id such as meta-math/MetaMath-7B-V1.0.")
+    _check_id(model)
     try:
         folder = Path(snapshot_download(model, allow_patterns=_WANTED))
         if not any(folder.glob("*.safetensors")):
@@ -67,6 +73,45 @@ def _fetched(model: str) -> Path:
             f"{model} is no folder here, nor to be had from the hub ({type(error).__name__}); give a model folder, or run "
             f"`hf download {model}` on a machine with network."
         ) from error
+
+
+def resolve_outline(model: str | Path) -> tuple[Path, str | None]:
+    """Returns the folder of a model, and the hash of its config and weights where that is kept; asks no network, reads no weight.
+
+    The folder may hold its config.json alone, as may the hub's cache (`hf download ID config.json`).
+
+    Raises:
+        UserError: there is no config on this machine, or it is of no causal language model, or a file beside it is damaged.
+    """
+    folder = MODEL if model == POCKET else Path(model).expanduser()
+    if (folder / "config.json").is_file():
+        pass
+    elif folder.is_dir():
+        return resolve_model(model), None  # which says what is wrong
+    else:
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+
+        _check_id(str(model))
+        cached: Any = None
+        with suppress(HFValidationError):
+            cached = try_to_load_from_cache(str(model), "config.json")
+        if not isinstance(cached, str):
+            raise UserError(
+                f"{model} is no folder here, nor in the hub's cache; a plan needs its config alone: give a folder with one, or run "
+                f"`hf download {model} config.json` on a machine with network."
+            )
+        folder = Path(cached).parent
+    if any(folder.glob("*.safetensors")):
+        folder = resolve_model(folder)
+        return folder, known_hash([folder / "config.json", *weight_files(folder)])
+    _check_architecture(folder)
+    config = read_object(folder / "config.json", _FETCH)
+    if not (config.get("dtype") or config.get("torch_dtype")):
+        raise UserError(
+            f'{folder}/config.json says no dtype, and there are no weights to tell; add one, such as "dtype": "bfloat16".'
+        )
+    return folder, None
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -105,8 +150,11 @@ def tensor_files(folder: Path) -> dict[str, Path]:
 def stored_dtype(folder: Path) -> str:
     """Returns the name of the dtype in which a folder stores its model: the config's word, or its first tensor's dtype."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    said = config.get("dtype") or config.get("torch_dtype")
-    return str(said) if said else str(next(stored_tensors(folder))[1].dtype).removeprefix("torch.")
+    if said := config.get("dtype") or config.get("torch_dtype"):
+        return str(said)
+    with _opened(weight_files(folder)[0], "np") as opened:
+        first = str(opened.get_slice(next(iter(opened.keys()))).get_dtype())
+    return _DTYPES.get(first, first.lower())
 
 
 @contextmanager
@@ -238,11 +286,15 @@ def check_tokenizer(folder: Path) -> None:
 
 
 def _check_causal(folder: Path) -> None:
+    _check_architecture(folder)
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise UserError(f"{folder} holds no tokenizer ({', '.join(_TOKENIZERS)}); put the model's own beside it.")
+
+
+def _check_architecture(folder: Path) -> None:
     # by what the files say: importing Transformers to find this out takes seconds
     architectures = read_object(folder / "config.json", _FETCH).get("architectures")
     if not isinstance(architectures, list) or not architectures:
         raise UserError(f"{folder}/config.json names no architecture; {_FETCH}.")
     if not any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
         raise UserError(f"{folder} is {architectures[0]}, not a causal language model; give one such as LlamaForCausalLM.")
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
-        raise UserError(f"{folder} holds no tokenizer ({', '.join(_TOKENIZERS)}); put the model's own beside it.")

@@ -12,13 +12,24 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def kept_hash(files: Sequence[Path]) -> str:
-    """Returns the SHA-256 (hex) over names, sizes and contents of files, in their order."""
-    place = _folder() / hashlib.sha256(repr([_identity(file) for file in files]).encode()).hexdigest()
+def known_hash(files: Sequence[Path]) -> str | None:
+    """Returns the same as kept_hash where it is kept, else None; reads none of the files."""
     with suppress(OSError, UnicodeDecodeError):
-        kept = place.read_text(encoding="ascii")
+        kept = _place(files).read_text(encoding="ascii")
         if re.fullmatch("[0-9a-f]{64}", kept):
             return kept
+    return None
+
+
+def _place(files: Sequence[Path]) -> Path:
+    return _folder() / hashlib.sha256(repr([_identity(file) for file in files]).encode()).hexdigest()
+
+
+def kept_hash(files: Sequence[Path]) -> str:
+    """Returns the SHA-256 (hex) over names, sizes and contents of files, in their order."""
+    if kept := known_hash(files):
+        return kept
+    place = _place(files)
     before = [_identity(file) for file in files]
     digest = hashlib.sha256()
     for file in files:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xreason.tasks.errors import UserError
-from xreason.tasks.files import parse_json
+from xreason.tasks.errors import MissingSetError, UserError
+from xreason.tasks.files import out_of_reach, parse_json
 
 
 def read_lines(path: Path) -> list[str]:
@@ -60,15 +60,18 @@ def load_hub_rows(hub_id: str, columns: Sequence[str], looked_for: Path, otherwi
     Errors name `looked_for`, the local path that was not there, and end in `otherwise`, what else there is.
 
     Raises:
-        UserError: the hub cannot be reached or has no such set, or its columns differ.
+        MissingSetError: the hub cannot be reached or has no such set.
+        UserError: its columns differ.
     """
-    import datasets
-
     try:
+        if out_of_reach(hub_id):
+            raise ConnectionError
+        import datasets
+
         table = datasets.load_dataset(hub_id, _CONFIGS.get(hub_id), split="train")
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+    except Exception as error:  # whatever the hub client raises, the remedy is the same
         folder = looked_for.parent if looked_for.suffix else looked_for
-        raise UserError(
+        raise MissingSetError(
             f"{hub_id} is neither at {looked_for} nor to be had from the hub ({type(error).__name__}); with a network run "
             f"`hf download --repo-type dataset {hub_id} --local-dir {folder}`, and give the data folder with --data{otherwise}."
         ) from error

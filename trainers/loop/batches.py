@@ -4,22 +4,23 @@ import math
 from collections.abc import Sequence
 
 import numpy
-import torch
-from torch.nn.utils.rnn import pad_sequence
 
 from xreason.trainers.corpora.tokens import IGNORED, Tokens
 from xreason.trainers.tuning.fitting import Choice
 
 
-def padded(rows: Sequence[Tokens]) -> dict[str, torch.Tensor]:
+def padded(rows: Sequence[Tokens]) -> dict[str, object]:
     """Returns rows padded on the right: `input_ids` and `labels`, each int64 [rows, longest].
 
     No attention mask is made: attention looks left, where no padding stands, and without a mask it is faster.
     """
+    import torch
+
     ids, labels = (
         [torch.from_numpy(each).long() for each in column] for column in zip(*((r.ids, r.labels) for r in rows), strict=True)
     )
-    return {"input_ids": pad_sequence(ids, True), "labels": pad_sequence(labels, True, IGNORED)}
+    pad = torch.nn.utils.rnn.pad_sequence
+    return {"input_ids": pad(ids, True), "labels": pad(labels, True, IGNORED)}
 
 
 class StepOrder:

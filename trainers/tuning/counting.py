@@ -17,6 +17,7 @@ from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.base import POCKET, tensor_files
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import FeedForward, LowRank, Tune
+from xreason.trainers.tuning.outline import outline_of
 from xreason.trainers.tuning.structure import choose, feed_forward_blocks, layers_path
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ def skeleton(model: str | Path) -> "PreTrainedModel":
             "such as meta-math/MetaMath-7B-V1.0 on a machine with network."
         ) from error
     return skeleton_of(config)
+
+
+def sketch(folder: Path) -> "PreTrainedModel":
+    """Returns what counts as the model of a folder does, in no time where its family is known (see outline.py), else its skeleton.
+
+    Raises:
+        UserError: as skeleton.
+    """
+    outline: Any = outline_of(read_object(folder / "config.json", "give a folder with a model's own"))
+    return outline or skeleton(folder)
 
 
 def _reason(error: Exception) -> str:

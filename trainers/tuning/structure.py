@@ -2,17 +2,18 @@
 
 Any decoder that Transformers loads will do, on any device, the meta device included: only modules and shapes are read. The layers
 are the longest list of modules that lies in no other such list. In a layer, attention aside, a feed-forward module is known by the
-shapes of its matrices, and what shapes cannot say is asked of a small copy of it (probing.py).
+shapes of its matrices, and what shapes cannot say is asked of a small copy of it (probing.py). Of an Outline all of it is known.
 """
 
 import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.stages import AllParameters, LowRank, Named, Tune, ranges
+from xreason.trainers.tuning.outline import LAYERS, Linear, Outline
 from xreason.trainers.tuning.probing import Layout, Part, layout_of, matrices_of
 from xreason.trainers.tuning.probing import Slices as Slices
 
@@ -81,6 +82,8 @@ def choose(model: "PreTrainedModel", tune: Tune) -> list[Tuned]:
 
 def _widths(layer: "nn.Module") -> tuple[int, ...]:
     """Returns how wide a linear module's inputs and its outputs are."""
+    if isinstance(layer, Linear):
+        return tuple(reversed(layer.get_parameter("weight").shape))
     from transformers.pytorch_utils import Conv1D
 
     shape = layer.get_parameter("weight").shape
@@ -95,23 +98,30 @@ def linear_layers(model: "PreTrainedModel", targets: Sequence[str] = ()) -> dict
     Raises:
         UserError: there is no linear module of such a name.
     """
-    from torch import nn
-    from transformers.pytorch_utils import Conv1D
-
     path = layers_path(model)
     modules = ((name, module) for name, module in model.named_modules() if name.startswith(f"{path}."))
-    linear = {name: module for name, module in modules if isinstance(module, nn.Linear | Conv1D)}
+    linear: dict[str, nn.Module] = {name: module for name, module in modules if isinstance(module, _linear_types(model))}
     own_names = dict.fromkeys(name.rpartition(".")[2] for name in linear)
     absent = [target for target in targets if target not in own_names]
     if absent or not linear:
         wanted, known = ", ".join(absent) or "anything", ", ".join(own_names) or "none"
-        raise UserError(f"No linear layer of this {type(model).__name__} is called {wanted}; choose `targets` among: {known}.")
+        kind = model.kind if isinstance(model, Outline) else type(model).__name__
+        raise UserError(f"No linear layer of this {kind} is called {wanted}; choose `targets` among: {known}.")
     return {name: module for name, module in linear.items() if not targets or name.rpartition(".")[2] in targets}
 
 
 def is_attention(name: str) -> bool:
     """Returns whether a module or parameter of this name belongs to attention."""
     return _ATTENTION.search(name) is not None
+
+
+def _linear_types(model: "PreTrainedModel") -> tuple[type[Any], ...]:
+    if isinstance(model, Outline):
+        return (Linear,)
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    return nn.Linear, Conv1D
 
 
 def layer_count(model: "PreTrainedModel") -> int:
@@ -131,6 +141,9 @@ def feed_forward_blocks(model: "PreTrainedModel", layers: set[int] | None = None
         UserError: one of these layers has no feed-forward sub-layer that can be made out.
     """
     path, blocks = _layers(model)
+    if isinstance(model, Outline):
+        chosen = range(len(blocks)) if layers is None else sorted(layers)
+        return tuple(_block_of_outline(layer, f"{path}.{layer}.mlp") for layer in chosen)
     width = int(model.config.get_text_config().hidden_size)
     known: dict[object, Layout | None] = {}
     found: list[FeedForwardBlock] = []
@@ -146,6 +159,11 @@ def feed_forward_blocks(model: "PreTrainedModel", layers: set[int] | None = None
     return tuple(found)
 
 
+def _block_of_outline(layer: int, path: str) -> FeedForwardBlock:
+    up, down, gate = (Part(f"{path}.{name}_proj.weight") for name in ("up", "down", "gate"))
+    return FeedForwardBlock(layer, path, up, down, gate, f"{path}.act_fn")
+
+
 def _named(model: "PreTrainedModel", pattern: str) -> list[str]:
     names = dict(model.named_parameters(remove_duplicate=False))
     matching = {id(parameter) for name, parameter in names.items() if re.fullmatch(pattern, name)}
@@ -156,7 +174,9 @@ def _named(model: "PreTrainedModel", pattern: str) -> list[str]:
     return [name for name, parameter in model.named_parameters() if id(parameter) in matching]
 
 
-def _layers(model: "PreTrainedModel") -> tuple[str, "nn.ModuleList"]:
+def _layers(model: "PreTrainedModel") -> tuple[str, Any]:
+    if isinstance(model, Outline):
+        return LAYERS, model.layers
     from torch import nn
 
     # experts are lists too, and longer ones, but lie in the layers' list

@@ -1,6 +1,7 @@
 """Hundreds of bad inputs, over every command, option, file and key: one sentence, exit code 2, and finished work as it was."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -150,6 +151,28 @@ def test_a_model_that_is_damaged_is_one_sentence(battery: Battery) -> None:
 
 def test_what_is_nowhere_or_in_the_way_is_one_sentence(battery: Battery) -> None:
     _assert_all(battery, bad_inputs.REST)
+
+
+def test_a_dry_run_says_what_is_wrong_in_the_command_s_own_words(battery: Battery) -> None:
+    for arguments in (
+        ("compare", "nowhere.yaml"),
+        ("compare", "exp.yaml", "--methods", "slm"),
+        ("compare", "exp.yaml", "--languages", "xx"),
+        ("train", "slam", "--model", "model", "--layers", "99", "--source", "pocket"),
+        ("train", "full", "--model", "./nowhere"),
+        ("train", "full", "--model", "model", "--source", "pocket", "--corpora", "nothing"),
+        ("score",),
+        ("score", "./nowhere", "--suites", "pocket"),
+    ):
+        said = [battery.forked.run(*arguments, *more, at=battery.world, timeout=SLOWEST) for more in ((), ("--dry-run",))]
+        assert [each.code for each in said] == [2, 2], arguments
+        assert said[0].err == said[1].err, arguments
+    finished = battery.forked.run(*bad_inputs.COMPARE, "--dry-run", "--json", at=battery.world, timeout=SLOWEST)
+    assert finished.code == 0, finished.err
+    told = json.loads(finished.out)
+    assert (told["steps"], told["steps_done"], told["engines"]) == (5, 5, [])
+    alone = battery.forked.run(*bad_inputs.COMPARE, "--tflops", "1", at=battery.world, timeout=SLOWEST)
+    assert (alone.code, "add --dry-run" in alone.err) == (2, True)
 
 
 #: Every one of these is a process of its own, as a person starts it: seconds each, for what it imports.
