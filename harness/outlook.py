@@ -33,20 +33,17 @@ from xreason.harness.training.rates import EarlierRuns, rate
 from xreason.harness.training.train import Train, outline_of, settled
 from xreason.trainers.checkpoints.base import stored_dtype
 from xreason.trainers.methods import wants_layers
-from xreason.trainers.stages import AllParameters, Method, Stage
-from xreason.trainers.tuning.counting import count_of, estimate_flops, estimate_memory
+from xreason.trainers.stages import AllParameters, Method
+from xreason.trainers.tuning.counting import count_of, estimate_flops
 from xreason.trainers.tuning.freezing import changed_weights
+from xreason.trainers.tuning.memory import needed, saved_bytes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _DTYPE_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
-#: Bytes of a step checkpoint for each number that learns: it in float32, and AdamW's two moments.
-_STATE_BYTES = {"adamw": 12, "adamw-8bit": 6}
 #: Bytes of what is beside the tensors: what a safetensors file says of each, and what a training reports of a logged step.
 _SAID_OF_TENSOR, _SAID_OF_STEP, _MOST_STEPS = 160, 50, 500
-#: A training that takes longer writes step checkpoints, in seconds.
-_SAVES_AFTER = 15 * 60
 
 
 def outlook(plan: Plan, store: Path, *, tflops: float | None = None, exact: bool = False) -> Outlook:
@@ -122,7 +119,8 @@ def _training(task: Train, plan: Plan, store: Path, seen: _Seen, exact: bool) ->
         )
     memory, memory_at = _memory_at(model, counted, task, method)
     kind, written = _checkpoint(model, task.base, method)
-    long = sum(stage.device_seconds for stage in stages) / task.devices > _SAVES_AFTER
+    saves = 0 < 60 * task.save_minutes < sum(stage.device_seconds for stage in stages) / task.devices
+    saved = max(saved_bytes(stage, counts.tuned) for stage, counts in zip(method.stages, counted.stages, strict=True))
     return TrainingOutlook(
         row=task.row,
         seed=task.seed,
@@ -136,7 +134,7 @@ def _training(task: Train, plan: Plan, store: Path, seen: _Seen, exact: bool) ->
         memory_at=memory_at,
         checkpoint=kind,
         checkpoint_bytes=written + sum(_SAID_OF_STEP * min(stage.steps, _MOST_STEPS) for stage in stages),
-        step_checkpoint_bytes=max(_step_checkpoint(model, stage) for stage in method.stages) if long else 0,
+        step_checkpoint_bytes=saved if saves else 0,
     )
 
 
@@ -148,16 +146,10 @@ def _settled(task: Train, plan: Plan) -> Method:
     return with_assumed_layers(outline_of(task.base.folder), task.method)
 
 
-def _memory(model: "PreTrainedModel", stage: Stage, devices: int) -> int:
-    """Returns what a stage needs of each device here: a GPU, or main memory where there is none."""
-    sequences = stage.micro_batch_size or 1
-    need = estimate_memory(model, stage.tune, sequences=sequences, length=stage.max_length, mixed_precision=has_gpu())
-    return need.states // (devices if has_gpu() else 1) + need.activations
-
-
 def _memory_at(model: "PreTrainedModel", counted: MethodCount, task: Train, method: Method) -> tuple[int, str]:
     """Returns what a training needs of each device, in bytes, and what has that: this machine, or how many GPUs of which size."""
-    need = max(_memory(model, stage, task.devices) for stage in method.stages)
+    device = "cuda" if has_gpu() else "cpu"
+    need = max(needed(model, stage, device=device, devices=task.devices).total for stage in method.stages)
     if has_gpu():
         import torch
 
@@ -178,10 +170,6 @@ def _checkpoint(model: "PreTrainedModel", base: Model, method: Method) -> tuple[
         return "delta", tensors
     beside = (path for path in base.folder.iterdir() if path.is_file() and path.suffix not in {".safetensors", ".bin"})
     return "full", tensors + sum(path.stat().st_size for path in beside)
-
-
-def _step_checkpoint(model: "PreTrainedModel", stage: Stage) -> int:
-    return _STATE_BYTES[stage.optimizer] * count_of(model, stage.tune).tuned
 
 
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:

@@ -292,7 +292,8 @@ def plan_endpoint(
         Row(name=name, seed=0, folder=folder / folder_name(served) / "0", base=models[served], model=models[served])
         for name, served in _named(models).items()
     ]
-    return Plan(folder=folder, rows=tuple(row.asked(asked, DTYPE) for row in rows), dtype=DTYPE, reading=reading, endpoint=endpoint)
+    scored = tuple(row.asked(asked, DTYPE, {}) for row in rows)
+    return Plan(folder=folder, rows=scored, dtype=DTYPE, reading=reading, endpoint=endpoint)
 
 
 def _named(references: Iterable[str]) -> dict[str, str]:

@@ -33,8 +33,6 @@ SMALL = {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 6, "
 SLAM_LAYERS, MICRO_BATCH, LONGEST = 6, 32, 512
 #: Steps that are timed after the first, at most, and questions put to vLLM.
 STEPS, QUESTIONS = 5, 2000
-#: Share of the free memory that a training may take by the estimate.
-_USABLE = 0.92
 
 Measured = dict[str, Any]
 
@@ -163,31 +161,31 @@ class Bench:
             "estimate_over_peak": needed / measured["peak_bytes"],
         }
 
-    def _deepest(self, stage: Stage) -> tuple[int, bool, int]:
+    def _deepest(self, stage: Stage) -> tuple[int, int, int]:
         """Returns how many layers fit, whether their activations are recomputed, and the bytes that this is estimated to take."""
         from transformers import LlamaConfig
 
         from xreason.trainers.tuning.memory import free_memory
 
         free()
-        room = _USABLE * free_memory(self.device)
+        room = free_memory(self.device)
         whole = LlamaConfig(**self.shape).num_hidden_layers
         for layers in range(whole, 0, -max(1, whole // 16)):
-            for recompute in (False, True):
+            for recompute in (0, 1):
                 needed = self._needed({**self.shape, "num_hidden_layers": layers}, stage, recompute)
                 if needed <= room:
                     return layers, recompute, needed
         raise UserError("Not one layer fits this device's free memory; end what else runs on it.")
 
-    def _needed(self, shape: dict[str, int], stage: Stage, recompute: bool) -> int:
+    def _needed(self, shape: dict[str, int], stage: Stage, recompute: int) -> int:
         from xreason.trainers.corpora.tokens import tokenize
-        from xreason.trainers.tuning.counting import estimate_memory
+        from xreason.trainers.tuning.memory import needed
 
         rows = tokenize(self.examples(stage.batch_size), self.tokenizer, stage.max_length)[0]
         lengths = sorted((len(row.ids) for row in rows), reverse=True)
         most = sum(lengths[: stage.micro_batch_size])
-        asked = {"checkpointing": recompute, "mixed_precision": self.precise}
-        return estimate_memory(_skeleton(shape), stage.tune, sequences=1, length=most, **asked).total
+        model = _skeleton(shape)
+        return needed(model, stage, device=self.device, recompute=recompute, tokens=most, mixed_precision=self.precise).total
 
 
 def _skeleton(shape: dict[str, int]) -> Any:

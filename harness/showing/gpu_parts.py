@@ -81,7 +81,7 @@ def packing(bench: Bench) -> Measured:
 
 def slam(bench: Bench) -> Measured:
     """Steps of SLAM: up and down projections of the language layers."""
-    return bench.at_depth(FeedForward(min(SLAM_LAYERS, bench.shape.get("num_hidden_layers", SLAM_LAYERS) // 2)))
+    return bench.at_depth(FeedForward(min(SLAM_LAYERS, bench.shape.get("num_hidden_layers", 32) // 2)))
 
 
 def full(bench: Bench) -> Measured:
@@ -94,7 +94,7 @@ def full(bench: Bench) -> Measured:
                 {**bench.shape, "num_hidden_layers": measured["layers"]},
                 FeedForward(min(SLAM_LAYERS, measured["layers"])),
             )
-            of_slam = bench.timed(bench.model(shape), bench.stage(tune), recompute=False)
+            of_slam = bench.timed(bench.model(shape), bench.stage(tune), recompute=0)
         measured |= {
             f"slam_over_full_{name}": of_slam[key] / measured[key]
             for name, key in (("time", "seconds_a_step"), ("memory", "peak_bytes"))

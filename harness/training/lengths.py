@@ -76,7 +76,7 @@ class Lengths:
         epochs, rest = divmod(steps, an_epoch)
         if self.each is None:
             return round(self.mean * (epochs * self.rows + min(rest * stage.batch_size, self.rows)))
-        order = StepOrder(self.each.tolist(), stage.batch_size, seed, rows=None, tokens=1)
+        order = StepOrder(self.each.tolist(), stage.batch_size, seed)
         last = (order.rows(epochs * an_epoch + step) for step in range(rest))
         return epochs * int(self.each.sum()) + sum(int(self.each[rows].sum()) for rows in last)
 

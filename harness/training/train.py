@@ -309,7 +309,7 @@ def _saved_bytes(task: Train) -> list[int]:
     from xreason.trainers.tuning.counting import count_of
     from xreason.trainers.tuning.memory import saved_bytes
 
-    return [saved_bytes(stage, count_of(_outline(task.base.folder), stage.tune).tuned) for stage in task.method.stages]
+    return [saved_bytes(stage, count_of(outline_of(task.base.folder), stage.tune).tuned) for stage in task.method.stages]
 
 
 def _in_processes(task: Train) -> bool:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.base import POCKET, tensor_files
+from xreason.trainers.checkpoints.outline import outline_of
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import FeedForward, LowRank, Tune
-from xreason.trainers.tuning.outline import outline_of
 from xreason.trainers.tuning.structure import choose, feed_forward_blocks, layers_path
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def skeleton(model: str | Path) -> "PreTrainedModel":
 
 
 def sketch(folder: Path) -> "PreTrainedModel":
-    """Returns what counts as the model of a folder does, in no time where its family is known (see outline.py), else its skeleton.
+    """Returns what counts as the model of a folder does, in no time where its family is known (see checkpoints/outline.py), else its skeleton.
 
     Raises:
         UserError: as skeleton.

@@ -170,8 +170,6 @@ class _Layer:
 
 
 def _layer(model: "PreTrainedModel", size: int) -> _Layer:
-    from torch import nn
-
     config: Any = model.config.get_text_config()
     h, f = int(config.hidden_size), active_width(config)
     heads = int(getattr(config, "num_attention_heads", 1) or 1)
@@ -179,7 +177,8 @@ def _layer(model: "PreTrainedModel", size: int) -> _Layer:
     keys = int(getattr(config, "num_key_value_heads", None) or heads)
     layer = model.get_submodule(f"{layers_path(model)}.0")
     own = [each for each in layer.modules() if any(p.shape == (h,) for p in each.parameters(recurse=False)) and not _linear(each)]
-    others = sum(isinstance(each, nn.LayerNorm) for each in own)
+    # by its name, for an outline is made without PyTorch
+    others = sum(type(each).__name__ == "LayerNorm" for each in own)
     matrices = sum(p.numel() for name, p in layer.named_parameters() if p.ndim > 1 and not is_attention(name))
     gated = matrices >= 3 * h * inner_width(config)
     return _Layer(h, heads * head, keys * head, f, gated, len(own) - others, others, size)
