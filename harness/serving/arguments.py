@@ -196,7 +196,9 @@ def _readings(value: Any) -> Iterator[Any]:
     if isinstance(value, str):
         with suppress(yaml.YAMLError):
             yield yaml.safe_load(value)
-    yield value
+    # what begins as a mapping or a list and is none is no text either
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        yield value
 
 
 @cache

@@ -373,7 +373,9 @@ def start(model: Model, **arguments: Any) -> Engine:
     try:
         return Engine(model, **arguments)
     except (ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        # of pydantic's the first line only counts them
+        reason = ": ".join(said[1:3]).partition(" [type=")[0] if "validation error" in said[0] and said[1:] else said[0]
         raise UserError(f"vLLM cannot serve {model.name}: {reason}") from error
 
 

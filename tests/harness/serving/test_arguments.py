@@ -45,6 +45,7 @@ def test_a_value_becomes_what_vllm_declares_for_it(name: str, typed: Any, taken:
         ("max_model_len", "0", "wants int from 1"),
         ("enforce_eager", "perhaps", "wants bool"),
         ("kv_cache_dtype", "fp7", "wants one of auto, "),
+        ("hf_overrides", "{", "hf_overrides='{' is not possible"),
         ("model", "x", "name the model itself"),
         ("dtype", "float16", "give --dtype"),
         ("tokenizer", "x", "put the tokenizer into the model's folder"),
