@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,12 @@ def _writable(folder: Path) -> Path:
 
     check_writable(folder)
     return folder
+
+
+def _finite(minutes: float | None) -> float | None:
+    if minutes is not None and not math.isfinite(minutes):
+        raise UserError(f"--save-minutes {minutes} is no number of minutes; give one such as 15, or 0 for no step checkpoints.")
+    return minutes
 
 
 def _use(variable: str, folder: Path | None, missing: str = "") -> Path | None:
@@ -89,7 +96,8 @@ Seed = Annotated[int, typer.Option(help="Of all that is left to chance.")]
 Layers = Annotated[str | None, typer.Option(help="For slam: auto, a count of lowest layers, or indices by commas.")]
 Launch = Annotated[int, typer.Option(min=1, help="Processes (GPUs) to shard a training over; starts them with torchrun.")]
 SaveMinutes = Annotated[
-    float | None, typer.Option(min=0, help="Minutes between step checkpoints of a training, 15 by default; 0 for none.")
+    float | None,
+    typer.Option(min=0, help="Minutes between step checkpoints of a training, 15 by default; 0 for none.", callback=_finite),
 ]
 ReportTo = Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, trackio, ...")]
 QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the column; found by its name by default.")]
