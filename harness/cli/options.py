@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,12 @@ def _rate(tflops: float | None) -> float | None:
     if tflops is not None and not 0 < tflops < 10**9:
         raise UserError(f"--tflops {tflops:g} is no rate; give what a device reaches, in 10^12 operations a second, such as 400.")
     return tflops
+
+
+def _finite(minutes: float | None) -> float | None:
+    if minutes is not None and not math.isfinite(minutes):
+        raise UserError(f"--save-minutes {minutes} is no number of minutes; give one such as 15, or 0 for no step checkpoints.")
+    return minutes
 
 
 def _use(variable: str, folder: Path | None, missing: str = "") -> Path | None:
@@ -103,7 +110,8 @@ Seed = Annotated[int, typer.Option(help="Of all that is left to chance.")]
 Layers = Annotated[str | None, typer.Option(help="For slam: auto, a count of lowest layers, or indices by commas.")]
 Launch = Annotated[int, typer.Option(min=1, help="Processes (GPUs) to shard a training over; starts them with torchrun.")]
 SaveMinutes = Annotated[
-    float | None, typer.Option(min=0, help="Minutes between step checkpoints of a training, 15 by default; 0 for none.")
+    float | None,
+    typer.Option(min=0, help="Minutes between step checkpoints of a training, 15 by default; 0 for none.", callback=_finite),
 ]
 Ray = Annotated[
     str | None,

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from xreason.tasks.errors import UserError
 def main() -> int:
     """Trains what the file in the folder says; the first process leaves the report beside it."""
     work = Path(sys.argv[1])
+    if not os.environ.get("XREASON_DEBUG"):
+        warnings.simplefilter("ignore")
     launch = Launch.model_validate_json((work / LAUNCH_FILE).read_text(encoding="utf-8"))
     try:
         training = run_here(launch, work)

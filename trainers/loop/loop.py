@@ -129,7 +129,8 @@ def run_stage(
             for _ in range(log[-1].step):
                 schedule.step()
         writer = resuming.StepWriter(saving.directory) if saving and saving.saves else None
-        at_the_end.callback(writer.close if writer else bool)
+        if writer:
+            at_the_end.callback(writer.close)
         done, tokens, seconds = (log[-1].step, log[-1].tokens, log[-1].tokens / log[-1].tokens_per_second) if log else (0, 0, 0.0)
         trackers = [start_tracker(name, directory or Path(mkdtemp()), vars(stage)) for name in report_to if rank == 0]
         for tracker in trackers:
