@@ -19,14 +19,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
+from threading import Thread
 from typing import Any
 
 from benchmarks.report import report
 from xreason.harness.placing import Hands, Job
 from xreason.harness.plan import Plan
 from xreason.harness.run import Walk
-from xreason.harness.store.steps import STEP_FILE, Step, step
+from xreason.harness.store.steps import PARTIAL, STEP_FILE, Step, step
 
 NODES = 2
 #: Ray gives a node's agents 15 seconds to start: an import that is read from source takes them on a busy machine.
@@ -133,6 +133,31 @@ def compared(experiment: Path, runs: Path, *options: str) -> float:
     return time.perf_counter() - began
 
 
+def _killed(experiment: Path, runs: Path, standing: int, after: float, board: Any) -> dict[str, Any]:
+    """Has a comparison placed, and kills a node some seconds after so many of its nine steps stand; returns what became of it."""
+    with two_nodes() as cluster:
+
+        def kill() -> None:
+            while len([*runs.rglob(STEP_FILE)]) < standing or not [*runs.rglob(f"{PARTIAL}*")]:
+                time.sleep(0.2)
+            time.sleep(after)
+            lose(cluster)
+
+        killing = Thread(target=kill, daemon=True)
+        killing.start()
+        seconds = compared(experiment, runs, "--ray", cluster.address)
+        ended_first = killing.is_alive()
+    return {
+        "killed_with_steps_standing": standing,
+        "and_seconds_after": after,
+        "ended_before_the_kill": ended_first,
+        "seconds": seconds,
+        "steps": len([*runs.rglob(STEP_FILE)]),
+        "boards_equal": scored(runs) == board,
+        "made_twice": made_twice(runs),
+    }
+
+
 def main() -> None:
     """Measures what is named, all for nothing."""
     asked = sys.argv[1:] or ["waits", "compare", "kills"]
@@ -141,9 +166,9 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
     if "waits" in asked:
-        in_turn = walked(waits(work / "waits", 6, 10), work / "waits")
+        in_turn = walked(waits(work / "waits", 6, 15), work / "waits")
         with two_nodes() as cluster:
-            placed = walked(waits(work / "placed-waits", 6, 10), work / "placed-waits", cluster.address)
+            placed = walked(waits(work / "placed-waits", 6, 15), work / "placed-waits", cluster.address)
         found["waits"] = {"in_turn_seconds": in_turn, "placed_seconds": placed, "placed_over_in_turn": placed / in_turn}
     experiment = work / "four.yaml"
     experiment.write_text(_EXPERIMENT, encoding="utf-8")
@@ -159,17 +184,9 @@ def main() -> None:
             "boards_equal": scored(work / "placed") == board,
         }
     chance = random.Random("placing")
-    for number in range(3 if "kills" in asked else 0):
-        moment = placed * chance.uniform(0.1, 0.9)
-        runs = work / f"killed-{number}"
-        with two_nodes() as cluster:
-            timer = Timer(moment, lose, [cluster])
-            timer.start()
-            seconds = compared(experiment, runs, "--ray", cluster.address)
-            timer.cancel()
-        twice = made_twice(runs)
-        told = {"killed_after_seconds": moment, "seconds": seconds, "boards_equal": scored(runs) == board, "made_twice": twice}
-        found.setdefault("kills", []).append(told)
+    for number, (standing, after) in enumerate((chance.randrange(8), chance.uniform(1, 15)) for _ in range(3)):
+        if "kills" in asked:
+            found.setdefault("kills", []).append(_killed(experiment, work / f"killed-{number}", standing, after, board))
     report(**found)
 
 
