@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.base import POCKET, tensor_files
+from xreason.trainers.checkpoints.outline import outline_of
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import FeedForward, LowRank, Tune
-from xreason.trainers.tuning.outline import outline_of
 from xreason.trainers.tuning.structure import choose, feed_forward_blocks, layer_count, layers_path
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.outline import LAYERS, Linear, Outline
 from xreason.trainers.stages import AllParameters, LowRank, Named, Tune, ranges
-from xreason.trainers.tuning.outline import LAYERS, Linear, Outline
 from xreason.trainers.tuning.probing import Layout, Part, layout_of, matrices_of
 from xreason.trainers.tuning.probing import Slices as Slices
 

@@ -10,11 +10,11 @@ import pytest
 from tests.places import CONFIGS
 from tests.trainers.families import FAMILIES, tiny_config
 from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.outline import Outline, outline_of
 from xreason.trainers.pocket import MODEL
 from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Named, Tune
 from xreason.trainers.tuning.counting import count_of, estimate_flops, skeleton, skeleton_of, sketch
 from xreason.trainers.tuning.freezing import changed_weights, tuned_in_all
-from xreason.trainers.tuning.outline import Outline, outline_of
 from xreason.trainers.tuning.structure import feed_forward_blocks, layers_path
 
 KNOWN = ("llama", "mistral", "qwen2", "qwen3")
