@@ -78,7 +78,7 @@ def skeleton(model: str | Path) -> "PreTrainedModel":
 
 
 def sketch(folder: Path) -> "PreTrainedModel":
-    """Returns what counts as the model of a folder does, in no time where its family is known (see checkpoints/outline.py), else its skeleton.
+    """Returns what counts as the model of a folder does, in no time where its family is known, else its skeleton.
 
     Raises:
         UserError: as skeleton.
