@@ -125,6 +125,11 @@ def main() -> None:
     if "--debug" in arguments:
         os.environ["XREASON_DEBUG"] = "1"
         arguments.remove("--debug")
+    if "--ray" in arguments:
+        place = arguments.index("--ray") + 1
+        # alone it means the cluster that runs here
+        if place == len(arguments) or arguments[place].startswith("-"):
+            arguments.insert(place, "auto")
     app(args=arguments)
 
 

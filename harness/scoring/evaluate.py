@@ -88,8 +88,8 @@ def described(lm: Any, model: Model) -> dict[str, Any]:
 
     A checkpoint that holds only what changed stands beside its base, as `checkpoint`.
     """
-    if model.served_as is not None:
-        return {"model": model.served_as, "base_url": lm.base_url}
+    if (url := getattr(lm, "base_url", None)) is not None:
+        return {"model": model.served_as or model.name, "base_url": url}
     folder = model.folder.resolve()
     where: dict[str, Any] = {"pretrained": str(folder)}
     if folder.parent.name == "snapshots":

@@ -95,6 +95,7 @@ class Engine(VLLM):  # type: ignore[misc]
         served_dtype: what the weights are really served in.
         seconds_to_start: how long vLLM took to start.
         seconds_to_prove: how long the proof of the latest swap took.
+        reproducible: whether vLLM finds a fixed prompt equally likely each time; where not, reading back alone proves a swap.
         progress: told how many of a batch's prompts are answered, and how many there are; None for nobody.
         answers: where responses are kept as they come, and found where they were given before; None for nowhere.
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit.
@@ -112,6 +113,7 @@ class Engine(VLLM):  # type: ignore[misc]
         self._adapters: dict[Path, LoRARequest] = {}
         self._unreached: list[str] = []
         self.seconds_to_prove = 0.0
+        self.reproducible = True
         self.progress: Progress | None = None
         self.answers: Answers | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
@@ -260,7 +262,8 @@ class Engine(VLLM):  # type: ignore[misc]
         most = proof.tolerance(self.served_dtype, rounded=rounded)
         if known is not None and (off := proof.difference(known, found)) > most:
             # of GPT-NeoX, which it serves by Transformers' classes on CPUs, vLLM gives others each time: these tell nothing
-            if proof.difference(found, self._prompt_log_probabilities(tokens)) > most:
+            self.reproducible = proof.difference(found, self._prompt_log_probabilities(tokens)) <= most
+            if not self.reproducible:
                 return
             raise UserError(_UNPROVEN.format(model=model.name, what=f"log-probabilities of a fixed prompt are off by {off:.2g}"))
         self._probes.setdefault((model.folder, model.adapter or model.delta), found)

@@ -59,7 +59,8 @@ class Engines:
             model = self._wholly_written(model)
         if self._engine is not None and self._engine.takes(model):
             seconds = self._engine.serve(model)
-            self._say(f"engine: {model.name} swapped in, {1000 * seconds:.0f} ms")
+            how = "" if self._engine.reproducible else "; proved by reading back alone, its probabilities differ from call to call"
+            self._say(f"engine: {model.name} swapped in, {1000 * seconds:.0f} ms{how}")
             return self._engine
         if self._engine is not None:
             self._say(f"engine: {model.name} has other shapes, another tokenizer or dtype; starting another engine for it")

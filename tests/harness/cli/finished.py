@@ -41,11 +41,8 @@ def make(folder: str, url: str) -> None:
     from xreason.harness.experiment import read_experiment
     from xreason.harness.plan import plan_comparison, plan_finding
     from xreason.harness.run import run
-    from xreason.harness.scoring import evaluate
     from xreason.harness.scoring.endpoint import Endpoint
 
-    # an engine would say what it was started with
-    evaluate.described = lambda lm, model: {"model": model.name}  # type: ignore[assignment]
     here = Path(folder)
     _make_model(here / "model")
     _make_data(here / "data")
