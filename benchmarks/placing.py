@@ -112,16 +112,23 @@ def made_twice(folder: Path) -> list[str]:
     return [str(each.relative_to(folder)) for each in made if "." in each.name]
 
 
+#: Of a board, what is of the machine that it was made on, and trainings: their losses differ in the last bits by how many cores
+#: add them up.
+_OF_THE_MACHINE = {"provenance", "trainings", "training_seconds", "device_seconds", "checkpoint_bytes"}
+
+
 def scored(runs: Path, name: str = "four") -> Any:
-    """Returns all of a written board that does not tell of time, machine or place."""
-    told = json.loads((runs / name / "leaderboard.json").read_text(encoding="utf-8"))["boards"]
-    return _without(told, {"provenance", "seconds", "tokens_per_second", "machine", "date", "memory_bytes", "costs", "training"})
+    """Returns all of a written board but what is of the machine: every score, interval, rank and difference, and all shares."""
+    boards = json.loads((runs / name / "leaderboard.json").read_text(encoding="utf-8"))["boards"]
+    for board in boards:
+        board["rows"] = [{key: value for key, value in row.items() if key not in _OF_THE_MACHINE} for row in board["rows"]]
+    return [{key: value for key, value in board.items() if key not in _OF_THE_MACHINE} for board in boards]
 
 
-def _without(told: Any, names: set[str]) -> Any:
-    if isinstance(told, dict):
-        return {name: _without(each, names) for name, each in told.items() if name not in names}
-    return [_without(each, names) for each in told] if isinstance(told, list) else told
+def verdicts(runs: Path, name: str = "four") -> dict[str, Any]:
+    """Returns what every record holds of every response, by its row."""
+    records = {path.parent: json.loads(path.read_text(encoding="utf-8")) for path in (runs / name).rglob("record.json")}
+    return {str(folder.relative_to(runs)): record["scores"] for folder, record in records.items()}
 
 
 def compared(experiment: Path, runs: Path, *options: str) -> float:
@@ -182,6 +189,7 @@ def main() -> None:
             "placed_seconds": placed,
             "placed_over_in_turn": placed / in_turn,
             "boards_equal": scored(work / "placed") == board,
+            "verdicts_equal": verdicts(work / "placed") == verdicts(work / "in-turn"),
         }
     chance = random.Random("placing")
     for number, (standing, after) in enumerate((chance.randrange(8), chance.uniform(1, 15)) for _ in range(3)):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.placing import Wait, lose, made_twice, scored, two_nodes, waits, walked
+from benchmarks.placing import Wait, lose, made_twice, scored, two_nodes, verdicts, waits, walked
 from tests.harness.conftest import EXPERIMENT, PROGRAM, Run, environment
 from tests.places import ROOT
 from xreason.harness.placing import Hands, Here, Job, attempt
@@ -169,5 +169,6 @@ def test_placed_over_two_nodes_of_which_one_is_lost_the_board_is_that_of_a_run_i
     assert not losing.is_alive()
     assert "it is gone on with elsewhere" in done.stderr
     assert scored(runs, "quick") == scored(shared.runs, "quick")
+    assert verdicts(runs, "quick") == verdicts(shared.runs, "quick")
     assert made_twice(runs) == []
     assert len([*runs.rglob("step.json")]) == len([*shared.runs.rglob("step.json")])
