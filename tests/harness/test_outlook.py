@@ -297,7 +297,8 @@ def test_papers_7b_from_cached_configs_alone_counts_to_the_parameter_and_says_wh
 
 
 def test_train_and_score_have_a_dry_run_too_and_all_fits_100_columns(tmp_path: Path, xreason: Run) -> None:
-    training = plan_training_alone("slam", {"layers": 1, "rows": 8}, None, tmp_path, languages=None, source=None, data=None, seed=0)
+    settings: dict[str, Any] = {"languages": None, "source": None, "data": None, "seed": 0, "outline": True}
+    training = plan_training_alone("slam", {"layers": 1, "rows": 8}, None, tmp_path, **settings)
     scoring = plan_scoring(["pocket"], scorings(("pocket",), ("en",), limit=2), tmp_path, outline=True)
     for plan in (training, scoring):
         assert max(map(len, printed(outlook(plan, tmp_path, tflops=1.0)).splitlines())) <= 100
