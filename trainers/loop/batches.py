@@ -16,9 +16,8 @@ def padded(rows: Sequence[Tokens]) -> dict[str, object]:
     """
     import torch
 
-    ids, labels = (
-        [torch.from_numpy(each).long() for each in column] for column in zip(*((r.ids, r.labels) for r in rows), strict=True)
-    )
+    columns = zip(*((row.ids, row.labels) for row in rows), strict=True)
+    ids, labels = ([torch.from_numpy(each).long() for each in column] for column in columns)
     pad = torch.nn.utils.rnn.pad_sequence
     return {"input_ids": pad(ids, True), "labels": pad(labels, True, IGNORED)}
 
