@@ -173,9 +173,9 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
     if "waits" in asked:
-        in_turn = walked(waits(work / "waits", 6, 15), work / "waits")
+        in_turn = walked(waits(work / "waits", 6, 20), work / "waits")
         with two_nodes() as cluster:
-            placed = walked(waits(work / "placed-waits", 6, 15), work / "placed-waits", cluster.address)
+            placed = walked(waits(work / "placed-waits", 6, 20), work / "placed-waits", cluster.address)
         found["waits"] = {"in_turn_seconds": in_turn, "placed_seconds": placed, "placed_over_in_turn": placed / in_turn}
     experiment = work / "four.yaml"
     experiment.write_text(_EXPERIMENT, encoding="utf-8")

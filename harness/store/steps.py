@@ -148,23 +148,12 @@ def only_writer(folder: Path) -> Iterator[None]:
         Held: another process holds it.
         UserError: there cannot be a lock, or the folder cannot be written.
     """
-    from filelock import FileLock, Timeout
-
-    with _as_sentences(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # never a lock that would outlive its process
-        lock = FileLock(folder.with_name(f"{_LOCK}-{folder.name}"), fallback_to_soft=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise Held(f"Another xreason is making {folder}; wait for it, or choose another folder with --out.") from None
-    try:
+    held = Held(f"Another xreason is making {folder}; wait for it, or choose another folder with --out.")
+    with _locked(folder.with_name(f"{_LOCK}-{folder.name}"), fcntl.LOCK_EX, held):
         for mark in [folder.with_name(f"{PARTIAL}{folder.name}") / STEP_FILE, *folder.rglob(f"{PARTIAL}*/{STEP_FILE}")]:
             if mark.exists():
                 _put(mark.parent, mark.parent.with_name(mark.parent.name.removeprefix(PARTIAL)))
         yield
-    finally:
-        lock.release()
 
 
 def forget_lock(folder: Path) -> None:
@@ -180,26 +169,30 @@ def in_use(folder: Path, *, alone: bool = False) -> Iterator[None]:
         UserError: it is in use where this process would be alone, or the folder cannot be written.
     """
     check_writable(folder)
-    with _as_sentences(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        # both ways, for over NFS a shared lock asks for a file that can be read, the other for one that can be written
-        file = (folder / _LOCK).open("a+")
-    with file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"Another xreason is using {folder}; wait for it, then give the command again.") from None
-        except OSError as error:
-            raise UserError(f"{folder} cannot be locked ({error.strerror or error}); choose another disk with --out.") from error
+    held = UserError(f"Another xreason is using {folder}; wait for it, then give the command again.")
+    with _locked(folder / _LOCK, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, held):
         yield
 
 
 @contextmanager
-def _as_sentences(folder: Path) -> Iterator[None]:
+def _locked(path: Path, how: int, held: UserError) -> Iterator[None]:
+    """Holds a lock of our own, for filelock's cannot be shared; raises `held` where another process has it."""
     try:
-        yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # to read and to write: over NFS a shared lock asks for the one, any other for the other
+        file = path.open("a+")
     except OSError as error:
-        raise UserError(f"Cannot write to {folder} ({error.strerror or error}); choose another folder with --out.") from error
+        said = f"Cannot write to {path.parent} ({error.strerror or error}); choose another folder with --out."
+        raise UserError(said) from error
+    with file:
+        try:
+            fcntl.flock(file, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise held from None
+        except OSError as error:
+            said = f"{path.parent} cannot be locked ({error.strerror or error}); choose another disk with --out."
+            raise UserError(said) from error
+        yield
 
 
 def _sync(folder: Path) -> None:

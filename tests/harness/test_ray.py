@@ -126,29 +126,28 @@ class Shared:
 
 
 @pytest.fixture(scope="module")
-def shared(xreason: Run, tmp_path_factory: pytest.TempPathFactory) -> Shared:
-    """Returns what two comparisons left that did one experiment in one store, the second begun when the first was training."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """Returns what two comparisons left that did one experiment in one store at the same time."""
     place = tmp_path_factory.mktemp("shared")
     (experiment := place / "quick.yaml").write_text(EXPERIMENT)
-    runs = place / "runs"
-    command = [*PROGRAM, "compare", str(experiment), "--out", str(runs)]
-    first = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not list(runs.glob("quick/*/0/.partial-checkpoint*")) and first.poll() is None:
-        time.sleep(0.05)
-    second = xreason("compare", experiment, "--out", runs)
-    out, err = first.communicate(timeout=300)
-    assert (first.returncode, second.returncode) == (0, 0), err + second.stderr
-    return Shared(runs, err, second.stderr, (out, second.stdout))
+    command = [*PROGRAM, "compare", str(experiment), "--out", str(place / "runs")]
+    both = [
+        subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    (out, err), (other_out, other_err) = (each.communicate(timeout=500) for each in both)
+    assert [each.returncode for each in both] == [0, 0], err + other_err
+    return Shared(place / "runs", err, other_err, (out, other_out))
 
 
 def test_a_second_comparison_takes_what_nobody_holds_and_both_end_with_the_same_board(shared: Shared) -> None:
     # over 20 s: both score by a real engine
     assert shared.boards[0] == shared.boards[1]
     assert made_twice(shared.runs) == []
-    trained = [f"{name}, seed 0: trained in" for name in ("slam", "two-stage", "full")]
-    assert [(shared.first + shared.second).count(line) for line in trained] == [1, 1, 1]
-    assert any(line in shared.second for line in trained)
-    assert "another xreason does it now" in shared.second
+    said = shared.first + shared.second
+    assert [said.count(f"{name}, seed 0: trained in") for name in ("slam", "two-stage", "full")] == [1, 1, 1]
+    assert said.count("12 questions of Pocket in") == 4
+    assert all(" seed 0: trained in" in each or "12 questions of Pocket in" in each for each in (shared.first, shared.second))
+    assert "another xreason does it now" in said
 
 
 def test_placed_over_two_nodes_of_which_one_is_lost_the_board_is_that_of_a_run_in_turn(
