@@ -46,12 +46,12 @@ def _parts(seen: Outlook) -> Iterator[Table | str]:
 
 
 def _stages(seen: Outlook) -> Table:
-    headings = ("training", "stage", "rows x epochs", "steps", "tokens", "GFLOP/token", "device-hours")
+    headings = ("training", "stage", "rows x epochs", "steps", "tokens", "GFLOP/token", "device time")
     stages = [stage for training in seen.trainings for stage in training.stages]
     known = {how for stage in stages for how in stage.known_by}
     legend = [f"{mark} {words}" for how, (mark, words) in _MARKS.items() if how in known]
     rates = "; ".join(dict.fromkeys(stage.seconds_from for stage in stages))
-    table = _table("What trainings read", *headings, caption=". ".join([*legend, f"Device-hours: {rates}."]))
+    table = _table("What trainings read", *headings, caption=". ".join([*legend, f"Device time: {rates}."]))
     for training in seen.trainings:
         name = _name(training, seen)
         for stage in training.stages:
@@ -63,7 +63,7 @@ def _stages(seen: Outlook) -> Table:
                 count(stage.steps),
                 f"{count(stage.tokens)}{marks}",
                 f"{stage.flops_per_token / 1e9:,.3g}",
-                _hours(stage.device_seconds),
+                _time(stage.device_seconds),
             )
             name = ""
     for column in table.columns[2:]:
@@ -89,14 +89,14 @@ def _trainings(seen: Outlook) -> Table:
 
 def _scores(scores: tuple[ScoreOutlook, ...]) -> Table:
     by = "; ".join(dict.fromkeys(each.seconds_from for each in scores if not each.done))
-    headings = ("suite", "models", "done", "questions each", "tokens at most", "device-hours")
-    table = _table("What is scored", *headings, caption=f"Device-hours: {by}." if by else None)
+    headings = ("suite", "models", "done", "questions each", "tokens at most", "device time")
+    table = _table("What is scored", *headings, caption=f"Device time: {by}." if by else None)
     for suite in dict.fromkeys(each.suite for each in scores):
         mine = [each for each in scores if each.suite == suite]
         left = [each for each in mine if not each.done]
         tokens, seconds = sum(each.tokens_at_most for each in left), sum(each.device_seconds for each in left)
         numbers = (len(mine), len(mine) - len(left), mine[0].questions, tokens)
-        table.add_row(suite, *map(count, numbers), _hours(seconds))
+        table.add_row(suite, *map(count, numbers), _time(seconds))
     for column in table.columns[1:]:
         column.justify = "right"
     return table
@@ -104,7 +104,7 @@ def _scores(scores: tuple[ScoreOutlook, ...]) -> Table:
 
 def _ratio(ratio: RecipeRatio) -> Table:
     title = escape(f"{ratio.row} over {ratio.over}, seed {ratio.seed}, recipe over recipe")
-    headings = ("rows", "x epochs", "x tokens a row", "= tokens", "x FLOP a token", "= FLOP", "device-hours")
+    headings = ("rows", "x epochs", "x tokens a row", "= tokens", "x FLOP a token", "= FLOP", "device time")
     table = _table(title, *headings, caption="The SLAM paper says 4.1 to 11.9 times the training time; not on which machines.")
     parts = (ratio.rows, ratio.epochs, ratio.tokens_a_row, ratio.tokens, ratio.flops_a_token, ratio.flops, ratio.device_seconds)
     table.add_row(*(f"{each:.2f}" for each in parts))
@@ -116,7 +116,7 @@ def _in_all(seen: Outlook) -> str:
     short = "; more than the disk has" if seen.most_bytes > seen.disk_free_bytes else ""
     room = f" ({size(seen.disk_free_bytes)} are free{short})"
     written = f"{size(seen.checkpoint_bytes)}{while_training}{room}"
-    return f"To be done: {_hours(seen.device_seconds)} device-hours. To be written: {written}."
+    return f"To be done: {_time(seen.device_seconds)} of device time. To be written: {written}."
 
 
 def _missing(seen: Outlook) -> Iterator[str]:
@@ -140,6 +140,6 @@ def _name(training: TrainingOutlook, seen: Outlook) -> str:
     return escape("".join(words))
 
 
-def _hours(seconds: float) -> str:
+def _time(seconds: float) -> str:
     hours = seconds / 3600
-    return count(round(hours)) if hours >= 100 else f"{hours:.3g}" if hours >= 1 else duration(seconds)
+    return f"{count(round(hours))} h" if hours >= 100 else f"{hours:.3g} h" if hours >= 1 else duration(seconds)
