@@ -146,9 +146,11 @@ class Bench:
             try:
                 measured = self.timed(model, stage, recompute=recompute)
                 break
-            except torch.OutOfMemoryError:
+            except (torch.OutOfMemoryError, UserError):
+                if layers == 1:
+                    raise
                 layers = layers * 3 // 4
-                progress.say(f"out of memory; again with {layers} layers")
+                progress.say(f"that did not fit; again with {layers} layers")
             finally:
                 del model
         flops = _flops(shape, tune)
