@@ -40,14 +40,15 @@ check: setup
 
 setup: $(STAMP)
 
+# compiled once, here: imports of PyTorch and Transformers from source take longer than most commands
 $(STAMP): $(LOCK) pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet "$$(grep '^uv==' $(LOCK))"
 ifeq ($(EXTRA),cpu)
-	$(BIN)/uv pip sync --python $(BIN)/python $(CPU_WHEELS) $(LOCK)
+	$(BIN)/uv pip sync --compile-bytecode --python $(BIN)/python $(CPU_WHEELS) $(LOCK)
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --editable .
 else
-	$(BIN)/uv pip install --python $(BIN)/python --editable ".[$(EXTRA),dev]"
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --editable ".[$(EXTRA),dev]"
 endif
 	rm -f .venv/.xreason-*
 	touch $@
