@@ -14,7 +14,7 @@ EXPERIMENT = """\
 name: killed
 base: pocket
 suites: [pocket]
-languages: [en]
+languages: [en, sw]
 source: pocket
 limit: 2
 methods:

@@ -180,7 +180,7 @@ def test_layers_auto_trains_the_language_layers_and_says_why(built: Path, tmp_pa
     training = read_training(task.report)
     assert training.stages[0].tuned == f"up_proj, down_proj of layers 2-3 ({stage.tune.evidence})"
     assert training.stages[0].tuned_parameters == 2 * 2 * 48 * 96
-    (found,) = (tmp_path / "run" / "layers").iterdir()
+    (found,) = (each for each in (tmp_path / "run" / "layers").iterdir() if not each.name.startswith("."))
     assert (found / "found" / "layers.png").exists()
 
 
