@@ -71,8 +71,8 @@ def skeleton(model: str | Path) -> "PreTrainedModel":
         config = AutoConfig.from_pretrained(where if where.is_dir() else str(model), trust_remote_code=False)
     except Exception as error:  # each family's config checks its own keys, and raises what it likes
         raise UserError(
-            f"{model} has no config.json that Transformers can read ({_reason(error)}); fetch it again, or give another folder, or a "
-            "hub id such as meta-math/MetaMath-7B-V1.0 on a machine with network."
+            f"{model} has no config.json that Transformers can read ({_reason(error)}); fetch it again, or give another folder, or "
+            "a hub id such as meta-math/MetaMath-7B-V1.0 on a machine with network."
         ) from error
     return skeleton_of(config)
 
