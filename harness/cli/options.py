@@ -60,6 +60,15 @@ def _finite(minutes: float | None) -> float | None:
     return minutes
 
 
+def _cluster(address: str | None) -> str | None:
+    if address in (None, "auto", "local"):
+        return address
+    host, _, port = str(address).rpartition(":")
+    if not host or "/" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 2**16:
+        raise UserError(f"--ray {address!r} is no address of a Ray cluster; give HOST:PORT, auto, or local.")
+    return address
+
+
 def _use(variable: str, folder: Path | None, missing: str = "") -> Path | None:
     if named := str(folder or os.environ.get(variable) or ""):
         os.environ[variable] = str(Path(named).expanduser())
@@ -115,7 +124,10 @@ SaveMinutes = Annotated[
 ]
 Ray = Annotated[
     str | None,
-    typer.Option(help="Let a Ray cluster do it: auto for the one that runs here, HOST:PORT, or local for one of this machine."),
+    typer.Option(
+        help="Let a Ray cluster do it: auto for the one that runs here, HOST:PORT, or local for one of this machine.",
+        callback=_cluster,
+    ),
 ]
 ReportTo = Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, trackio, ...")]
 QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the column; found by its name by default.")]

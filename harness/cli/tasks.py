@@ -1,5 +1,6 @@
 """Commands about what is measured: tasks, language add and remove, suite add and remove."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -74,6 +75,9 @@ def suite_add(
     from xreason.tasks.added import AddedSuite, Hub
 
     columns = Columns(question_column, answer_column)
+    # as the hub's client asks for it: OWNER/NAME, or the plain name of an old set
+    if hub is not None and not re.fullmatch(r"([\w-][\w.-]*/)?[\w-][\w.-]*", hub, re.ASCII):
+        raise UserError(f"--hub {hub!r} is no data set's id; give it as OWNER/NAME, such as masakhane/afrimgsm.")
     # columns have MGSM's names on the hub where none are given
     on_hub = Hub(hub, question_column or "question", answer_column or "answer_number") if hub else None
     said = AddedSuite(title, source, max_new_tokens, on_hub)

@@ -291,7 +291,11 @@ KEYED = (
     Keyed(f"{SLAM_ROW}/record.json", ("board", RUN), but=_MAY_BE_WRONG),
     Keyed(f"{CHECKPOINT}/training.json", COMPARE, "another type|stages (missing|null)|NaN|negative", _MAY_BE_WRONG),
     Keyed(f"{SCORES}/verdicts.json", COMPARE, but=_MAY_BE_WRONG),
-    Keyed(f"{SCORES}/scored.json", COMPARE, but=r"versions\..* missing|^dtype (missing|null)|^engine missing"),
+    Keyed(
+        f"{SCORES}/scored.json",
+        COMPARE,
+        but=r"versions\..* missing|^(dtype|signature|questions|seconds) (missing|null)|^engine missing",
+    ),
     Keyed(
         f"{SCORES}/*/samples_pocket_en_*.jsonl",
         ("rescore", RUN),
@@ -394,11 +398,12 @@ WRONG: dict[str, tuple[str, ...]] = {
         "http://no.such.host.invalid",
         "file:///etc/passwd",
     ),
+    "ray": ("", "nowhere", "host:port", ":6379", "host:", "/dev/null", "host:99999"),
     "concurrency": ("x", "0", "-1", "1.5", "", "many", "999999", "²"),
     "file": ("nowhere.tsv", "exp.yaml", "model", "", "data/mgsm/exemplars.jsonl", "/dev/null"),
     "question_column": ("nope", "99", "0", "-1"),
     "answer_column": ("nope", "99", "1"),
-    "hub": ("not an id", "../x", "a/b/c", "no-such-owner/no-such-set"),
+    "hub": ("", "not an id", "../x", "a/b/c"),
     "file_for": ("it", "=questions.tsv", "it=", "it=nowhere.tsv", "xx=questions.tsv", "it=model"),
     "gen_kwargs": ("top_p", "top_p=x", "top_p=2", "no_such=1", ",", "temperature=-1", "temperature=nan", "top_p=nan"),
     "engine": (
@@ -853,6 +858,10 @@ REST = (
     Case(
         "suite of a hub's languages without a hub",
         ("suite", "add", "quiz", "--title", "X", "--source", "me", "--languages", "it", "--tasks", "mine"),
+    ),
+    Case(
+        "suite of a hub's set that is nowhere",
+        ("suite", "add", "quiz", *("--title", "X", "--source", "me", "--hub", "no-such-owner/no-such-set", "--languages", "it")),
     ),
     Case("suite of the box removed", ("suite", "remove", "mgsm", "--tasks", "own"), says=("MGSM",)),
     Case(
