@@ -20,10 +20,11 @@ from typing import Any
 from rich.table import Table
 
 from xreason.harness import progress
-from xreason.harness.showing.gpu_bench import SHAPES, Bench, Measured, OutOfTimeError, free, now
+from xreason.harness.showing.gpu_bench import SHAPES, Bench, Measured, OutOfTimeError
 from xreason.harness.showing.gpu_parts import PARTS
 from xreason.harness.store.provenance import commit, distribution_version, machine, vllm_version
 from xreason.tasks.errors import UserError
+from xreason.trainers.tuning.memory import give_back_memory, now
 
 
 def prove(shape: str, minutes: float, out: Path, *, only: Sequence[str] = ()) -> Measured:
@@ -86,7 +87,7 @@ def _attempt(bench: Bench, name: str, part: Callable[[Bench], Measured], least: 
     # one part that fails takes no other with it: what the rest shows is wanted all the more
     except Exception as error:
         measured = {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
-    free()
+    give_back_memory()
     return measured | {"seconds": round(time.perf_counter() - began, 1)}
 
 

@@ -1,12 +1,12 @@
 """What the parts of a GPU's proof share: the random model and its rows, the clock, and a stage timed at the depth that fits."""
 
-import gc
 import time
 from typing import TYPE_CHECKING, Any
 
 from xreason.harness import progress
 from xreason.tasks.errors import UserError
 from xreason.trainers.stages import Stage, Tune
+from xreason.trainers.tuning.memory import free_memory, give_back_memory, needed
 
 if TYPE_CHECKING:
     from xreason.trainers.corpora.examples import Example
@@ -87,7 +87,7 @@ class Bench:
         import torch
         from transformers import AutoModelForCausalLM, LlamaConfig
 
-        free()
+        give_back_memory()
         torch.manual_seed(0)
         dtype = torch.float32 if exact or not self.precise else torch.bfloat16
         with torch.device(self.device):
@@ -139,7 +139,7 @@ class Bench:
         import torch
 
         stage = self.stage(tune)
-        layers, recompute, needed = self._deepest(stage)
+        layers, recompute, estimated = self._deepest(stage)
         while True:
             shape = {**self.shape, "num_hidden_layers": layers}
             model = self.model(shape)
@@ -159,29 +159,26 @@ class Bench:
             "recomputing": recompute,
             **measured,
             "share_of_matrix_rate": measured["tokens_a_second"] * flops / self.rate,
-            "estimated_bytes": needed,
-            "estimate_over_peak": needed / measured["peak_bytes"],
+            "estimated_bytes": estimated,
+            "estimate_over_peak": estimated / measured["peak_bytes"],
         }
 
     def _deepest(self, stage: Stage) -> tuple[int, int, int]:
         """Returns how many layers fit, whether their activations are recomputed, and the bytes that this is estimated to take."""
         from transformers import LlamaConfig
 
-        from xreason.trainers.tuning.memory import free_memory
-
-        free()
+        give_back_memory()
         room = free_memory(self.device)
         whole = LlamaConfig(**self.shape).num_hidden_layers
         for layers in range(whole, 0, -max(1, whole // 16)):
             for recompute in (0, 1):
-                needed = self._needed({**self.shape, "num_hidden_layers": layers}, stage, recompute)
-                if needed <= room:
-                    return layers, recompute, needed
+                size = self._needed({**self.shape, "num_hidden_layers": layers}, stage, recompute)
+                if size <= room:
+                    return layers, recompute, size
         raise UserError("Not one layer fits this device's free memory; end what else runs on it.")
 
     def _needed(self, shape: dict[str, int], stage: Stage, recompute: int) -> int:
         from xreason.trainers.corpora.tokens import tokenize
-        from xreason.trainers.tuning.memory import needed
 
         rows = tokenize(self.examples(stage.batch_size), self.tokenizer, stage.max_length)[0]
         lengths = sorted((len(row.ids) for row in rows), reverse=True)
@@ -203,21 +200,3 @@ def _flops(shape: dict[str, int], tune: Tune) -> int:
     from xreason.trainers.tuning.counting import estimate_flops
 
     return estimate_flops(_skeleton(shape), tune, checkpointing=False)
-
-
-def now() -> float:
-    """Returns the time in seconds, when the GPU has done what it was given."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def free() -> None:
-    """Gives back the memory of what is no longer used."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

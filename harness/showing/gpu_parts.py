@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from xreason.harness import progress
-from xreason.harness.showing.gpu_bench import LONGEST, QUESTIONS, SLAM_LAYERS, SMALL, Bench, Measured, free, now
+from xreason.harness.showing.gpu_bench import LONGEST, QUESTIONS, SLAM_LAYERS, SMALL, Bench, Measured
 from xreason.trainers.stages import AllParameters, FeedForward, LowRank
+from xreason.trainers.tuning.memory import give_back_memory, now
 
 
 def numerics(bench: Bench) -> Measured:
@@ -207,11 +208,11 @@ def served(bench: Bench) -> Measured:
         for part in (model, bench.tokenizer):
             part.save_pretrained(folder / "base")
         del model
-        free()
+        give_back_memory()
         (folder / "slam").mkdir()
         method = slam(2).with_settings({"max_steps": 2, "batch_size": 16, "rows": 32, "learning_rate": 1e-3})
         train(method, folder / "base", folder / "slam", languages=("en", "sw"), source="pocket")
-        free()
+        give_back_memory()
         base, tuned = plain_model(str(folder / "base")), checkpoint_model(folder / "slam", "slam")[0]
         suite = "mgsm" if Path(os.environ.get("XREASON_DATA", ""), "mgsm").is_dir() else "pocket"
         (scoring,) = scorings((suite,), max_new_tokens=128)
