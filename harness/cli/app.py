@@ -125,12 +125,14 @@ def main() -> None:
     if "--debug" in arguments:
         os.environ["XREASON_DEBUG"] = "1"
         arguments.remove("--debug")
-    if "--ray" in arguments:
-        place = arguments.index("--ray") + 1
-        # alone it means the cluster that runs here
-        if place == len(arguments) or arguments[place].startswith("-"):
-            arguments.insert(place, "auto")
-    app(args=arguments)
+    app(args=_with_address(arguments))
+
+
+def _with_address(arguments: list[str]) -> list[str]:
+    """Returns the arguments with `auto` behind a --ray that stands alone: it means the cluster that runs here."""
+    place = arguments.index("--ray") + 1 if "--ray" in arguments else 0
+    alone = place and (place == len(arguments) or arguments[place].startswith("-"))
+    return [*arguments[:place], "auto", *arguments[place:]] if alone else arguments
 
 
 def _version(wanted: bool) -> None:

@@ -17,6 +17,7 @@ import pytest
 from benchmarks.placing import Wait, lose, made_twice, scored, two_nodes, verdicts, waits, walked
 from tests.harness.conftest import EXPERIMENT, PROGRAM, Run, environment
 from tests.places import ROOT
+from xreason.harness.cli.app import _with_address
 from xreason.harness.placing import Hands, Here, Job, attempt
 from xreason.harness.plan import Plan
 from xreason.harness.run import Walk
@@ -171,3 +172,16 @@ def test_placed_over_two_nodes_of_which_one_is_lost_the_board_is_that_of_a_run_i
     assert verdicts(runs, "quick") == verdicts(shared.runs, "quick")
     assert made_twice(runs) == []
     assert len([*runs.rglob("step.json")]) == len([*shared.runs.rglob("step.json")])
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["compare", "--ray"], ["compare", "--ray", "auto"]),
+        (["compare", "--ray", "--json"], ["compare", "--ray", "auto", "--json"]),
+        (["compare", "--ray", "host:6379", "--json"], ["compare", "--ray", "host:6379", "--json"]),
+        (["compare", "--json"], ["compare", "--json"]),
+    ],
+)
+def test_ray_without_an_address_is_the_cluster_that_runs_here(typed: list[str], meant: list[str]) -> None:
+    assert _with_address(typed) == meant
