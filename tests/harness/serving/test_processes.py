@@ -12,6 +12,7 @@ from tests.harness.scoring.conftest import samples_of
 from tests.places import ROOT
 
 
+@pytest.mark.every_core
 # over 20 s: two engines, of three processes each, and every process imports vLLM
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers wait for each other by spinning: each wants a processor")
 def test_a_swap_over_two_workers_is_exact_and_a_worker_that_is_killed_fails_its_row_alone(tmp_path: Path) -> None:
