@@ -12,6 +12,7 @@ def board(
     records: Annotated[list[Path], typer.Argument(help="Folders of finished runs, or record.json files.")],
     out: Annotated[Path | None, typer.Option(help="Also write leaderboard.md and leaderboard.json into this folder.")] = None,
     into: Annotated[Path | None, typer.Option(help="Put the board between the board marks of this markdown file.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Also draw its pictures into this folder: SVG, PDF and PNG.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
     reading: options.Reading = None,
     languages: Annotated[str | None, typer.Option(help="Over these languages alone, comma-separated codes.")] = None,
@@ -27,6 +28,8 @@ def board(
 
     if out is not None:
         check_writable(out)
+    if pictures is not None:
+        check_writable(pictures)
     if into is not None:
         check_writable(into.parent, "name another file with --into")
     found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
@@ -35,6 +38,10 @@ def board(
         write_board(boards, out)
     if into is not None:
         insert_board(boards, into)
+    if pictures is not None:
+        from xreason.leaderboards.forms.pictures.files import write_pictures
+
+        write_pictures(boards, pictures)
     if markdown and not as_json:
         typer.echo(board_markdown(boards), nl=False)
     else:
