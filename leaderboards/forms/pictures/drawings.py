@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Inches: as wide as a phone shows it at its own size.
-WIDTH = 5.2
+WIDTH = 4.7
 _MOST_POINTS = 120
 
 
