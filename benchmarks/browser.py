@@ -56,14 +56,12 @@ def main() -> None:
         ]
         boards.append(build_board(records, suite, average_languages=AVERAGE))
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
         parts = (samples(suite, code) for suite in QUESTIONS for code in AVERAGE)
         page = write_page(boards, Path(folder), samples=parts)
-        written = time.perf_counter() - begun
         packed = sum(path.stat().st_size for path in (Path(folder) / "samples").iterdir())
         seen = [_seen(page) for _ in range(TIMES)]
     middle = {f"{name}_ms": round(statistics.median(each[name] for each in seen)) for name in seen[0]}
-    report(page_written_s=round(written, 1), samples_bytes=packed, **middle)
+    report(samples_bytes=packed, **middle)
 
 
 def _seen(page: Path) -> dict[str, float]:

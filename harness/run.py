@@ -147,7 +147,8 @@ class Walk:
         if not self._records:
             raise UserError(failures[0][1])
         boards = write_boards(self._ordered(), self._plan.folder, reading=self._plan.reading, failures=failures)
-        write_board_page(boards, [self._plan.folder], self._plan.folder)
+        stand = [(row.folder, self._records[_title(row)]) for row in self._plan.rows if _title(row) in self._records]
+        write_board_page(boards, stand, self._plan.folder)
         return Outcome(boards, failures)
 
     def _ordered(self) -> list[Record]:

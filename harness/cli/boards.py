@@ -27,7 +27,7 @@ def board(
     from xreason.harness.scoring.samples import write_board_page
     from xreason.harness.store.writable import check_writable
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
-    from xreason.leaderboards.records import read_record, read_records
+    from xreason.leaderboards.records import Record, read_record, read_records, record_paths
 
     if single_file and out is None:
         raise UserError("--single-file is about leaderboard.html, which --out writes; say where with --out DIR.")
@@ -37,11 +37,19 @@ def board(
         check_writable(pictures)
     if into is not None:
         check_writable(into.parent, "name another file with --into")
-    found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
-    boards = boards_of(found, reading=reading or "paper", across_styles=across_styles, languages=options.listed(languages))
+    found: list[tuple[Path, Record]] = []
+    for path in records:
+        read = zip(record_paths(path), read_records(path), strict=True) if path.is_dir() else [(path, read_record(path))]
+        found += [(each.parent, record) for each, record in read]
+    boards = boards_of(
+        [record for _, record in found],
+        reading=reading or "paper",
+        across_styles=across_styles,
+        languages=options.listed(languages),
+    )
     if out is not None:
         write_board(boards, out)
-        write_board_page(boards, records, out, single_file=single_file)
+        write_board_page(boards, found, out, single_file=single_file)
     if into is not None:
         insert_board(boards, into)
     if pictures is not None:

@@ -52,12 +52,12 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     for folder in folders:
         # a folder may hold records of methods that its board no longer shows
         shown, ranked_by, failures = _shown(folder / BOARD_FILE)
-        records = [each.record for each in done if each.folder.parent.parent == folder]
-        records = [record for record in records if (record.method, record.seed) in shown]
-        if records:
+        stand = [(each.folder, each.record) for each in done if each.folder.parent.parent == folder]
+        stand = [(place, record) for place, record in stand if (record.method, record.seed) in shown]
+        if stand:
             read_by: Reading = ranked_by.pop() if len(ranked_by) == 1 else "paper"
-            written = write_boards(records, folder, reading=read_by, failures=failures)
-            write_board_page(written, [folder], folder)
+            written = write_boards([record for _, record in stand], folder, reading=read_by, failures=failures)
+            write_board_page(written, stand, folder)
             boards += written
     return done, boards
 

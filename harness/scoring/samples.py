@@ -12,7 +12,7 @@ from xreason.leaderboards.board import Board
 from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.page.page import write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
-from xreason.leaderboards.records import LanguageScore, Record, read_record, record_paths
+from xreason.leaderboards.records import LanguageScore, Record
 from xreason.tasks.prompts import DEFAULT_STYLE
 from xreason.tasks.readings.paper import paper_reading
 from xreason.tasks.readings.strict import strict_reading
@@ -31,15 +31,21 @@ class _Stream:
     place: int  #: which of the samples of a question
 
 
-def write_board_page(boards: Sequence[Board], runs: Sequence[Path], folder: Path, *, single_file: bool = False) -> None:
-    """Writes leaderboard.html and its samples into `folder`, as far as responses stand in `runs`: folders, or record.json files.
+def write_board_page(
+    boards: Sequence[Board], records: Sequence[tuple[Path, Record]], folder: Path, *, single_file: bool = False
+) -> None:
+    """Writes leaderboard.html and its samples into `folder`.
+
+    Args:
+        boards: what it shows.
+        records: what they were made of, each with the folder that it stands in.
+        folder: where it goes.
+        single_file: whether samples stand in the page itself, see `xreason.leaderboards.forms.page.page.write_page`.
 
     Raises:
         UserError: stored samples are damaged.
     """
-    paths = [path for run in runs for path in (record_paths(run) if run.is_dir() else [run])]
-    records = [(path.parent, read_record(path)) for path in paths]
-    # of what pytest and others are called by, this is no command to give again
+    # called by another name, such as a test's, this was no command that can be given again
     command = shlex.join(["xreason", *sys.argv[1:]]) if Path(sys.argv[0]).name == "xreason" else ""
     samples = (each for board in boards for each in samples_of(board, records))
     write_page(boards, folder, command=command, samples=samples, single_file=single_file)
@@ -50,7 +56,7 @@ def samples_of(board: Board, records: Sequence[tuple[Path, Record]]) -> Iterator
 
     Args:
         board: whose rows are shown, in their order.
-        records: those that it may be made of, each with its folder; of another row they are passed over.
+        records: what it was made of, among others of other suites, each with the folder that it stands in.
     """
     if board.suite not in SUITES:
         return

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xreason.leaderboards.files import write_whole
+from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.records import Reading
 
 FOLDER = "samples"
@@ -73,14 +74,14 @@ class Part:
 def packed(samples: Samples) -> Part:
     """Returns samples as a part; the same samples give the same bytes."""
     content = {
-        "columns": samples.columns,
+        "columns": [_format.one_line(column) for column in samples.columns],
         "first": samples.first,
         "right": Response._fields.index("strict" if samples.reading == "strict" else "paper"),
         "questions": [question._asdict() for question in samples.questions],
     }
     # where the text holds half a character, as a model's bytes may, there is a question mark
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Part(samples.suite, samples.language, base64.b64encode(gzip.compress(text, mtime=0)).decode())
+    return Part(samples.suite, samples.language, base64.b64encode(gzip.compress(text, 6, mtime=0)).decode())
 
 
 def write_part(part: Part, directory: Path) -> None:

@@ -15,6 +15,7 @@
     if (name) element.className = name;
     return element;
   };
+  const short = (name) => (name.length > 40 ? `${name.slice(0, 39)}…` : name);
   const unpacked = async (packed) => {
     const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -56,7 +57,7 @@
   };
   const answer = (column, response) => {
     const box = made("div"), title = made("h4");
-    title.append(made("bdi", column));
+    title.append(made("bdi", short(column)));
     box.append(title);
     if (!response) {
       box.append(made("p", "not asked"));
@@ -116,7 +117,7 @@
   const fill = (select, columns, place) => {
     const before = select.value;
     select.replaceChildren(...columns.map((column, value) => {
-      const option = made("option", column.length > 40 ? `${column.slice(0, 39)}…` : column);
+      const option = made("option", short(column));
       option.value = value;
       return option;
     }));
@@ -136,7 +137,7 @@
         at("columns").replaceChildren(...part.columns.map((column, value) => {
           const label = made("label"), box = made("input");
           Object.assign(box, { type: "checkbox", value, checked: part.first.includes(value) });
-          label.append(box, made("bdi", column.length > 40 ? `${column.slice(0, 39)}…` : column));
+          label.append(box, made("bdi", short(column)));
           return label;
         }));
       }

@@ -79,7 +79,7 @@ def draw_gains(canvas: Canvas, board: Board) -> None:
         axes.annotate(written, (1.02, place), xycoords=axes.get_yaxis_transform(), va="center", fontsize=9, annotation_clip=False)
     axes.axvline(0, color=canvas.paper.soft, linewidth=1)
     axes.set_yticks(range(len(gains)), [canvas.names[row.name] for row, _ in gains])
-    axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel="points over the base, mean of the languages without English")
+    axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel="points over the base")
     axes.tick_params(axis="y", length=0)
 
 
@@ -102,7 +102,7 @@ def draw_cost(canvas: Canvas, board: Board) -> None:
     priced = _priced(board)
     hours = max(seconds for _, seconds in priced) >= 2 * 3600
     unit, seconds_each = ("hours", 3600) if hours else ("minutes", 60)
-    axes = _axes(canvas, 3.6, "both")
+    axes = _axes(canvas, 3.0, "both")
     for row, seconds in priced:
         _point(canvas, axes, row, (seconds / seconds_each, None), (100 * row.mean.value, row.mean))
     for row in (row for row in board.rows if not row.trainings):
@@ -111,6 +111,8 @@ def draw_cost(canvas: Canvas, board: Board) -> None:
     times = [seconds for _, seconds in priced]
     if max(times) > 10 * min(times):
         axes.set_xscale("log")
+        for axis_ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            axis_ticks(_written_at((1, 2, 5)))
     else:
         axes.set_xlim(0, 1.1 * max(times) / seconds_each)
     axes.set(xlabel=f"device-{unit} of one training", ylabel=f"accuracy, mean of {len(board.average_languages)} languages (%)")
@@ -123,7 +125,7 @@ def _forgotten(board: Board) -> list[tuple[Row, Difference, Difference]]:
 
 def draw_forgetting(canvas: Canvas, board: Board) -> None:
     """Draws what became of English against the gain in the other languages, both over the base."""
-    axes = _axes(canvas, 3.6, "both")
+    axes = _axes(canvas, 3.0, "both")
     for row, english, gain in _forgotten(board):
         _point(canvas, axes, row, (100 * english.value, english), (100 * gain.value, gain))
     for line in (axes.axhline, axes.axvline):
@@ -154,7 +156,7 @@ def _learned(board: Board) -> list[tuple[Row, list[tuple[float, float]]]]:
 
 def draw_losses(canvas: Canvas, board: Board) -> None:
     """Draws the training loss by optimizer step, stages one after another, a line a training."""
-    axes = _axes(canvas, 3.4, "y")
+    axes = _axes(canvas, 2.8, "y")
     for row, points in _learned(board):
         steps, losses = zip(*points, strict=True)
         style: dict[str, Any] = {"color": canvas.colour(row), "linewidth": 1.5, "marker": canvas.marker(row), "markersize": 6}
@@ -181,7 +183,8 @@ def draw_pairs(canvas: Canvas, board: Board) -> None:
     most = max([abs(value) for line in values for value in line if math.isfinite(value)], default=0) or 1
     axes = _axes(canvas, 1.5 + 0.36 * len(ranked))
     sure = {(x, y) for y, line in enumerate(cells) for x, (_, found) in enumerate(line) if found}
-    _heat(canvas, axes, values, ("PuOr_r", -most, most), lambda value: _format.percent(value / 100, sign=True), sure)
+    many = len(ranked) > 6
+    _heat(canvas, axes, values, ("PuOr_r", -most, most), lambda value: f"{value:+.{0 if many else 1}f}", sure)
     names, middles = [canvas.names[name] for name in ranked], [place + 0.5 for place in range(len(ranked))]
     axes.set_xticks(middles, names, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(middles, names)
@@ -242,6 +245,16 @@ def _axes(canvas: Canvas, height: float, grid: Literal["x", "y", "both"] | None 
     return axes
 
 
+def _written_at(digits: Collection[int]) -> Callable[[float, float], str]:
+    """Returns what writes a logarithmic axis's ticks as plain numbers, of those that begin with these digits."""
+
+    def written(tick: float, _: float) -> str:
+        leading = tick / 10 ** math.floor(math.log10(tick) + 1e-9)
+        return f"{tick:g}" if round(leading, 6) in digits else ""
+
+    return written
+
+
 def _value(accuracy: Interval | None) -> float:
     return math.nan if accuracy is None else 100 * accuracy.value
 
@@ -258,9 +271,10 @@ def _point(
 
 
 def _legend(canvas: Canvas) -> None:
-    """Names each row once, however many trainings it has."""
+    """Names each row once below the axes, however many trainings it has; the picture grows by what that takes."""
     handles, labels = canvas.figure.axes[0].get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
+    canvas.figure.set_figheight(canvas.figure.get_figheight() + 0.22 * math.ceil(len(once) / 2))
     canvas.figure.legend(once.values(), once.keys(), loc="outside lower left", ncols=2, handlelength=1.4, columnspacing=1.2)
 
 

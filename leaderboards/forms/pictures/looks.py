@@ -14,7 +14,7 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 MARKERS = "osD^vPX*"
 #: Ink on the cells of a heat map, which are the same on light and dark paper.
 INK_ON_PALE, INK_ON_DEEP = "#020202", "#fdfdfd"
-_LONGEST_NAME = 26
+_LONGEST_NAME = 20
 _FONT = "DejaVu Sans"
 
 
