@@ -314,10 +314,12 @@ def _multiplies_by(matrix: "torch.Tensor", module: Any, resident: "torch.Tensor"
     expected, sizes = [], []
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # over parts so small they would wait for each other, for long where other work runs
-    for rows in map(torch.Tensor.float, torch.split(matrix, max(1, _IN_CACHE // matrix.shape[1]))):
-        expected.append(directions.float() @ rows.T)
-        sizes.append(rows.abs().sum(1))
-    torch.set_num_threads(threads)
+    try:
+        for rows in map(torch.Tensor.float, torch.split(matrix, max(1, _IN_CACHE // matrix.shape[1]))):
+            expected.append(directions.float() @ rows.T)
+            sizes.append(rows.abs().sum(1))
+    finally:
+        torch.set_num_threads(threads)
     # rounding of one sum: of its terms on the way, and of the answer
     rounding = 4 * torch.finfo(matrix.dtype).eps * torch.cat(sizes)
     return bool(((torch.cat(expected, 1) - answered).abs() <= rounding).all())
