@@ -5,8 +5,7 @@ import json
 import os
 import resource
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,38 +144,6 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Model, Model
 
 
 # the tests that start engines of their own stand before those that share one: vLLM has one in a process
-def test_a_model_of_100_million_parameters_is_swapped_in_and_proved_in_a_few_times_reading_it(tmp_path: Path) -> None:
-    import numpy as np
-
-    # rows that are a power of two apart, matrices that glibc would give back one by one: as models have them
-    sizes = {"hidden_size": 2048, "intermediate_size": 5632, "num_attention_heads": 16, "num_key_value_heads": 16}
-    folder = save_base(tmp_path / "base", "llama", **sizes, initializer_range=0.02)
-    base, full = plain_model(str(in_bfloat16(folder))), changed(folder, tmp_path / "full", "llama", "full")
-    # seconds of processors, for other work may run beside this
-    seconds: dict[str, list[float]] = {"read": [], "prove": [], "swap": []}
-
-    def timed(what: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **named: Any) -> Any:
-            began = time.process_time()
-            result = work(*arguments, **named)
-            seconds[what].append(time.process_time() - began)
-            return result
-
-        return run
-
-    running = started(base)
-    worker = running.model.llm_engine.model_executor.driver_worker.worker
-    try:
-        worker.swap_weights, worker.unlike = timed("swap", worker.swap_weights), timed("prove", worker.unlike)
-        for model in (full, base, full, base):
-            timed("read", np.fromfile)(model.folder / "model.safetensors", dtype=np.uint8)
-            running.serve(model)
-    finally:
-        running.stop()
-    assert min(seconds["swap"]) < 2 * min(seconds["read"]), seconds
-    assert min(seconds["prove"]) < 3 * min(seconds["read"]), seconds
-
-
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library than glibc")
 def test_memory_that_one_layer_freed_serves_the_next_one_while_weights_are_swapped() -> None:
     import torch
