@@ -157,6 +157,7 @@ class StageCost(Frozen):
     losses: tuple[tuple[int, float], ...]  #: (step, training loss) as logged
     frame: str | None = None  #: name of the prompt style that its text stood in; None where that is not known
     truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
+    sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
 
 
 class Training(Frozen):
@@ -222,6 +223,8 @@ class Provenance(Frozen):
     sampling: dict[str, float] = {}  #: what bounds it beside the temperature: top_p, top_k, min_p, as far as they were set
     system: str | None = None  #: the system instruction that stood before every question
     worked_examples: Literal["drawn", "first"] = "drawn"  #: anew for every question, or the first ones for all
+    #: suite to the data sets of whose kind its questions are, by the names of StageCost.sources; None where that is not known.
+    in_domain: dict[str, tuple[str, ...]] | None = None
 
 
 class Record(Frozen):
