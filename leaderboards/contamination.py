@@ -109,7 +109,7 @@ def in_domain_cautions(contenders: Sequence[Contender], suite: str) -> Iterator[
         for source in sorted(kinds & sources):
             rows.setdefault(source, []).append(each.name)
     for source, names in rows.items():
-        yield f"In-domain: questions of {suite} are of the kind of {source}, on which {', '.join(names)} were trained."
+        yield f"In-domain: questions of {suite} are of the kind of {source}, which is in the training text of {', '.join(names)}."
 
 
 def overlap_cautions(contenders: Sequence[Contender], suite: str, overlaps: Sequence[Overlap]) -> Iterator[str]:
@@ -126,5 +126,5 @@ def overlap_cautions(contenders: Sequence[Contender], suite: str, overlaps: Sequ
             where = ", ".join(each.language for each in counts if each.shared or each.duplicates)
             yield (
                 f"Of {asked:,} questions of {suite}, {shared:,} share {overlap.ngram} words in a row with the corpus {corpus.name} "
-                f"and {whole:,} stand in it whole (in {where}): {', '.join(names)} were trained on it."
+                f"and {whole:,} stand in it whole (in {where}): it is training text of {', '.join(names)}."
             )

@@ -20,12 +20,13 @@ import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from xreason.harness.serving import adapters, proof
-from xreason.harness.serving.answers import Answer, Answers
+from xreason.harness.serving.answers import THINKING, Answer, Answers, Tokens, thinking_tokens
 from xreason.harness.serving.arguments import cards
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import vllm_version
@@ -99,6 +100,7 @@ class Engine(VLLM):  # type: ignore[misc]
         progress: told how many of a batch's prompts are answered, and how many there are; None for nobody.
         answers: where responses are kept as they come, and found where they were given before; None for nowhere.
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit.
+        tokens: the same to how many tokens each response took, and how many of them are thinking.
         shortened: how many of the latest prompts were too long for the model and lost their beginning.
     """
 
@@ -118,7 +120,8 @@ class Engine(VLLM):  # type: ignore[misc]
         self.answers: Answers | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
         self.shortened = 0
-        self._ends: dict[tuple[int, ...], deque[bool]] = defaultdict(deque)
+        self.tokens: dict[tuple[str, int], list[Tokens]] = {}
+        self._ends: dict[tuple[int, ...], deque[Answer]] = defaultdict(deque)
         self._lora_rank = 0  # of the largest adapter that it can serve
         if model.adapter is not None:
             self._lora_rank = next(rank for rank in adapters.RANKS if rank >= adapters.rank_of(model.adapter))
@@ -303,7 +306,7 @@ class Engine(VLLM):  # type: ignore[misc]
                 # where decoding is greedy, questions with the same prompt share the one answer
                 answer = answered[tokens][min(sample, len(answered[tokens]) - 1)]
                 outputs[position] = SimpleNamespace(outputs=[answer])
-                self._ends[tokens].append(answer.finish_reason == "length")
+                self._ends[tokens].append(answer)
         return outputs
 
     def _answered(self, params: Mapping[tuple[int, ...], Any]) -> dict[tuple[int, ...], list[Answer]]:
@@ -318,7 +321,7 @@ class Engine(VLLM):  # type: ignore[misc]
             while vllm.has_unfinished_requests():
                 for output in vllm.step():
                     tokens = tuple(output.prompt_token_ids)
-                    said[tokens] = [Answer(each.text, each.finish_reason) for each in output.outputs]
+                    said[tokens] = [self._answer(each) for each in output.outputs]
                     if self.answers:
                         self.answers.keep(tokens, params[tokens], said[tokens])
                     if self.progress:
@@ -331,16 +334,28 @@ class Engine(VLLM):  # type: ignore[misc]
                     vllm.abort_request(identifiers, internal=True)
         return said
 
+    @cached_property
+    def _marks(self) -> tuple[int, ...]:
+        """The tokens that begin and end thinking; none where the tokenizer has not both."""
+        known = self.tokenizer.get_added_vocab()
+        return tuple(known[mark] for mark in THINKING) if {*THINKING} <= {*known} else ()
+
+    def _answer(self, said: Any) -> Answer:
+        thinking = thinking_tokens(list(said.token_ids), *self._marks) if self._marks else None
+        return Answer(said.text, said.finish_reason, len(said.token_ids), thinking)
+
     def _note_ends(self, requests: Sequence[Any]) -> None:
         # lm-eval sorts prompts by length and hands back texts alone, so a response is found again by its prompt
-        self.cut_off, self.shortened = defaultdict(list), 0
+        self.cut_off, self.tokens, self.shortened = defaultdict(list), defaultdict(list), 0
         encoded = self.tok_encode(tuple(request.args[0] for request in requests))
         for request, tokens in zip(requests, encoded, strict=True):
             prompt = tuple(tokens)
             if prompt not in self._ends:
                 self.shortened += 1
                 prompt = next(known for known in self._ends if prompt[-len(known) :] == known)
-            self.cut_off[request.task_name, request.doc_id].append(self._ends[prompt].popleft())
+            answer, asked = self._ends[prompt].popleft(), (request.task_name, request.doc_id)
+            self.cut_off[asked].append(answer.finish_reason == "length")
+            self.tokens[asked].append((answer.tokens, answer.thinking_tokens))
 
 
 def _sampling(params: Any, prompt: tuple[int, ...], samples: int) -> Any:
