@@ -16,6 +16,7 @@ def board(
     reading: options.Reading = None,
     languages: Annotated[str | None, typer.Option(help="Over these languages alone, comma-separated codes.")] = None,
     across_styles: Annotated[bool, typer.Option("--across-styles", help="Rank rows of different prompt styles too.")] = False,
+    published: Annotated[bool, typer.Option("--published", help="Beside them, what others report; not ranked.")] = False,
     tasks: options.Tasks = None,
     as_json: options.Json = False,
 ) -> None:
@@ -32,8 +33,14 @@ def board(
         check_writable(into.parent, "name another file with --into")
     found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
     overlaps = overlaps_beside([each for path in records for each in (record_paths(path) if path.is_dir() else (path,))])
-    over = options.listed(languages)
-    boards = boards_of(found, reading=reading or "paper", across_styles=across_styles, languages=over, overlaps=overlaps)
+    boards = boards_of(
+        found,
+        reading=reading or "paper",
+        across_styles=across_styles,
+        languages=options.listed(languages),
+        overlaps=overlaps,
+        published=published,
+    )
     if out is not None:
         write_board(boards, out)
     if into is not None:

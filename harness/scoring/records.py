@@ -14,6 +14,7 @@ from xreason.leaderboards.board import Board, BoardError, Failure, build_board
 from xreason.leaderboards.contamination import OVERLAP_FILE, Overlap, overlap_cautions, read_overlap
 from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.markdown import write_board
+from xreason.leaderboards.published.reported import published_rows
 from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, write_record
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
@@ -90,6 +91,7 @@ def boards_of(
     languages: Sequence[str] | None = None,
     failures: Sequence[tuple[str, str]] = (),
     overlaps: Sequence[Overlap] = (),
+    published: bool = False,
 ) -> list[Board]:
     """Returns one board for each suite among the records, ranked by a reading; across prompt styles only where told.
 
@@ -100,6 +102,7 @@ def boards_of(
         languages: codes of those that the boards are over, as far as their suite was scored in them; all that are there for None.
         failures: rows that should stand on every board and do not: what each is called, and why.
         overlaps: what questions share with training corpora, where that was counted.
+        published: whether what others report stands beside.
 
     Raises:
         BoardError: records cannot stand side by side, or one was not scored in a language that was asked for.
@@ -120,8 +123,8 @@ def boards_of(
             across_styles=across_styles,
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
         )
-        seen = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps))
-        boards.append(board.model_copy(update={"cautions": (*board.cautions, *seen)}) if seen else board)
+        cautions = (*board.cautions, *dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)))
+        boards.append(board.model_copy(update={"cautions": cautions, "published": published_rows(suite) if published else ()}))
     return boards
 
 
