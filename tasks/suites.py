@@ -99,7 +99,7 @@ _IN_CODE = (
         _OURS,
         _pocket_rows,
         lambda _: "pocket world",
-        in_domain=("pocket",),
+        in_domain=("pocket-world",),
     ),
 )
 

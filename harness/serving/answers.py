@@ -36,6 +36,19 @@ class Answer(NamedTuple):
 THINKING = ("<think>", "</think>")
 
 
+def thinking_marks(tokenizer: Any) -> tuple[int, ...]:
+    """Returns the tokens that begin and end thinking; none where a tokenizer has not both."""
+    known = tokenizer.get_added_vocab()
+    return tuple(known[mark] for mark in THINKING) if {*THINKING} <= {*known} else ()
+
+
+def answer_of(said: Any, marks: tuple[int, ...]) -> Answer:
+    """Returns one of vLLM's completions; `marks` as thinking_marks gives them."""
+    return Answer(
+        said.text, said.finish_reason, len(said.token_ids), thinking_tokens(list(said.token_ids), *marks) if marks else None
+    )
+
+
 def thinking_tokens(tokens: Sequence[int], begin: int, end: int) -> int:
     """Returns how many tokens of a response are thinking: up to the last that ends it, and from one after that which begins it."""
     ended = len(tokens) - tokens[::-1].index(end) if end in tokens else 0

@@ -20,7 +20,6 @@ import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +27,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from xreason.harness.serving import adapters, proof
-from xreason.harness.serving.answers import THINKING, Answer, Answers, Tokens, thinking_tokens
+from xreason.harness.serving.answers import Answer, Answers, Tokens, answer_of, thinking_marks
 from xreason.harness.serving.arguments import cards
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import vllm_version
@@ -324,13 +323,13 @@ class Engine(VLLM):  # type: ignore[misc]
         said = {tokens: answers for tokens, answers in known.items() if answers is not None}
         missing = {tokens: each for tokens, each in params.items() if tokens not in said}
         prompts = [TokensPrompt(prompt_token_ids=list(tokens)) for tokens in missing]
-        vllm = self.model.llm_engine
+        vllm, marks = self.model.llm_engine, thinking_marks(self.tokenizer)
         identifiers = self.model.enqueue(prompts, list(missing.values()), lora_request=self.lora_request, use_tqdm=False)
         try:
             while vllm.has_unfinished_requests():
                 for output in vllm.step():
                     tokens = tuple(output.prompt_token_ids)
-                    said[tokens] = [self._answer(each) for each in output.outputs]
+                    said[tokens] = [answer_of(each, marks) for each in output.outputs]
                     if self.answers:
                         self.answers.keep(tokens, params[tokens], said[tokens])
                     if self.progress:
@@ -342,16 +341,6 @@ class Engine(VLLM):  # type: ignore[misc]
                 with contextlib.suppress(EngineDeadError):
                     vllm.abort_request(identifiers, internal=True)
         return said
-
-    @cached_property
-    def _marks(self) -> tuple[int, ...]:
-        """The tokens that begin and end thinking; none where the tokenizer has not both."""
-        known = self.tokenizer.get_added_vocab()
-        return tuple(known[mark] for mark in THINKING) if {*THINKING} <= {*known} else ()
-
-    def _answer(self, said: Any) -> Answer:
-        thinking = thinking_tokens(list(said.token_ids), *self._marks) if self._marks else None
-        return Answer(said.text, said.finish_reason, len(said.token_ids), thinking)
 
     def _note_ends(self, requests: Sequence[Any]) -> None:
         # lm-eval sorts prompts by length and hands back texts alone, so a response is found again by its prompt

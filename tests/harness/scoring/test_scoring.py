@@ -132,7 +132,7 @@ def test_a_record_tells_what_answered_in_which_dtype_and_which_questions(run: Pa
     record = read_record(run / "pocket" / "0" / "record.json")
     assert record.provenance.weights_hash == record.provenance.model_hash == pocket.hash
     assert record.provenance.dtype == "float32"
-    assert record.provenance.in_domain == {"pocket": ("pocket",)}
+    assert record.provenance.in_domain == {"pocket": ("pocket-world",)}
     hashes = {code: score.questions_hash for code, score in record.scores["pocket"].items()}
     assert hashes == {code: rows_hash(POCKET.rows(code)[:8]) for code in ("en", "sw")}
 
