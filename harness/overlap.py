@@ -94,8 +94,12 @@ def corpora_of(experiment: Experiment, names: Sequence[str] | None = None) -> tu
         return tuple(Wanted(canonical(name)) for name in dict.fromkeys(names))
     seed, drawn = (experiment.seeds[0], True) if experiment.source == "pocket" else (0, False)
     stages = [stage for row in experiment.methods for stage in experiment.method(row).stages]
-    wanted = (Wanted(name, stage.rows if drawn else None, seed) for stage in stages for name in stage.corpora)
-    return tuple(dict.fromkeys(wanted))
+    rows: dict[str, list[int | None]] = {}
+    for stage in stages:
+        for name in stage.corpora:
+            rows.setdefault(canonical(name), []).append(stage.rows if drawn else None)
+    # fewer rows are the first of more
+    return tuple(Wanted(name, None if None in each else max(filter(None, each)), seed) for name, each in rows.items())
 
 
 def count_overlap(experiment: Experiment, corpora: Sequence[Wanted], *, ngram: int = NGRAM, show: int = 0) -> Overlap:

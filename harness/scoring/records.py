@@ -123,8 +123,9 @@ def boards_of(
             across_styles=across_styles,
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
         )
-        cautions = (*board.cautions, *dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)))
-        boards.append(board.model_copy(update={"cautions": cautions, "published": published_rows(suite) if published else ()}))
+        counted = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)) if overlaps else ()
+        beside = {"cautions": (*board.cautions, *counted), "published": published_rows(suite) if published else ()}
+        boards.append(board.model_copy(update=beside))
     return boards
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from rich import box
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from xreason.leaderboards.contamination import Overlap, OverlapCount
 from xreason.leaderboards.forms.format import count, one_line, share
@@ -20,13 +22,16 @@ def overlap_tables(overlap: Overlap) -> Group:
 def _tables(overlap: Overlap) -> Iterator[Table]:
     for suite, kinds in overlap.in_domain.items():
         own = [each for each in overlap.counts if each.suite == suite]
-        headings = [each.name + ("\nin-domain" if {*kinds} & {*each.sources} else "") for each in overlap.corpora]
-        table = Table(title=escape(f"{suite}: questions that share words with a corpus"), caption=_legend(overlap))
-        for heading in ("language", "questions", "looked for\nin a row", *headings):
-            table.add_column(escape(heading), justify="left" if heading == "language" else "right", overflow="fold")
+        marks = ["\nin-domain" if {*kinds} & {*each.sources} else "" for each in overlap.corpora]
+        headings = [each.name.replace("-", "-\n") + mark for each, mark in zip(overlap.corpora, marks, strict=True)]
+        title = escape(f"{suite}: questions that share words with a corpus")
+        table = Table(title=title, caption=_legend(overlap), box=box.SIMPLE_HEAD, pad_edge=False)
+        for heading in ("", "asked", "in a row", *headings):
+            table.add_column(escape(heading), justify="right" if heading else "left", overflow="fold")
         for code in dict.fromkeys(each.language for each in own):
             counts = [each for each in own if each.language == code]
-            table.add_row(code, count(counts[0].questions), f"{counts[0].ngram} {counts[0].unit}", *map(_cell, counts))
+            looked_for = f"{counts[0].ngram} {'words' if counts[0].unit == 'words' else 'chars'}"
+            table.add_row(code, count(counts[0].questions), looked_for, *map(_cell, counts))
         yield table
 
 
@@ -42,22 +47,22 @@ def _legend(overlap: Overlap) -> str:
     )
 
 
-def _read(overlap: Overlap) -> Iterator[str]:
+def _read(overlap: Overlap) -> Iterator[Text]:
     for each in overlap.corpora:
-        yield escape(f"{each.name}: {count(each.rows)} rows in {', '.join(each.languages)}, {each.where}")
+        yield Text(f"{each.name}: {count(each.rows)} rows in {', '.join(each.languages)}, {each.where}")
     short: dict[str, int] = {}
     for counted in overlap.counts:
         short[f"{counted.suite} {counted.language}"] = counted.short
     if told := ", ".join(f"{where} {number}" for where, number in short.items() if number):
-        yield escape(f"Shorter than what is looked for, so that only whole ones count: {told}")
+        yield Text(f"Shorter than what is looked for, so that only whole ones count: {told}")
 
 
-def _examples(overlap: Overlap) -> Iterator[str]:
+def _examples(overlap: Overlap) -> Iterator[Text]:
     for counted in overlap.counts:
         for seen in counted.seen:
             words = (" " if counted.unit == "words" else "").join(seen.ngram.split())
-            yield escape(f"\n{counted.suite} {counted.language}, {counted.corpus}: {_short(words)}")
-            yield escape(f"  question  {_short(seen.question)}\n  corpus    {_short(seen.text)}")
+            yield Text(f"\n{counted.suite} {counted.language}, {counted.corpus}: {_short(words)}")
+            yield Text(f"  question  {_short(seen.question)}\n  corpus    {_short(seen.text)}")
 
 
 def _short(text: str) -> str:
