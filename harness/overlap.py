@@ -9,11 +9,13 @@ Of a corpus every text is read, question or answer, without the frame that it is
 that all stand in some question is held, as a hash, against those of the questions, and what is found is compared token by token.
 """
 
+import os
 import re
 import string
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
@@ -149,13 +151,26 @@ def _loaded(
     except UserError as error:
         reason, lacking = str(error), []
     codes = taught(wanted.name, languages)
-    for code in codes if len(codes) > 1 else ():
-        try:
-            yield load([code])
-        except UserError:
-            lacking.append(code)
+    # the hub was asked for it already, and takes its time to refuse
+    with _hub_left_alone():
+        for code in codes if len(codes) > 1 else ():
+            try:
+                yield load([code])
+            except UserError:
+                lacking.append(code)
     where = f" in {', '.join(lacking)}" if len(lacking) not in (0, len(codes)) else ""
     failures.append((wanted.name + where, reason))
+
+
+@contextmanager
+def _hub_left_alone() -> Iterator[None]:
+    before = os.environ.get("HF_HUB_OFFLINE")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("HF_HUB_OFFLINE")
+        os.environ |= {} if before is None else {"HF_HUB_OFFLINE": before}
 
 
 def _joined(one: OverlapCorpus, other: OverlapCorpus) -> OverlapCorpus:
