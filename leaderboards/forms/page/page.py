@@ -23,6 +23,7 @@ from xreason.leaderboards.forms.page.samples import MOST_EMBEDDED, Part, Samples
 from xreason.leaderboards.forms.pictures.files import pictures_of, svg_of
 from xreason.leaderboards.forms.pictures.looks import dark_style
 from xreason.leaderboards.forms.provenance import provenance_facts
+from xreason.leaderboards.forms.published import PUBLISHED_LEGEND
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -129,6 +130,8 @@ def _told(board: Board, *, first: bool) -> dict[str, Any]:
         "responses": tables.responses(board),
         "responses_legend": _format.responses_legend(source.identifier for source in board.provenance),
         "samplings": tables.samplings(board),
+        "published": tables.published(board),
+        "published_legend": PUBLISHED_LEGEND,
         "facts": provenance_facts(board),
         "asked": "; ".join(dict.fromkeys(style.words for style in board.styles)),
         "reading": _format.READINGS[board.reading],

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from xreason.leaderboards.board import Board, Row
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.published import PUBLISHED_TITLE, published_cells
 from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
@@ -128,6 +129,21 @@ def stages(boards: Sequence[Board]) -> Table | None:
         for name, seed, stage, cells in told
     ]
     return Table("What each stage trained on", ["model", "seed", *told[0][3]], rows)
+
+
+def published(board: Board) -> Table | None:
+    """Returns what others report; None where nothing is to be shown."""
+    if not board.published:
+        return None
+    headings, lines = published_cells(board)
+
+    def cell(heading: str, text: str) -> Cell:
+        if heading in ("nearest to", "size", "source"):
+            return Cell(text)
+        return Cell(text, sort="" if text == _format.NOTHING else float(text))
+
+    rows = [(line[0], [cell(heading, text) for heading, text in zip(headings[1:], line[1:], strict=True)]) for line in lines]
+    return Table(PUBLISHED_TITLE, headings, rows)
 
 
 def _of_models(caption: str, headings: Sequence[str], board: Board, lines: Iterable[Sequence[Cell]]) -> Table:
