@@ -10,10 +10,11 @@ from xreason.leaderboards.board import Board
 def boards_json(boards: Sequence[Board]) -> dict[str, Any]:
     """Returns `{"format": 4, "boards": [...]}`, ready for JSON at full precision, each board with the names of `Board` and `Row`.
 
-    In format 3 every row had every language of its board; there were no `partial_languages`, `pairs`, `cautions`, `failures`, and
-    in a row no `model`, `model_hash`, `recipe`, `setting`, `device_seconds` and `tuned_at_least`. Format 2 called a
-    row's `mean_without_english` "others", and `languages_by_other_reading` and `mean_by_other_reading` "other_languages" and
-    "other_mean". A loss that diverged is the string "NaN" or "Infinity".
+    What others report (`published`) is empty where it was not asked for. In format 3 every row had every language of its board;
+    there were no `partial_languages`, `pairs`, `cautions`, `failures`, and in a row no `model`, `model_hash`, `recipe`, `setting`,
+    `device_seconds` and `tuned_at_least`. Format 2 called a row's `mean_without_english` "others", and
+    `languages_by_other_reading` and `mean_by_other_reading` "other_languages" and "other_mean". A loss that diverged is the string
+    "NaN" or "Infinity".
     """
     # model_dump itself would leave a NaN as it is, which JSON cannot say
     return {"format": 4, "boards": [json.loads(board.model_dump_json()) for board in boards]}

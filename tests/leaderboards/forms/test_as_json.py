@@ -10,7 +10,7 @@ def test_programs_find_every_name_of_format_4(comparison: list[Record], average:
     assert content["format"] == 4
     (board,) = content["boards"]
     said = {"format", "suite", "reading", "other_reading", "styles", "languages", "average_languages", "questions"}
-    told = {"partial_languages", "pairs", "cautions", "failures"}
+    told = {"partial_languages", "pairs", "cautions", "failures", "published"}
     assert set(board) == said | told | {"rows", "notes", "provenance"}
     measured = {"languages", "mean", "mean_without_english", "languages_by_other_reading", "mean_by_other_reading"}
     compared = {"rank", "gain", "english", "english_verdict", "responses", "mean_responses", "sampling"}
