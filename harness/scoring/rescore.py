@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from xreason.harness.scoring.questions import Asking
 from xreason.harness.scoring.records import RECORD_FILE, write_boards
+from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.verdicts import identifier_of, read_again
 from xreason.leaderboards.board import Board
-from xreason.leaderboards.records import Record, record_paths, write_record
+from xreason.leaderboards.records import Reading, Record, record_paths, write_record
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
 from xreason.tasks.suites import suite_of
@@ -51,10 +52,13 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     for folder in folders:
         # a folder may hold records of methods that its board no longer shows
         shown, ranked_by, failures = _shown(folder / BOARD_FILE)
-        records = [each.record for each in done if each.folder.parent.parent == folder]
-        records = [record for record in records if (record.method, record.seed) in shown]
-        if records:
-            boards += write_boards(records, folder, reading=ranked_by.pop() if len(ranked_by) == 1 else "paper", failures=failures)
+        stand = [(each.folder, each.record) for each in done if each.folder.parent.parent == folder]
+        stand = [(place, record) for place, record in stand if (record.method, record.seed) in shown]
+        if stand:
+            read_by: Reading = ranked_by.pop() if len(ranked_by) == 1 else "paper"
+            written = write_boards([record for _, record in stand], folder, reading=read_by, failures=failures)
+            write_board_page(written, stand, folder)
+            boards += written
     return done, boards
 
 
