@@ -39,12 +39,14 @@ def board(
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
     from xreason.leaderboards.records import read_record, read_records, record_paths
 
+    if port and not serve:
+        raise UserError(f"--port {port} is where --serve listens; add --serve, or leave it out.")
     if single_file and out is None:
         raise UserError("--single-file is about leaderboard.html, which --out writes; say where with --out DIR.")
     if out is not None:
         check_writable(out)
     if pictures is not None:
-        check_writable(pictures)
+        check_writable(pictures, "name another folder with --pictures")
     if into is not None:
         check_writable(into.parent, "name another file with --into")
 
