@@ -207,6 +207,8 @@ def test_print_shows_what_is_folded_and_no_controls(opened: Opener) -> None:
     assert page.get_by_role("table", name="Accuracy by the strict reading").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf().startswith(b"%PDF")
+    page.set_viewport_size({"width": 1050, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") == 1050
 
 
 def test_a_narrow_screen_scrolls_tables_in_their_own_box(opened: Opener) -> None:
