@@ -17,6 +17,7 @@ from xreason.tasks.added import REGISTRY_FILE, Registry, read_registry, registri
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
+from xreason.tasks.msvamp.families import FAMILIES
 from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
 
@@ -45,6 +46,9 @@ class Suite:
     added: Mapping[str, int] = field(default_factory=dict)  #: language code to the number of its questions, where it was added
     #: the codes that its mean runs over, as far as it has them; None for all that it has.
     mean_over: tuple[str, ...] | None = PAPER_LANGUAGES
+    families: tuple[
+        int, ...
+    ] = ()  #: of each question, in their published order, where some vary the same problem; () where none do
 
     @property
     def average_languages(self) -> tuple[str, ...]:
@@ -74,7 +78,10 @@ _OURS = "templated by this project, Apache-2.0"
 _IN_CODE = (
     # new tokens as MathOctopus and QAlign score: generate_and_eval.py and svamp_test.py, mgsm_test.py and svamp_test.py
     _published("mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0", max_new_tokens=600),
-    _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300),
+    replace(
+        _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300),
+        families=FAMILIES,
+    ),
     Suite("pocket", "Pocket", world.LANGUAGES, world.TEST_SIZE, 96, _OURS, _pocket_rows, lambda _: "pocket world"),
 )
 

@@ -1,7 +1,7 @@
 """Commands about finished records: board, rescore."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,8 @@ def board(
     into: Annotated[Path | None, typer.Option(help="Put the board between the board marks of this markdown file.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
     reading: options.Reading = None,
+    mean: options.Mean = None,
+    english_margin: Annotated[float | None, typer.Option(min=0, help="Points that English may lose or gain; 3 by default.")] = None,
     languages: Annotated[str | None, typer.Option(help="Over these languages alone, comma-separated codes.")] = None,
     across_styles: Annotated[bool, typer.Option("--across-styles", help="Rank rows of different prompt styles too.")] = False,
     tasks: options.Tasks = None,
@@ -30,7 +32,9 @@ def board(
     if into is not None:
         check_writable(into.parent, "name another file with --into")
     found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
-    boards = boards_of(found, reading=reading or "paper", across_styles=across_styles, languages=options.listed(languages))
+    said: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
+    judged = {name: value for name, value in said.items() if value is not None}
+    boards = boards_of(found, **judged, across_styles=across_styles, languages=options.listed(languages))
     if out is not None:
         write_board(boards, out)
     if into is not None:
