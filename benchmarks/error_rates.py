@@ -1,7 +1,7 @@
 """How often a board errs: its own tests and intervals on simulated comparisons whose truth is known.
 
-    python benchmarks/error_rates.py                2,000 boards a cell: the table of docs/statistics.md, written into it, and JSON
-    python benchmarks/error_rates.py --boards 100   a look in about a minute; writes nothing
+    python -m benchmarks.error_rates                2,000 boards a cell: the table of docs/statistics.md, written into it, and JSON
+    python -m benchmarks.error_rates --boards 100   a look in about a minute; writes nothing
 
 An answer is right where a sum of normal luck is above a threshold: the question's (40 % of the variance), the method's with that
 question (10 %), the language's with it (20 %), and the run's own (30 %). Of the first two, a share is common to a family of
@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from report import report
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom, binomtest, ttest_ind, ttest_rel
 
+from benchmarks.report import report
 from xreason.leaderboards.statistics.answers import Answered, Answers, Counts
 from xreason.leaderboards.statistics.families import holm, together
 from xreason.leaderboards.statistics.intervals import differences, mean_interval, mid_p, pooled_luck

@@ -121,9 +121,10 @@ class LanguageScore(Frozen):
         """The same of answers that are right and in the question's language, as far as text tells; None where nothing told it."""
         if self.in_language is None:
             return None
+        # "10" and "1-" are read as binary numbers, and their common bits written as many
         both = [
-            "".join("01"[right == within == "1"] for right, within in zip(*each, strict=True))
-            for each in zip(self._verdicts(reading), self.in_language, strict=True)
+            f"{int(right, 2) & int(within.replace('-', '0'), 2):0{self.questions}b}"
+            for right, within in zip(self._verdicts(reading), self.in_language, strict=True)
         ]
         return both[0] if self.samples == 1 else Counts([each.count("1") for each in zip(*both, strict=True)], self.samples)
 

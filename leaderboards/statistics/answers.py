@@ -75,6 +75,7 @@ class Answered:
         if not runs:
             raise ValueError("there are no runs to compare")
         self._trained, self._plain, self._families = trained, len(runs) == 1 and families is None, families
+        self._together: dict[tuple[str, ...], Answers] = {}
         self._clusters: dict[int, npt.NDArray[np.intp]] = {}
         self._of = {code: self._linearised([run[code] for run in runs if code in run], code, len(runs)) for code in runs[0]}
 
@@ -88,9 +89,13 @@ class Answered:
             raise ValueError("a mean needs at least one language")
         if missing := sorted(set(languages) - set(self._of)):
             raise ValueError(f"a run has no verdicts in {', '.join(missing)}")
-        parts = [self._of[code] for code in languages]
-        if len(parts) == 1:
-            return parts[0]
+        if len(languages) == 1:
+            return self._of[languages[0]]
+        if (known := self._together.get(tuple(languages))) is None:
+            known = self._together[tuple(languages)] = self._put_together([self._of[code] for code in languages])
+        return known
+
+    def _put_together(self, parts: Sequence[Answers]) -> Answers:
         means = tuple(sum(each, Fraction(0)) / len(parts) for each in zip(*(part.means for part in parts), strict=True))
         residuals = np.zeros((len(means), max(part.residuals.shape[1] for part in parts)))
         shares = np.zeros(residuals.shape[1])
