@@ -1,5 +1,5 @@
 # make compare   sets up .venv when needed, then runs the pocket comparison
-# make test      the same, then the tests
+# make test      the same, then the tests: two at a time, then those that want every core
 # make check     format, lint, strict types, who imports whom
 # make setup     .venv alone; EXTRA=cuda takes vLLM's build for NVIDIA GPUs
 # make lock      resolves requirements-cpu.lock anew
@@ -30,7 +30,8 @@ compare: setup
 	$(BIN)/xreason compare
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not every_core"
+	$(BIN)/python -m pytest -m every_core
 
 check: setup
 	$(BIN)/ruff format --check .

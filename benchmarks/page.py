@@ -7,10 +7,10 @@ The folder holds a file a run, NAME.json or NAME-PART.json, as `python -m benchm
 a GPU among them. What a run is held against stands in BOUNDS, beside what was measured; what was not run is said to be so.
 """
 
+import ast
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,19 @@ def _page(results: Mapping[str, Any]) -> Iterator[str]:
         missed = value is not None and (value > bound if side == "most" else value < bound)
         yield f"| {words} | at {side} {bound:g} | {measured}{' (missed)' if missed else ''} |"
     for name, said in results.items():
-        about = import_module(f"benchmarks.{name.partition('-')[0]}").__doc__ or ""
+        program = Path(__file__).with_name(f"{name.partition('-')[0]}.py")
+        about = ast.get_docstring(ast.parse(program.read_text(encoding="utf-8"))) or ""  # read alone: imports take longer
         yield f"\n## {name}\n"
         yield f"{about.splitlines()[0]}\n"
+        listed = {key: value for key, value in said.items() if _is_table(value)}
         yield "| | |"
         yield "| --- | ---: |"
-        yield from (f"| {_plain(key)} | {_plain(value)} |" for key, value in _flat(said))
+        yield from (f"| {_plain(key)} | {_plain(value)} |" for key, value in _flat(said) if key not in listed)
+        for key, lines in listed.items():
+            yield f"\n{_plain(key)}:\n"
+            yield f"| {' | '.join(map(_plain, lines[0]))} |"
+            yield f"|{' --- |' * len(lines[0])}"
+            yield from (f"| {' | '.join(map(_plain, line.values()))} |" for line in lines)
 
 
 def _at(said: Any, path: str) -> float | None:
@@ -75,19 +82,22 @@ def _at(said: Any, path: str) -> float | None:
     return float(said)
 
 
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
 def _flat(said: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields every value with the way to it; a list of numbers is one value."""
+    """Yields every value with the way to it; a list is one value."""
     if isinstance(said, dict):
         for key, value in said.items():
             yield from _flat(value, f"{before}, {key}" if before else str(key))
-    elif isinstance(said, list) and any(isinstance(each, dict | list) for each in said):
-        for number, each in enumerate(said, start=1):
-            yield from _flat(each, f"{before} {number}")
     else:
-        yield before, ", ".join(map(str, said)) if isinstance(said, list) else said
+        yield before, said
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value)) or "none"
     text = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
     return text.replace("_", " ").replace("|", "\\|").replace("<", "&lt;")
 

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
+
 from xreason.harness.serving import adapters, proof
 from xreason.harness.serving.answers import Answer, Answers
 from xreason.harness.serving.arguments import cards
@@ -34,6 +36,10 @@ from xreason.trainers.checkpoints.base import tensor_files
 
 #: In GiB, where there is no GPU and nobody set VLLM_CPU_KVCACHE_SPACE: enough for hundreds of prompts of a small model at a time.
 CPU_KEY_VALUE_CACHE = "2"
+
+
+#: Seconds that vLLM's processes may take to end; it kills them after five.
+_LONGEST_END = 60.0
 
 
 def _prepare_environment() -> None:
@@ -275,10 +281,13 @@ class Engine(VLLM):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Ends vLLM and gives its memory back; what ended by itself is only forgotten."""
+        processes = _processes()
         # of a process that was killed, whatever part is still there may say so
         with contextlib.suppress(Exception):
             self.model.llm_engine.engine_core.shutdown()
         del self.model
+        # the next engine wants the memory that they hold until they are really gone
+        psutil.wait_procs(processes, timeout=_LONGEST_END)
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         """Answers lm-eval's requests; tells `self.progress` how many are done, and notes in `self.cut_off` how each ended."""
@@ -360,6 +369,13 @@ def _bind_workers(count: int) -> None:
         share = len(mine) // count
         bound = [",".join(map(str, mine[worker * share : (worker + 1) * share])) for worker in range(count)]
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "|".join(bound))
+
+
+def _processes() -> list[psutil.Process]:
+    """Returns the processes that vLLM runs in beside this one."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # one that ends meanwhile
+        return [each for each in psutil.Process().children(recursive=True) if each.name().startswith("VLLM")]
+    return []
 
 
 def start(model: Model, **arguments: Any) -> Engine:

@@ -39,6 +39,7 @@ class Answers:
     residuals: Floats  #: `[runs, clusters]`: what each cluster adds to the run's mean, less its share of that; a run's sum to 0
     shares: Floats  #: `[clusters]`: the share of the mean that each cluster is, together 1
     trained: bool  #: whether its runs are trainings of one method, whose luck is part of chance; a given model is what it is
+    languages: int  #: how many it is a mean over
     #: `[questions]`, whether each was answered right, where that is all there is: one run, one language, one sample, no families.
     binary: npt.NDArray[np.bool_] | None = None
 
@@ -102,7 +103,7 @@ class Answered:
         for part in parts:
             residuals[:, : part.residuals.shape[1]] += part.residuals / len(parts)
             shares[: part.residuals.shape[1]] += part.shares / len(parts)
-        return Answers(means, residuals, shares, self._trained)
+        return Answers(means, residuals, shares, self._trained, len(parts))
 
     def _linearised(self, outcomes: Sequence[Outcomes], code: str, runs: int) -> Answers:
         counted = [_counted(each) for each in outcomes]
@@ -121,7 +122,7 @@ class Answered:
             residuals = np.stack([np.bincount(of, weights=each) for each in residuals])
             shares = np.bincount(of, weights=shares)
         whole = self._plain and counted[0][1] == 1 and isinstance(outcomes[0], str | Counts)
-        return Answers(means, residuals, shares, self._trained, rights[0] > 0 if whole else None)
+        return Answers(means, residuals, shares, self._trained, 1, rights[0] > 0 if whole else None)
 
 
 def _counted(outcomes: Outcomes) -> tuple[Floats, int]:

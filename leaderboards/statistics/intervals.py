@@ -78,13 +78,17 @@ def mean_interval(model: Answers, luck: Luck | None = None) -> Interval:
     This is Wilson's interval (JASA 1927), at the number of independent answers that would vary as much as this mean does, as for
     complex surveys (Dean and Pagano, "Evaluating confidence interval methods for binomial proportions in clustered surveys", JSSAM
     2015), with t in place of z. One run's accuracy in one language without families is the plain one. Where nothing varies (all
-    right, all wrong), there are as many answers as clusters.
+    right, all wrong), there are as many answers as clusters. Where few questions make up most of how a mean over languages varies
+    (2 % right: the easy ones, in all languages), there are no more degrees of freedom than such questions.
 
     Args:
         model: its answers.
         luck: what is pooled over a board; that of its own seeds for None.
     """
-    (variance,), (questions,), (seeds,), (df,) = _variances(model.residuals.mean(axis=0)[None], [[model]], luck)
+    residuals = model.residuals.mean(axis=0)[None]
+    (variance,), (questions,), (seeds,), (df,) = _variances(
+        residuals, [[model]], luck, few=_spread_over(residuals[0]) if model.languages > 1 else math.inf
+    )
     value, clusters = float(model.value), model.residuals.shape[1]
     if model.binary is not None:
         size, quantile = float(clusters), _normal()
@@ -188,13 +192,22 @@ def _discordant_interval(more: int, less: int, questions: int) -> tuple[float, f
     return middle - spread, middle + spread
 
 
-def _variances(residuals: Floats, sides: Sequence[Sequence[Answers]], luck: Luck | None) -> tuple[Floats, Floats, Floats, Floats]:
+def _spread_over(residuals: Floats) -> float:
+    """Over how many clusters a spread is spread: where few of them are all there is, they tell little of how sure they are."""
+    squares = residuals**2
+    return float(3 * squares.sum() ** 2 / (squares**2).sum()) if squares.any() else math.inf
+
+
+def _variances(
+    residuals: Floats, sides: Sequence[Sequence[Answers]], luck: Luck | None, *, few: float = math.inf
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Of each contrast: its variance, that from questions, that from seeds, and its degrees of freedom, each `[contrasts]`.
 
     Args:
         residuals: `[contrasts, clusters]`.
         sides: the models of each contrast.
         luck: what is pooled over a board.
+        few: at most so many degrees of freedom come from questions.
     """
     clusters = residuals.shape[1]
     if clusters == 1:
@@ -205,7 +218,7 @@ def _variances(residuals: Floats, sides: Sequence[Sequence[Answers]], luck: Luck
     shares = sides[0][0].shares
     questions = (residuals**2 / (1 - shares)).sum(axis=1)
     # clusters less one; as unequal as families may be, as many as would be equal
-    freedom = max(round(float((shares**2).sum() ** 2 / (shares**4).sum()) - 1, 6), 1.0)
+    freedom = max(min(round(float((shares**2).sum() ** 2 / (shares**4).sum()) - 1, 6), few), 1.0)
     known: dict[int, tuple[float, Luck]] = {}
     both, seeds, weight, least = (np.zeros(len(residuals)) for _ in range(4))
     for place, models in enumerate(sides):

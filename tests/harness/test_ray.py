@@ -24,6 +24,9 @@ from xreason.harness.run import Walk
 from xreason.harness.store.steps import Step, only_writer, step
 from xreason.tasks.errors import UserError
 
+# two nodes, a core each
+pytestmark = pytest.mark.every_core
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:

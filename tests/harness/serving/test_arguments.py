@@ -137,6 +137,7 @@ def test_what_is_lm_evals_own_is_a_sentence(text: str, says: str) -> None:
         told_as_lm_eval(text)
 
 
+@pytest.mark.every_core
 def test_more_cards_than_there_are_is_a_sentence_before_anything_starts(tmp_path: Path) -> None:
     there = len(os.sched_getaffinity(0))
     engine = {"tensor_parallel_size": there, "pipeline_parallel_size": 2}

@@ -12,11 +12,12 @@ from tests.harness.scoring.conftest import samples_of
 from tests.places import ROOT
 
 
-# over 20 s: two engines, of three processes each
+@pytest.mark.every_core
+# over 20 s: two engines, of three processes each, and every process imports vLLM
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two workers wait for each other by spinning: each wants a processor")
 def test_a_swap_over_two_workers_is_exact_and_a_worker_that_is_killed_fails_its_row_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.harness.serving.processes", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads((tmp_path / "result.json").read_text())
     ((row, reason),) = told["failures"]

@@ -21,6 +21,7 @@ FORMER = json.loads((Path(__file__).parent / "losses_of_the_former_loop.json").r
 MIXED: dict[str, Any] = {"seed": 0, "mixed_precision": True}
 
 
+@pytest.mark.every_core
 @pytest.mark.parametrize("method", FORMER["losses"])
 def test_the_first_50_losses_are_those_of_the_loop_before(method: str, tmp_path: Path) -> None:
     report = train(
