@@ -54,6 +54,18 @@ def test_a_row_says_what_the_board_says(board: Board) -> None:
     assert dict(zip(heading, full, strict=True))["English against base"].startswith("lost: -18.8")
 
 
+def test_a_page_says_once_what_its_ranks_are_and_what_they_could_have_shown(board: Board, make: Make) -> None:
+    (said,) = [line for line in board_markdown([board]).splitlines() if line.startswith("Ranks, gains and pairs are of")]
+    assert "of the mean over en, sw, zh, bn, de, es, fr, ja, ru, th, by the papers' reading." in said
+    assert "Rows of one seed are of that training, not of its method: ranks are of these trainings." in said
+    assert "Holm's correction over all pairs of rows (3): differences from 2.8 points would have shown in 4 of 5 cases." in said
+    several = [make("slam", {"en": 0.5}, seed=seed).model_copy(update={"families": {"mgsm": (0,) * 200}}) for seed in (0, 1)]
+    page = board_markdown([build_board(several, "mgsm", average_languages=("en",))])
+    assert "that training" not in page
+    assert "Its questions vary 51 problems, which count as so many." in page
+    assert "Holm" not in page.split("## mgsm")[1]
+
+
 def test_every_stage_is_listed_with_what_it_took(board: Board) -> None:
     table = tables(board_markdown([board]))[-1]
     listed = [dict(zip(table[0], line, strict=True)) for line in table[2:]]
