@@ -197,7 +197,7 @@ def cells() -> dict[str, list[tuple[Callable[..., dict[str, float]], World]]]:
 
 
 def simulated(told: tuple[int, tuple[Callable[..., dict[str, float]], World]], boards: int) -> dict[str, Any]:
-    """Returns one line of a table; its draws are those of its place in it. Of coverage there are twice as many: it has most cells."""
+    """Returns one line of a table; its draws are those of its place in it. Of coverage, with most cells, there are two."""
     number, (what, world) = told
     streams: list[list[int]] = [[number, boards], *([[number, boards, 1]] if what is coverage else [])]
     halves = [what(world, boards, np.random.default_rng(stream)) for stream in streams]
@@ -215,9 +215,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def write(found: dict[str, list[dict[str, Any]]], boards: int) -> None:
     """Puts the tables between the marks of docs/statistics.md."""
-    parts = [
-        f"{boards:,} boards a line, {2 * boards:,} of coverage; shares in percent, luck in points, families as their share of what questions vary."
-    ]
+    boards_said = f"{boards:,} boards a line, {2 * boards:,} of coverage"
+    parts = [f"{boards_said}; shares in percent, luck in points, families as their share of what questions vary."]
     parts += [f"### {name.capitalize()}\n\n{table(rows)}" for name, rows in found.items()]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]

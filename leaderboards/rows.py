@@ -47,7 +47,7 @@ class Family(Frozen):
 
     name: Literal["pairs", "gains"]  #: all pairs of ranked rows, or the gains of all rows over their base
     claims: int  #: how many
-    #: the difference that it would have shown in 4 of 5 cases, in 0..1; None where there is no claim
+    #: the difference that it would have shown in 4 of 5 cases, in 0..1; None where there is no claim, or none could show
     smallest_difference: float | None
 
 

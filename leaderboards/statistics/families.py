@@ -25,11 +25,13 @@ def together(claims: Sequence[Difference]) -> list[Difference]:
 
 
 def smallest_difference(claims: Sequence[Difference]) -> float | None:
-    """Returns the difference that the middle one of a family of claims would have shown in 4 of 5 cases; None for no claims.
+    """Returns the difference that the middle one of a family of claims would have shown in 4 of 5 cases.
 
-    It is that of Holm's first step, where the level is divided by all claims (Bloom, Evaluation Review 1995).
+    It is that of Holm's first step, where the level is divided by all claims (Bloom, Evaluation Review 1995). None where there are
+    no claims, where no two models ever differ, and where no difference could have shown.
     """
     from scipy.special import stdtrit
 
-    sizes = [(stdtrit(each.df, 1 - LEVEL / len(claims) / 2) + stdtrit(each.df, POWER)) * each.se for each in claims]
-    return float(np.median(sizes)) if sizes else None
+    varying = [each for each in claims if each.se]
+    sizes = [(stdtrit(each.df, 1 - LEVEL / len(claims) / 2) + stdtrit(each.df, POWER)) * each.se for each in varying]
+    return float(np.median(sizes)) if sizes and np.median(sizes) <= 1 else None

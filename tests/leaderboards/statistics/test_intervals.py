@@ -303,3 +303,5 @@ def test_the_smallest_difference_is_found_in_4_of_5_cases() -> None:
     assert np.mean([each.significant for each in found]) == pytest.approx(0.8, abs=0.06)
     assert np.mean([each.significant for each in base]) == pytest.approx(0.05, abs=0.03)
     assert smallest_difference([]) is None
+    assert smallest_difference([between([{"en": "1"}], [{"en": "0"}])]) is None
+    assert smallest_difference([between([{"en": "11"}], [{"en": "11"}])]) is None
