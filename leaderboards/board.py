@@ -11,6 +11,7 @@ from pydantic import computed_field
 from xreason.leaderboards.cautions import cautions_of
 from xreason.leaderboards.comparable import BoardError, check_comparable
 from xreason.leaderboards.contenders import Contender, Key, contenders_of, key_of
+from xreason.leaderboards.published.reported import PublishedRow
 from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record, ResponseShares
 from xreason.leaderboards.rows import ENGLISH_MARGIN, Failure, Family, MeanOver, Note, Pair, Row, Sampling
 from xreason.leaderboards.statistics.answers import Answered, Answers, Outcomes, pass_at_k
@@ -44,6 +45,7 @@ class Board(Frozen):
     cautions: tuple[str, ...]  #: where rows are not quite like with like, see `xreason.leaderboards.cautions`
     failures: tuple[Failure, ...]  #: rows that should stand here and do not
     provenance: tuple[Provenance, ...]  #: where the records come from, each distinct one once
+    published: tuple[PublishedRow, ...] = ()  #: what others report, where that is to be shown beside; not ranked
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
+from xreason.leaderboards.contamination import in_domain_cautions
 from xreason.leaderboards.contenders import Contender
 from xreason.leaderboards.records import Record, Training
 
@@ -16,6 +17,7 @@ def cautions_of(contenders: Sequence[Contender], suite: str, partial: Sequence[s
     yield from _questions(contenders, suite)
     yield from _conditions(contenders, suite)
     yield from _prompts(contenders)
+    yield from in_domain_cautions(contenders, suite)
     yield from _same_weights(contenders)
     yield from _costs(contenders)
 

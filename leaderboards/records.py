@@ -71,6 +71,9 @@ class LanguageScore(Frozen):
     metamath: Verdict | None = None  #: as paper, by MetaMath's own reading; None where that was not made; likewise its majority
     majority_metamath: Bits | None = None
     questions_hash: str | None = None  #: SHA-256 of the questions and golds, in order, as asked; None where that is not known
+    tokens: Count | None = None  #: that all responses of all samples took together; None where that is not known
+    #: those of them that are thinking, which is cut off before a response is read; None also where a model cannot mark it.
+    thinking_tokens: Count | None = None
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
@@ -101,6 +104,16 @@ class LanguageScore(Frozen):
     def samples(self) -> int:
         """Responses a question."""
         return len(self.paper)
+
+    @property
+    def mean_tokens(self) -> float | None:
+        """Tokens a response, thinking among them."""
+        return None if self.tokens is None else self.tokens / (self.samples * self.questions)
+
+    @property
+    def mean_thinking_tokens(self) -> float | None:
+        """Tokens of thinking a response."""
+        return None if self.thinking_tokens is None else self.thinking_tokens / (self.samples * self.questions)
 
     @property
     def responses(self) -> ResponseShares:
@@ -167,6 +180,7 @@ class StageCost(Frozen):
     losses: tuple[tuple[int, float], ...]  #: (step, training loss) as logged
     frame: str | None = None  #: name of the prompt style that its text stood in; None where that is not known
     truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
+    sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
 
 
 class Training(Frozen):
@@ -232,6 +246,8 @@ class Provenance(Frozen):
     sampling: dict[str, float] = {}  #: what bounds it beside the temperature: top_p, top_k, min_p, as far as they were set
     system: str | None = None  #: the system instruction that stood before every question
     worked_examples: Literal["drawn", "first"] = "drawn"  #: anew for every question, or the first ones for all
+    #: suite to the data sets of whose kind its questions are, by the names of StageCost.sources; None where that is not known.
+    in_domain: dict[str, tuple[str, ...]] | None = None
 
 
 class Record(Frozen):

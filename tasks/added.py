@@ -30,9 +30,12 @@ TASKS_FOLDER = Path(__file__).resolve().parent
 
 #: A suite's name is a folder and the beginning of its tasks' names, a language's code their end; neither can leave the folder.
 SUITE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+#: A data set's short name, by which a suite says whose kind its questions are of.
+SOURCE_NAME = r"[a-z0-9][a-z0-9._-]{0,39}"
 REGISTRY_FILE = "added.json"
 
 _SuiteName = Annotated[str, StringConstraints(pattern=rf"^{SUITE_NAME.pattern}$")]
+_SourceName = Annotated[str, StringConstraints(pattern=rf"^{SOURCE_NAME}$")]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 _Changed = Annotated[str, StringConstraints(pattern=rf"^({SUITE_NAME.pattern}/)?[a-z0-9_]+(\.[a-z]+)?$")]
 _STRICT = ConfigDict(extra="forbid")
@@ -76,6 +79,7 @@ class AddedSuite:
     source: str
     max_new_tokens: int
     hub: Hub | None
+    in_domain: tuple[_SourceName, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)

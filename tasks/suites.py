@@ -46,9 +46,11 @@ class Suite:
     added: Mapping[str, int] = field(default_factory=dict)  #: language code to the number of its questions, where it was added
     #: the codes that its mean runs over, as far as it has them; None for all that it has.
     mean_over: tuple[str, ...] | None = PAPER_LANGUAGES
-    families: tuple[
-        int, ...
-    ] = ()  #: of each question, in their published order, where some vary the same problem; () where none do
+    #: the family of each question, in their published order, where some vary the same problem; () where none do.
+    families: tuple[int, ...] = ()
+    #: the data sets of whose kind its questions are: what was trained on text made from one of them is in its domain here. Names as
+    #: in `xreason.trainers.corpora.load.MADE_FROM`.
+    in_domain: tuple[str, ...] = ()
 
     @property
     def average_languages(self) -> tuple[str, ...]:
@@ -64,10 +66,19 @@ class Suite:
         return f"{self.name}_{language}"
 
 
-def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str, *, max_new_tokens: int) -> Suite:
+def _published(
+    name: str,
+    title: str,
+    languages: tuple[str, ...],
+    questions: int,
+    source: str,
+    *,
+    max_new_tokens: int,
+    in_domain: tuple[str, ...] = (),
+) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
     exemplars = partial(data.exemplars, name) if name in data.SOURCES and data.SOURCES[name].exemplars else None
-    return Suite(name, title, languages, questions, max_new_tokens, source, rows, where, exemplars)
+    return Suite(name, title, languages, questions, max_new_tokens, source, rows, where, exemplars, in_domain=in_domain)
 
 
 def _pocket_rows(code: str) -> list[data.Row]:
@@ -76,13 +87,28 @@ def _pocket_rows(code: str) -> list[data.Row]:
 
 _OURS = "templated by this project, Apache-2.0"
 _IN_CODE = (
-    # new tokens as MathOctopus and QAlign score: generate_and_eval.py and svamp_test.py, mgsm_test.py and svamp_test.py
-    _published("mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0", max_new_tokens=600),
+    # new tokens as MathOctopus and QAlign score: generate_and_eval.py and svamp_test.py, mgsm_test.py and svamp_test.py. MGSM
+    # is the first 250 questions of GSM8K's test set, translated; MSVAMP is SVAMP, which is no set's of the papers.
+    _published(
+        "mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0", max_new_tokens=600, in_domain=("gsm8k",)
+    ),
     replace(
-        _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300),
+        _published(
+            "msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300, in_domain=("svamp",)
+        ),
         families=FAMILIES,
     ),
-    Suite("pocket", "Pocket", world.LANGUAGES, world.TEST_SIZE, 96, _OURS, _pocket_rows, lambda _: "pocket world"),
+    Suite(
+        "pocket",
+        "Pocket",
+        world.LANGUAGES,
+        world.TEST_SIZE,
+        96,
+        _OURS,
+        _pocket_rows,
+        lambda _: "pocket world",
+        in_domain=("pocket-world",),
+    ),
 )
 
 
@@ -91,7 +117,7 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
     suites = {suite.name: suite for suite in _IN_CODE}
     for registry in changes:
         for name, said in sorted(registry.suites.items()):
-            added = _published(name, said.title, (), 0, said.source, max_new_tokens=said.max_new_tokens)
+            added = _published(name, said.title, (), 0, said.source, max_new_tokens=said.max_new_tokens, in_domain=said.in_domain)
             suites[name] = replace(added, mean_over=None)
         suites = {name: _changed(suite, registry) for name, suite in suites.items()}
     return suites

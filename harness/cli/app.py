@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from xreason.harness.cli.boards import board, rescore
+from xreason.harness.cli.boards import board, overlap, rescore
 from xreason.harness.cli.compare import compare, score, train
 from xreason.harness.cli.models import count, doctor, export, layers, methods, pocket_build
 from xreason.harness.cli.runs import RunsGroup, runs_clean, runs_list
@@ -102,7 +102,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 # README's table has the same order
-_COMMANDS: tuple[Callable[..., None], ...] = (compare, train, layers, count, doctor, methods, export, score, board, rescore, tasks)
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    *(compare, train, layers, count, doctor, methods, export),
+    *(score, board, rescore, overlap, tasks),
+)
 for command in _COMMANDS:
     app.command(cls=_Command)(command)
 _GROUPS: tuple[tuple[str, str, dict[str, Callable[..., None]]], ...] = (

@@ -18,14 +18,16 @@ def board(
     english_margin: Annotated[float | None, typer.Option(min=0, help="Points that English may lose or gain; 3 by default.")] = None,
     languages: Annotated[str | None, typer.Option(help="Over these languages alone, comma-separated codes.")] = None,
     across_styles: Annotated[bool, typer.Option("--across-styles", help="Rank rows of different prompt styles too.")] = False,
+    published: Annotated[bool, typer.Option("--published", help="Beside them, what others report; not ranked.")] = False,
     tasks: options.Tasks = None,
     as_json: options.Json = False,
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
     from xreason.harness.scoring.records import boards_of
     from xreason.harness.store.writable import check_writable
+    from xreason.leaderboards.contamination import overlaps_beside
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
-    from xreason.leaderboards.records import read_record, read_records
+    from xreason.leaderboards.records import read_record, read_records, record_paths
 
     if out is not None:
         check_writable(out)
@@ -34,7 +36,9 @@ def board(
     found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
     said: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
     judged = {name: value for name, value in said.items() if value is not None}
-    boards = boards_of(found, **judged, across_styles=across_styles, languages=options.listed(languages))
+    overlaps = overlaps_beside([each for path in records for each in (record_paths(path) if path.is_dir() else (path,))])
+    chosen: dict[str, Any] = {"across_styles": across_styles, "languages": options.listed(languages), "published": published}
+    boards = boards_of(found, **judged, **chosen, overlaps=overlaps)
     if out is not None:
         write_board(boards, out)
     if into is not None:
@@ -62,3 +66,42 @@ def rescore(
         progress.say(f"{name}: {each.changed:,} of {each.verdicts:,} verdicts changed")
     options.show_boards(as_json, boards)
     options.say_where(run)
+
+
+def overlap(
+    experiment: Annotated[str | None, typer.Argument(help="Experiment file, or one in the box; pocket by default.")] = None,
+    suites: options.Suites = None,
+    languages: options.Languages = None,
+    corpora: Annotated[str | None, typer.Option(help="Corpora, by commas: gsm8k, english-reasoning, ...")] = None,
+    source: options.Source = None,
+    data: options.Data = None,
+    tasks: options.Tasks = None,
+    ngram: Annotated[int, typer.Option(min=1, max=1000, help="Words in a row.")] = 13,
+    show: Annotated[int, typer.Option(min=0, help="Show so many questions of each with what they share.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Also write overlap.json into this folder, such as a comparison's.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Counts what test questions share with the training corpora of a comparison."""
+    from xreason.harness.experiment import experiment_file, experiment_of_flags, read_experiment
+    from xreason.harness.overlap import corpora_of, count_overlap
+    from xreason.harness.showing.overlap import overlap_tables
+    from xreason.harness.store.writable import check_writable
+    from xreason.leaderboards.contamination import write_overlap
+
+    if out is not None:
+        check_writable(out)
+    named = {"suites": options.listed(suites), "languages": options.listed(languages), "source": source, "data": data}
+    given = {key: value for key, value in named.items() if value is not None}
+    if experiment is None and (suites is not None or corpora is not None):
+        # of what it trains, the corpora alone are asked for
+        settled = experiment_of_flags({"name": "overlap", "base": "none", **given})
+    else:
+        settled = read_experiment(experiment_file("pocket" if experiment is None else experiment), given)
+    if settled.data is not None:
+        options.use_data(settled.data)
+    wanted = corpora_of(settled, options.listed(corpora))
+    counted = count_overlap(settled, wanted, ngram=ngram, show=show)
+    options.show(as_json, counted.model_dump(mode="json"), overlap_tables(counted))
+    if out is not None:
+        options.say_where(write_overlap(counted, out))
+    options.end_with(counted.failures)

@@ -65,6 +65,7 @@ def suite_add(
     question_column: options.QuestionColumn = None,
     answer_column: options.AnswerColumn = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in tokens.")] = 600,
+    in_domain: Annotated[str | None, typer.Option(help="Data sets of whose kind its questions are, by commas: gsm8k.")] = None,
     data: options.Data = None,
     tasks: options.NewTasks = None,
     proof: options.Proof = True,
@@ -80,7 +81,7 @@ def suite_add(
         raise UserError(f"--hub {hub!r} is no data set's id; give it as OWNER/NAME, such as masakhane/afrimgsm.")
     # columns have MGSM's names on the hub where none are given
     on_hub = Hub(hub, question_column or "question", answer_column or "answer_number") if hub else None
-    said = AddedSuite(title, source, max_new_tokens, on_hub)
+    said = AddedSuite(title, source, max_new_tokens, on_hub, _sources(in_domain))
     files = {code: Path(path) for code, path in _assigned("--file-for", file_for or ()).items()}
     configs = _assigned("--languages", [part if "=" in part else f"{part}={part}" for part in options.listed(languages) or ()])
     typer.echo(change.add_suite(name.replace("-", "_"), said, files, configs, columns, prove=proof))
@@ -94,6 +95,15 @@ def suite_remove(
     from xreason.harness.adding.languages import remove_suite
 
     typer.echo(remove_suite(name.replace("-", "_")))
+
+
+def _sources(text: str | None) -> tuple[str, ...]:
+    from xreason.tasks.added import SOURCE_NAME
+
+    sources = tuple(dict.fromkeys(name.lower() for name in options.listed(text) or ()))
+    if wrong := [name for name in sources if not re.fullmatch(SOURCE_NAME, name)]:
+        raise UserError(f"--in-domain {wrong[0]!r} is no data set's short name; give such as gsm8k, in letters, digits and '-'.")
+    return sources
 
 
 def _assigned(flag: str, texts: Iterable[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from lm_eval.api.model import LM
 from lm_eval.models.utils import normalize_gen_kwargs, postprocess_generated_text
 
 from xreason.harness import progress
-from xreason.harness.serving.answers import Answer, Answers
+from xreason.harness.serving.answers import Answer, Answers, Tokens
 from xreason.tasks.errors import UserError
 
 #: Seconds after a server's latest answer in which it is asked again: enough for one that is started anew.
@@ -60,6 +60,7 @@ class Client(LM):  # type: ignore[misc]
         answers: where responses are kept as they come, and found where they were given before; None for nowhere.
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit; None
             where the server does not say why one ended.
+        tokens: of the latest requests: the same to how many tokens each response took, as far as the server tells it.
         shortened: how many of the latest prompts filled all the room that the model has for them.
         in_flight: requests in flight, as far as is known by now.
         rate: tokens a second of the latest requests.
@@ -80,6 +81,7 @@ class Client(LM):  # type: ignore[misc]
         self.progress: progress.Report | None = None
         self.answers: Answers | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] | None = {}
+        self.tokens: dict[tuple[str, int], list[Tokens]] = {}
         self.shortened, self.rate = 0, 0.0
         self._flight = _Flight(concurrency)
 
@@ -109,13 +111,15 @@ class Client(LM):  # type: ignore[misc]
         if left:
             asyncio.run(self._ask_all(asked, deque(left), said))
         texts = [""] * len(requests)
-        self.cut_off = defaultdict(list)
+        self.cut_off, self.tokens = defaultdict(list), defaultdict(list)
         for number, where in enumerate(places.values()):
             stops = asked[number].content.get("stop")
             for sample, place in enumerate(where):
                 answer = said[number][min(sample, len(said[number]) - 1)]
                 texts[place] = postprocess_generated_text(answer.text, stops, None)
-                self.cut_off[requests[place].task_name, requests[place].doc_id].append(answer.finish_reason == "length")
+                document = requests[place].task_name, requests[place].doc_id
+                self.cut_off[document].append(answer.finish_reason == "length")
+                self.tokens[document].append((answer.tokens, answer.thinking_tokens))
         if any(answer.finish_reason is None for answers in said.values() for answer in answers):
             self.cut_off = None
         return texts
@@ -216,8 +220,11 @@ class Client(LM):  # type: ignore[misc]
         try:
             reply = json.loads(body)
             choices = sorted(reply["choices"], key=lambda choice: choice["index"])
-            answers = [Answer(choice["text"] or "", choice.get("finish_reason")) for choice in choices]
             usage = reply.get("usage") or {}
+            took = _shared_out(usage.get("completion_tokens"), len(choices))
+            answers = [
+                Answer(each["text"] or "", each.get("finish_reason"), tokens) for each, tokens in zip(choices, took, strict=True)
+            ]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _AgainError(f"an answer that is no completion: {type(error).__name__}") from error
         if len(answers) < question.content.get("n", 1):
@@ -238,6 +245,13 @@ class _Reply(NamedTuple):
     answers: list[Answer]
     tokens: int  #: of the response
     prompt_tokens: int
+
+
+def _shared_out(tokens: Any, samples: int) -> list[int | None]:
+    """Returns how many tokens each sample took, of which a server tells the sum alone: as even as can be."""
+    if not isinstance(tokens, int) or tokens < 0:
+        return [None] * samples
+    return [tokens // samples + (sample < tokens % samples) for sample in range(samples)]
 
 
 class _AgainError(Exception):

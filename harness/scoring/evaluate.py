@@ -5,7 +5,7 @@ scores/pocket/pocket/samples_pocket_sw_2026-11-20T20-02-27.jsonl
 scores/pocket/verdicts.json
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.verdicts import CUT_OFF, flags, language_score, write_verdicts
+from xreason.harness.serving.answers import Tokens
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import commit
 from xreason.leaderboards.records import LanguageScore
@@ -72,15 +73,23 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     for task, rows in samples.items():
         tracker.save_results_samples(task_name=task, samples=rows)
     _check_written(directory, len(samples))
-    ends = getattr(lm, CUT_OFF, None)
+    ends, took = getattr(lm, CUT_OFF, None), getattr(lm, "tokens", {})
     scores = {}
     for code in scoring.languages:
         task = scoring.benchmark.task(code)
         rows = sorted(samples[task], key=lambda row: int(row["doc_id"]))
         cut_off = None if ends is None else flags(ends[task, row["doc_id"]] for row in rows)
-        scores[code] = language_score(rows, cut_off)
+        scores[code] = language_score(
+            rows, cut_off, _in_all([each for row in rows for each in took.get((task, row["doc_id"]), ())])
+        )
     write_verdicts(directory, scoring.benchmark, scores)
     return scores
+
+
+def _in_all(responses: Sequence[Tokens]) -> Tokens:
+    """Returns the sum of what responses took; None for what is not known of each of them."""
+    tokens, thinking = zip(*responses, strict=True) if responses else ((None,), (None,))
+    return None if None in tokens else sum(tokens), None if None in thinking else sum(thinking)
 
 
 def described(lm: Any, model: Model) -> dict[str, Any]:

@@ -6,12 +6,16 @@ runs/pocket/leaderboard.md          and leaderboard.json
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from xreason.harness.scoring.score import Score, circumstances_of
 from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_scores
 from xreason.harness.serving.models import Model
 from xreason.leaderboards.board import Board, BoardError, Failure, build_board
+from xreason.leaderboards.contamination import OVERLAP_FILE, Overlap, overlap_cautions, read_overlap
+from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.markdown import write_board
+from xreason.leaderboards.published.reported import published_rows
 from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, write_record
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
@@ -56,6 +60,7 @@ def record_of(
             data={suite: each.data for suite, each in done.items()},
             **asking.told(),
             suite_versions={task.scoring.suite: task.scoring.benchmark.version for task in scores},
+            in_domain={task.scoring.suite: task.scoring.benchmark.in_domain for task in scores},
             identifier=identifier_of(first.folder),
             max_new_tokens={task.scoring.suite: task.scoring.max_new_tokens for task in scores},
             limit=first.scoring.limit,
@@ -95,6 +100,8 @@ def boards_of(
     across_styles: bool = False,
     languages: Sequence[str] | None = None,
     failures: Sequence[tuple[str, str]] = (),
+    overlaps: Sequence[Overlap] = (),
+    published: bool = False,
 ) -> list[Board]:
     """Returns one board for each suite among the records, ranked by a reading; across prompt styles only where told.
 
@@ -106,6 +113,8 @@ def boards_of(
         across_styles: whether rows may differ in it.
         languages: codes of those that the boards are over, as far as their suite was scored in them; all that are there for None.
         failures: rows that should stand on every board and do not: what each is called, and why.
+        overlaps: what questions share with training corpora, where that was counted.
+        published: whether what others report stands beside.
 
     Raises:
         BoardError: records cannot stand side by side, or one was not scored in a language that was asked for.
@@ -129,7 +138,9 @@ def boards_of(
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
             cautions=_untold_families(scored, suite),
         )
-        boards.append(board)
+        counted = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)) if overlaps else ()
+        beside = {"cautions": (*board.cautions, *counted), "published": published_rows(suite) if published else ()}
+        boards.append(board.model_copy(update=beside))
     return boards
 
 
@@ -172,6 +183,9 @@ def write_boards(
     failures: Sequence[tuple[str, str]] = (),
 ) -> list[Board]:
     """Puts records side by side, with what failed and why; writes leaderboard.md and leaderboard.json into `folder`."""
-    boards = boards_of(records, reading=reading, mean=mean, english_margin=english_margin, failures=failures)
+    counted = folder / OVERLAP_FILE
+    overlaps = (read_overlap(counted),) if counted.exists() else ()
+    judged: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
+    boards = boards_of(records, **judged, failures=failures, overlaps=overlaps)
     write_board(boards, folder)
     return boards

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from xreason.harness.serving.answers import Tokens
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import LanguageScore
 from xreason.tasks.data import rows_hash
@@ -21,16 +22,19 @@ VERDICTS_FILE = "verdicts.json"
 
 _AGAIN = "delete its folder and score that model again"
 
-#: The one verdict that cannot be read from a response's text: whether it ended at the token limit.
+#: The one verdict that cannot be read from a response's text: whether it ended at the token limit. (Nor can its tokens.)
 CUT_OFF = "cut_off"
 
 
-def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...] | None) -> LanguageScore:
+def language_score(
+    samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...] | None, took: Tokens = (None, None)
+) -> LanguageScore:
     """Returns what the readings make of the responses of one language.
 
     Args:
         samples: lm-eval's samples, in the order of the questions.
         cut_off: one string a sample, "1" where the response ended at the token limit; None where that is not known.
+        took: tokens of all responses together, and those of them that are thinking.
     """
     from xreason.tasks.readings.identification import in_language
 
@@ -55,6 +59,8 @@ def language_score(samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...
         majority_strict=_flag(each.majority_strict for each in read) if several else None,
         metamath=flags(each.metamath for each in read),
         majority_metamath=_flag(each.majority_metamath for each in read) if several else None,
+        tokens=took[0],
+        thinking_tokens=took[1],
     )
 
 
@@ -86,8 +92,8 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     scores = {}
     for code in before:
         samples = _stored_samples(directory, suite.task(code))
-        cut_off = before[code].get(CUT_OFF)
-        scores[code] = _scored(partial(language_score, samples, cut_off and tuple(cut_off)), directory)
+        cut_off, took = before[code].get(CUT_OFF), (before[code].get("tokens"), before[code].get("thinking_tokens"))
+        scores[code] = _scored(partial(language_score, samples, cut_off and tuple(cut_off), took), directory)
     write_verdicts(directory, suite, scores)
     return scores
 

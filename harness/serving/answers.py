@@ -1,16 +1,16 @@
 """Responses kept as they come, so that a scoring that is killed goes on where it was.
 
     runs/pocket/slam/0/scores/.answers-0f3a1c5be2d94a77.jsonl
-    {"asked": "1c0d5e...", "said": [["Let's think step by step ... The answer is 12.", "stop"]]}
+    {"asked": "1c0d5e...", "said": [["Let's think step by step ... The answer is 12.", "stop", 41, null]]}
 
 One line a prompt: the hash of its tokens (of its text, where a server answers) and of how it is sampled, and what its samples
-say, with vLLM's reason why each ended.
+say, with vLLM's reason why each ended, and the tokens that it took.
 The file's name is of all that can change a response, weights and questions among it: it never answers for another model.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
@@ -19,11 +19,41 @@ from typing import IO, Any, NamedTuple
 Prompt = tuple[int, ...] | str
 
 
+#: How many a response took, and how many of them are thinking; None where that is not known.
+Tokens = tuple[int | None, int | None]
+
+
 class Answer(NamedTuple):
     """One response, and vLLM's reason why it ended: "stop", or "length" at the token limit."""
 
     text: str
     finish_reason: str | None
+    tokens: int | None = None  #: that it took, what ends it included; None where that is not told
+    thinking_tokens: int | None = None  #: those of them that are no part of the answer; None where a model cannot mark them
+
+
+#: What models mark their thinking with, each a token of its own; see xreason.tasks.readings.verdicts.answer_part.
+THINKING = ("<think>", "</think>")
+
+
+def thinking_marks(tokenizer: Any) -> tuple[int, ...]:
+    """Returns the tokens that begin and end thinking; none where a tokenizer has not both."""
+    known = tokenizer.get_added_vocab()
+    return tuple(known[mark] for mark in THINKING) if {*THINKING} <= {*known} else ()
+
+
+def answer_of(said: Any, marks: tuple[int, ...]) -> Answer:
+    """Returns one of vLLM's completions; `marks` as thinking_marks gives them."""
+    return Answer(
+        said.text, said.finish_reason, len(said.token_ids), thinking_tokens(list(said.token_ids), *marks) if marks else None
+    )
+
+
+def thinking_tokens(tokens: Sequence[int], begin: int, end: int) -> int:
+    """Returns how many tokens of a response are thinking: up to the last that ends it, and from one after that which begins it."""
+    ended = len(tokens) - tokens[::-1].index(end) if end in tokens else 0
+    rest = tokens[ended:]
+    return ended + (len(rest) - rest.index(begin) if begin in rest else 0)
 
 
 class Answers:

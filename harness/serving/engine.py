@@ -27,7 +27,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from xreason.harness.serving import adapters, proof
-from xreason.harness.serving.answers import Answer, Answers
+from xreason.harness.serving.answers import Answer, Answers, Tokens, answer_of, thinking_marks
 from xreason.harness.serving.arguments import cards
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import vllm_version
@@ -105,6 +105,7 @@ class Engine(VLLM):  # type: ignore[misc]
         progress: told how many of a batch's prompts are answered, and how many there are; None for nobody.
         answers: where responses are kept as they come, and found where they were given before; None for nowhere.
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit.
+        tokens: the same to how many tokens each response took, and how many of them are thinking.
         shortened: how many of the latest prompts were too long for the model and lost their beginning.
     """
 
@@ -124,7 +125,8 @@ class Engine(VLLM):  # type: ignore[misc]
         self.answers: Answers | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
         self.shortened = 0
-        self._ends: dict[tuple[int, ...], deque[bool]] = defaultdict(deque)
+        self.tokens: dict[tuple[str, int], list[Tokens]] = {}
+        self._ends: dict[tuple[int, ...], deque[Answer]] = defaultdict(deque)
         self._lora_rank = 0  # of the largest adapter that it can serve
         if model.adapter is not None:
             self._lora_rank = next(rank for rank in adapters.RANKS if rank >= adapters.rank_of(model.adapter))
@@ -312,7 +314,7 @@ class Engine(VLLM):  # type: ignore[misc]
                 # where decoding is greedy, questions with the same prompt share the one answer
                 answer = answered[tokens][min(sample, len(answered[tokens]) - 1)]
                 outputs[position] = SimpleNamespace(outputs=[answer])
-                self._ends[tokens].append(answer.finish_reason == "length")
+                self._ends[tokens].append(answer)
         return outputs
 
     def _answered(self, params: Mapping[tuple[int, ...], Any]) -> dict[tuple[int, ...], list[Answer]]:
@@ -321,13 +323,13 @@ class Engine(VLLM):  # type: ignore[misc]
         said = {tokens: answers for tokens, answers in known.items() if answers is not None}
         missing = {tokens: each for tokens, each in params.items() if tokens not in said}
         prompts = [TokensPrompt(prompt_token_ids=list(tokens)) for tokens in missing]
-        vllm = self.model.llm_engine
+        vllm, marks = self.model.llm_engine, thinking_marks(self.tokenizer)
         identifiers = self.model.enqueue(prompts, list(missing.values()), lora_request=self.lora_request, use_tqdm=False)
         try:
             while vllm.has_unfinished_requests():
                 for output in vllm.step():
                     tokens = tuple(output.prompt_token_ids)
-                    said[tokens] = [Answer(each.text, each.finish_reason) for each in output.outputs]
+                    said[tokens] = [answer_of(each, marks) for each in output.outputs]
                     if self.answers:
                         self.answers.keep(tokens, params[tokens], said[tokens])
                     if self.progress:
@@ -342,14 +344,16 @@ class Engine(VLLM):  # type: ignore[misc]
 
     def _note_ends(self, requests: Sequence[Any]) -> None:
         # lm-eval sorts prompts by length and hands back texts alone, so a response is found again by its prompt
-        self.cut_off, self.shortened = defaultdict(list), 0
+        self.cut_off, self.tokens, self.shortened = defaultdict(list), defaultdict(list), 0
         encoded = self.tok_encode(tuple(request.args[0] for request in requests))
         for request, tokens in zip(requests, encoded, strict=True):
             prompt = tuple(tokens)
             if prompt not in self._ends:
                 self.shortened += 1
                 prompt = next(known for known in self._ends if prompt[-len(known) :] == known)
-            self.cut_off[request.task_name, request.doc_id].append(self._ends[prompt].popleft())
+            answer, asked = self._ends[prompt].popleft(), (request.task_name, request.doc_id)
+            self.cut_off[asked].append(answer.finish_reason == "length")
+            self.tokens[asked].append((answer.tokens, answer.thinking_tokens))
 
 
 def _sampling(params: Any, prompt: tuple[int, ...], samples: int) -> Any:

@@ -33,6 +33,7 @@ def suites_as_dicts() -> list[dict[str, Any]]:
             "readings": [metric for metric in METRICS if metric != "answered"],
             "max_new_tokens": suite.max_new_tokens,
             "version": suite.version,
+            "in_domain": list(suite.in_domain),
             "languages": [
                 {
                     "code": code,
@@ -56,6 +57,7 @@ def suites_table() -> Group:
     tables = []
     for suite in suites_as_dicts():
         about = f"{suite['source']}; read by {', '.join(suite['readings'])}; up to {suite['max_new_tokens']} new tokens"
+        about += f"; in-domain for {', '.join(suite['in_domain'])}" if suite["in_domain"] else ""
         columns = ("task", "language", "", "questions", "in the mean", "prompt styles", "where its questions are")
         table = Table(*columns, title=escape(f"{suite['title']}: --suites {suite['suite']}"), caption=escape(about))
         for each in suite["languages"]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -282,13 +283,14 @@ def run_here(launch: Launch, work: Path) -> Training:
             report_to=launch.report_to,
             logs=work.parent / LOGS if launch.report_to else None,
         )
-    reported = StageCost.model_fields.keys() - {"frame"}
-    costs = tuple(
-        StageCost.model_validate({name: getattr(report, name) for name in reported} | {"frame": stage.frame})
-        for report, stage in zip(result.stages, task.method.stages, strict=True)
-    )
+    reported, corpora = StageCost.model_fields.keys() - {"frame", "sources"}, iter(result.corpora)
+    costs = []
+    for cost, stage in zip(result.stages, task.method.stages, strict=True):
+        sources = dict.fromkeys(source for corpus in islice(corpora, len(stage.corpora)) for source in corpus.sources)
+        told = {"frame": stage.frame, "sources": tuple(sources)}
+        costs.append(StageCost.model_validate({name: getattr(cost, name) for name in reported} | told))
     return Training(
-        stages=costs,
+        stages=tuple(costs),
         recipe=recipe_of(task),
         tuned_parameters=result.tuned_parameters,
         total_parameters=result.total_parameters,

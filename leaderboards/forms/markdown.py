@@ -9,6 +9,7 @@ from xreason.leaderboards.board import Board, BoardError, Row
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_json import boards_json
+from xreason.leaderboards.forms.published import PUBLISHED_LEGEND, PUBLISHED_TITLE, published_cells
 from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.records import Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
@@ -98,7 +99,16 @@ def _suite_parts(board: Board) -> list[str]:
         parts += [f"### {title.capitalize()}", table(["model", *sampled[0][1]], "lr", lines)]
     legend = _format.responses_legend(source.identifier for source in board.provenance)
     responses = table(["model", "responses", *languages, mean], "llr", _response_lines(board))
-    return [*parts, "### How the responses look", f"Shares in percent. {escape(legend)}", responses]
+    parts += ["### How the responses look", f"Shares in percent. {escape(legend)}", responses]
+    return [*parts, *_published_parts(board)]
+
+
+def _published_parts(board: Board) -> list[str]:
+    if not board.published:
+        return []
+    headings, lines = published_cells(board)
+    written = ([escape(cell) for cell in line] for line in lines)
+    return [f"### {PUBLISHED_TITLE}", PUBLISHED_LEGEND, table(headings, "lllr", written)]
 
 
 def _score_table(board: Board, languages: Sequence[str], mean: str) -> str:

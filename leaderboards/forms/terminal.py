@@ -9,6 +9,7 @@ from rich.text import Text
 
 from xreason.leaderboards.board import Board, Row
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.published import published_tables
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _NAME_WIDTH = 16
@@ -22,7 +23,7 @@ def board_table(board: Board) -> Group:
     """Draws a board: ranking, accuracies by language, samples and responses, notes, and lines on how to read them."""
     tables = [_ranking(board), *_pairs(board), _languages(board), *_samplings(board), _responses(board)]
     notes = [Text(line, style="yellow") for line in (*_format.caution_lines(board), *_format.note_lines(board.notes))]
-    return Group(*tables, *notes, Text(_legend(board), style="dim"))
+    return Group(*tables, *published_tables(board), *notes, Text(_legend(board), style="dim"))
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:

@@ -39,6 +39,8 @@ class CorpusReport:
     where: str  #: the paths or hub ids it was read from
     hash: str  #: SHA-256 of the examples
     left_out: int  #: rows of the source that could not be paired with certainty, over all languages
+    #: the data sets that its text was made from, by names that suites say too (xreason.tasks.suites.Suite.in_domain).
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,14 @@ class Corpus(CorpusReport):
 
 
 def make_corpus(
-    name: str, description: str, languages: Sequence[str], where: str, examples: Sequence[Example], left_out: int = 0
+    name: str,
+    description: str,
+    languages: Sequence[str],
+    where: str,
+    examples: Sequence[Example],
+    left_out: int = 0,
+    *,
+    sources: Sequence[str] = (),
 ) -> Corpus:
     """Returns a corpus of these examples, counted and hashed.
 
@@ -66,7 +75,16 @@ def make_corpus(
     digest = hashlib.sha256()
     for example in examples:
         digest.update(json.dumps([example.prompt, example.response]).encode())
-    return Corpus(name, description, len(examples), tuple(languages), where, digest.hexdigest(), left_out, tuple(examples))
+    made = (name, description, len(examples), tuple(languages), where, digest.hexdigest(), left_out, tuple(sources))
+    return Corpus(*made, tuple(examples))
+
+
+def bare(example: Example) -> tuple[str, str]:
+    """Returns what an example asks, without its frame and the instruction to translate, and what answers it."""
+    asked = example.prompt.partition("### Instruction:\n")[2].rpartition("\n\n### Response:")[0] or example.prompt
+    if example.language in LANGUAGES:
+        asked = asked.removeprefix(translation_instruction(LANGUAGES[example.language].english, ""))
+    return asked, example.response
 
 
 def reasoning(language: str, question: str, rationale: str, frame: Frame = "alpaca", *, answered: str | None = None) -> Example:

@@ -79,7 +79,8 @@ def load_corpus(
     parts = [_sampled(_READERS[name](shelf, code), rows, f"{seed} {name} {code}") for code in codes]
     where = ", ".join(dict.fromkeys(part.where for part in parts))
     examples = [example for part in parts for example in part.examples]
-    return make_corpus(name, parts[0].words if parts else "", codes, where, examples, sum(part.left_out for part in parts))
+    left_out = sum(part.left_out for part in parts)
+    return make_corpus(name, parts[0].words if parts else "", codes, where, examples, left_out, sources=MADE_FROM[name])
 
 
 def _sampled(part: _Part, rows: int | None, seed: str) -> _Part:
@@ -191,5 +192,8 @@ _READERS: dict[str, Callable[[_Shelf, str], _Part]] = {
     "gsm8k": _gsm8k,
     "multilingual-reasoning": _multilingual_reasoning,
 }
+#: Name of a corpus to the data sets that its text was made from. GSM8KInstruct is GSM8K's training set in other languages (arXiv
+#: 2310.20246), MetaMathQA those of GSM8K and MATH in other words (arXiv 2309.12284).
+MADE_FROM: dict[str, tuple[str, ...]] = {**dict.fromkeys(_READERS, ("gsm8k",)), "english-reasoning": ("gsm8k", "math")}
 #: Names of the corpora that the papers' sets make; the pocket world has them too.
 CORPORA: tuple[str, ...] = tuple(_READERS)

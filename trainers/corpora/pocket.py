@@ -67,4 +67,4 @@ def write_corpus(name: str, languages: Sequence[str], *, rows: int | None, seed:
     pairs = [write(problem, code, frame) for problem in problems for code in chosen]
     if name != "english-reasoning":
         random.Random(f"{name} {seed}").shuffle(pairs)
-    return make_corpus(name, description, chosen, "xreason.trainers.pocket", pairs)
+    return make_corpus(name, description, chosen, "xreason.trainers.pocket", pairs, sources=("pocket-world",))

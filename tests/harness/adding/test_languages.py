@@ -186,8 +186,11 @@ def test_a_language_is_added_from_the_data_folder(work: Path, run: Run, tmp_path
 
 def test_a_suite_of_files_comes_and_goes(work: Path, run: Run, file: Path) -> None:
     about = ("--title", "Little", "--source", "ours", "--max-new-tokens", "40", "--no-proof")
-    done(run("suite", "add", "little-one", *about, "--file-for", f"it={file}", "--file-for", f"no={file}"))
+    kinds = ("--in-domain", "gsm8k,our-drills")
+    done(run("suite", "add", "little-one", *about, *kinds, "--file-for", f"it={file}", "--file-for", f"no={file}"))
     assert set(listed(run)["little_one"]) == {"it", "no"}
+    suites = {each["suite"]: each["in_domain"] for each in json.loads(run("tasks", "--json").stdout)}
+    assert (suites["little_one"], suites["mgsm"], suites["msvamp"]) == (["gsm8k", "our-drills"], ["gsm8k"], ["svamp"])
     first = f"40 3 {QUESTIONS[0][0]}"
     assert stock(work, "xreason_tasks", "little_one") == [f"little_one_it {first}", f"little_one_no {first}"]
     done(run("language", "add", "es", "--suite", "little_one", "--file", file, "--no-proof"))

@@ -353,6 +353,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "score": SCORE,
     "board": ("board", RUN),
     "rescore": ("rescore", RUN),
+    "overlap": ("overlap", "--suites", "pocket", "--source", "pocket", "--corpora", "english-reasoning"),
     "runs list": ("runs", "list"),
     "runs clean": ("runs", "clean", "quick/slam", "--yes"),
     "tasks": ("tasks",),
@@ -418,6 +419,7 @@ WRONG: dict[str, tuple[str, ...]] = {
         "hf_overrides={",
     ),
     "model_args": ("pretrained", "pretrained=./nowhere", "pretrained=model,batch_size=8", "device=cuda", "max_lenght=8", ",="),
+    "in_domain": (",", "GSM 8K", "../gsm8k"),
     "push": ("a/b/c", "not an id", "", "../x"),
 }
 #: Those that take any text.
@@ -548,6 +550,8 @@ NO_EXPERIMENT: dict[str, tuple[Any, ...]] = {
     "samples": (0, -1, None, "x", 4),
     "temperature": (-0.1, None, "x", float("nan"), float("inf"), [0]),
     "reading": ("papers", None, 7),
+    "mean": ("all-but-english", None, 7),
+    "english_margin": (-1, None, "x", float("nan"), float("inf"), True, [1]),
     "save_minutes": (-1, None, "x", float("nan"), float("inf"), True, [1]),
     "no_such_key": (1,),
 }

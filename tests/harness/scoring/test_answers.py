@@ -15,8 +15,9 @@ from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Asking, Scoring, scorings
 from xreason.harness.scoring.score import answers_file, score
 from xreason.harness.scoring.verdicts import read_scores
-from xreason.harness.serving.answers import Answer, Answers
+from xreason.harness.serving.answers import Answer, Answers, thinking_tokens
 from xreason.harness.serving.models import Model
+from xreason.tasks.readings.verdicts import answer_part
 from xreason.tasks.suites import SUITES
 
 SAID = [Answer("Jibu ni\u2028 7.", "stop"), Answer("Sijui", "length")]
@@ -98,6 +99,26 @@ def test_answers_are_those_of_the_same_prompt_sampled_in_the_same_way(tmp_path: 
             assert others.known((1, 2, 3), "greedy") is None
         answers.remove()
     assert not path.exists()
+
+
+def test_answers_from_before_tokens_were_counted_are_gone_on_with(tmp_path: Path) -> None:
+    with Answers(tmp_path / "answers.jsonl") as answers:
+        answers.keep((1,), "greedy", [Answer("7", "stop", 3, 1)])
+    text = (tmp_path / "answers.jsonl").read_text()
+    (tmp_path / "answers.jsonl").write_text(text.replace(", 3, 1", ""))
+    with Answers(tmp_path / "answers.jsonl") as answers:
+        assert answers.known((1,), "greedy") == [Answer("7", "stop", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "thinking"),
+    [([5, 6, 7], 0), ([1, 5, 2, 6, 7], 3), ([5, 2, 6], 2), ([1, 5, 6], 3), ([1, 5, 2, 6, 1, 7, 2, 8], 7), ([5, 2, 6, 1, 7], 4)],
+)
+def test_thinking_is_what_is_not_read(tokens: list[int], thinking: int) -> None:
+    assert thinking_tokens(tokens, 1, 2) == thinking
+    written = {1: "<think>", 2: "</think>"}
+    read = answer_part(" ".join(written.get(token, str(token)) for token in tokens), {"style": "chat"})
+    assert len(read.split()) == len(tokens) - thinking
 
 
 @pytest.mark.parametrize("left", [1, 20, -2, -1])

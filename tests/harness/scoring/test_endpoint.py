@@ -20,8 +20,10 @@ from xreason.harness.scoring import client
 from xreason.harness.scoring.client import Client
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Asking, Scoring, scorings
+from xreason.harness.scoring.verdicts import read_scores
 from xreason.harness.serving.models import Model
 from xreason.tasks.errors import UserError
+from xreason.tasks.suites import SUITES
 
 
 @pytest.fixture(scope="package")
@@ -55,11 +57,14 @@ def test_a_server_answers_as_the_model_itself(
     (record,) = (board.rows[0] for board in run(plan).boards)
     expected = evaluate(engine, "pocket", pocket, scoring, tmp_path / "itself")
     itself = [responses(tmp_path / "itself", f"pocket_{code}") for code in ("en", "sw")]
+    tokens = {code: score.tokens for code, score in read_scores(plan.rows[0].scores[0].folder, SUITES["pocket"]).items()}
     if asking:
         # each prompt's seed is another
         assert [[len(each) for each in language] for language in said(plan)] == [[3] * 24] * 2
         assert any(len(set(each)) > 1 for each in said(plan)[0])
+        assert all(24 * 3 < (each or 0) <= 24 * 3 * 38 for each in tokens.values())
     else:
+        assert tokens == {code: score.tokens for code, score in expected.items()}
         assert said(plan) == itself
         assert record.mean_responses.cut_off == pytest.approx(sum(each.responses.cut_off or 0 for each in expected.values()) / 2)
 

@@ -58,6 +58,10 @@ def test_a_response_is_cut_off_where_it_reaches_the_token_limit(engine: Any, poc
     assert long["en"].responses.cut_off == 0.0
     assert long["en"].responses.answered == 1.0
     assert engine.shortened == 0
+    # each token is counted, the one that ends a response too; the pocket model cannot mark thinking
+    assert [(score.tokens, score.mean_tokens, score.thinking_tokens) for score in short.values()] == [(20, 4.0, None)] * 2
+    said = [engine.tok_encode(text) for (text,) in responses(tmp_path / "long", "pocket_en")]
+    assert long["en"].tokens == sum(len(tokens) + 1 for tokens in said) - 5 * len(engine.tok_encode(""))
 
 
 def test_a_prompt_that_is_too_long_loses_its_beginning_and_is_counted(engine: Any, pocket: Model, tmp_path: Path) -> None:
@@ -128,6 +132,7 @@ def test_a_record_tells_what_answered_in_which_dtype_and_which_questions(run: Pa
     record = read_record(run / "pocket" / "0" / "record.json")
     assert record.provenance.weights_hash == record.provenance.model_hash == pocket.hash
     assert record.provenance.dtype == "float32"
+    assert record.provenance.in_domain == {"pocket": ("pocket-world",)}
     hashes = {code: score.questions_hash for code, score in record.scores["pocket"].items()}
     assert hashes == {code: rows_hash(POCKET.rows(code)[:8]) for code in ("en", "sw")}
 
@@ -170,7 +175,8 @@ def test_a_record_of_the_first_format_is_brought_up_to_date(run: Path) -> None:
         read_record(path)
 
     rescore(path.parent)
-    unknown = {"pocket": {code: score.model_copy(update={"cut_off": None}) for code, score in record.scores["pocket"].items()}}
+    untold = {"cut_off": None, "tokens": None}
+    unknown = {"pocket": {code: score.model_copy(update=untold) for code, score in record.scores["pocket"].items()}}
     assert read_record(path) == Record.model_validate({**record.model_dump(), "scores": unknown})
 
 

@@ -41,6 +41,7 @@ def test_a_report_says_what_it_ran_on_and_what_was_cut_off(tmp_path: Path) -> No
     assert (training.device, training.devices, training.machine) == ("cpu", 1, machine())
     assert training.device_seconds == training.seconds
     (stage,) = training.stages
+    assert stage.sources == ("pocket-world",)
     # of translation, German alone is taught
     assert stage.truncated is not None
     assert 0 < stage.truncated["de"] <= 16
