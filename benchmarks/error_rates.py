@@ -125,8 +125,8 @@ def coverage(world: World, boards: int, generator: np.random.Generator) -> dict[
 
 
 def many(world: World, boards: int, generator: np.random.Generator) -> dict[str, float]:
-    """Five methods, of which the first may be better: the share of boards with a false claim, and that of true ones found."""
-    found: dict[str, list[bool]] = {"family-wise error": [], "power": [], "power, Bonferroni t": [], "power, t of seeds": []}
+    """Five methods, the first of which may be better: boards with a false claim, and its pairs that are found different."""
+    found: dict[str, list[bool]] = {"family-wise error": [], "found": [], "found, Bonferroni t": [], "found, t of seeds": []}
     better = world.accuracies[0] > world.accuracies[1]
     for _ in range(boards):
         right, _ = world.drawn(generator)
@@ -137,9 +137,9 @@ def many(world: World, boards: int, generator: np.random.Generator) -> dict[str,
         others = len(methods) - 1
         found["family-wise error"].append(any(each.marked for each in (told[others:] if better else told)))
         for each, (one, other) in zip(told[:others], pairs[:others], strict=True):
-            found["power"].append(each.marked)
-            found["power, Bonferroni t"].append(_t(one, other) * len(pairs) <= 0.05)
-            found["power, t of seeds"].append(
+            found["found"].append(each.marked)
+            found["found, Bonferroni t"].append(_t(one, other) * len(pairs) <= 0.05)
+            found["found, t of seeds"].append(
                 bool(ttest_ind(*([float(mean) for mean in each.means] for each in (one, other))).pvalue * len(pairs) <= 0.05)
             )
     return _shares(found)

@@ -51,5 +51,5 @@ def test_a_simulated_board_seldom_errs_and_finds_what_is_there() -> None:
     assert max(equal.values()) < 15
     assert min(coverage(World("MGSM", (0.5, 0.5), (1.0, 1.0)), 60, generator).values()) > 85
     better = many(World("MGSM", (0.56, *(0.5,) * 4), (0.5,) * 5), 20, generator)
-    assert better["power"] >= max(better["power, Bonferroni t"], better["power, t of seeds"], 50)
-    assert table([better]).startswith("| family-wise error | power |")
+    assert better["found"] >= max(better["found, Bonferroni t"], better["found, t of seeds"], 50)
+    assert table([better]).startswith("| family-wise error | found |")
