@@ -217,7 +217,7 @@ def write(found: dict[str, list[dict[str, Any]]], boards: int) -> None:
     """Puts the tables between the marks of docs/statistics.md."""
     boards_said = f"{boards:,} boards a line, {2 * boards:,} of coverage"
     parts = [f"{boards_said}; shares in percent, luck in points, families as their share of what questions vary."]
-    parts += [f"### {name.capitalize()}\n\n{table(rows)}" for name, rows in found.items()]
+    parts += [f"### {name[0].upper()}{name[1:]}\n\n{table(rows)}" for name, rows in found.items()]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}", encoding="utf-8")
