@@ -4,7 +4,9 @@
     python -m benchmarks.endpoint FOLDER 400
 
 Prints JSON: tokens a second of both, their ratio (medians of three turns, one after the other), and how many answers are the same.
-Server and client share this machine's cores, which the engine in this process has to itself. Both engines are told the same.
+Server and client share this machine's cores, which the engine in this process has to itself. Both engines are told the same. What
+is told beside that: the processor seconds of each process, for a thousand tokens; what the threads of an engine spend on waiting
+for each other is in them.
 """
 
 import statistics
@@ -12,10 +14,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.report import report
-from tests.harness.scoring.served import Server
+from benchmarks.server import Server
 from xreason.harness.scoring.endpoint import serving
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Scoring, scorings
@@ -23,8 +25,9 @@ from xreason.harness.serving import engine
 from xreason.harness.serving.models import Model, plain_model
 
 TURNS = 3
-#: As the engine in this process is started.
+#: As the engine in this process is started, which logs nothing. What it sets in the environment for vLLM holds for both.
 ALIKE = ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "4096", "--max-num-seqs", "256"]
+ALIKE += ["--disable-log-stats", "--disable-uvicorn-access-log"]
 
 
 def main() -> None:
@@ -39,24 +42,29 @@ def main() -> None:
             running = engine.start(model, max_length=2048, dtype="float32", max_num_seqs=256)
             tokenizer = running.tokenizer
             endpoint, (served,) = serving(server.url, (), (scoring,), folder)
-            both: dict[str, list[tuple[float, list[str]]]] = {"server": [], "in_process": []}
+            both: dict[str, list[_Turn]] = {"server": [], "in_process": []}
             for turn in range(TURNS + 1):
                 client = endpoint.client(served)
                 for place, lm, asked in (("server", client, served), ("in_process", running, model)):
                     # the first turn is for what is made once, at the first question
-                    both[place].append(_asked(lm, asked, scoring if turn else first, folder / f"{place}-{turn}"))
+                    both[place].append(_asked(lm, asked, scoring if turn else first, folder / f"{place}-{turn}", server))
             in_flight = client.in_flight
             running.stop()
         finally:
             server.kill()
     turns = {place: each[1:] for place, each in both.items()}
-    tokens = {place: len(tokenizer("".join(each[0][1])).input_ids) for place, each in turns.items()}
-    rates = {place: tokens[place] / statistics.median(seconds for seconds, _ in each) for place, each in turns.items()}
+    tokens = {place: len(tokenizer("".join(each[0].said)).input_ids) for place, each in turns.items()}
+    rates = {place: tokens[place] / statistics.median(turn.seconds for turn in each) for place, each in turns.items()}
     pairs = [
         one == other
-        for (_, ones), (_, others) in zip(turns["server"], turns["in_process"], strict=True)
-        for one, other in zip(ones, others, strict=True)
+        for ours, theirs in zip(turns["server"], turns["in_process"], strict=True)
+        for one, other in zip(ours.said, theirs.said, strict=True)
     ]
+    parts = {
+        f"{place}, {part}": round(1000 * statistics.median(turn.busy[part] for turn in each) / tokens[place], 3)
+        for place, each in turns.items()
+        for part in (("client", "api", "engine") if place == "server" else ("client",))
+    }
     report(
         model=model.name,
         questions=scoring.questions,
@@ -64,23 +72,35 @@ def main() -> None:
         tokens_per_second={place: round(rate) for place, rate in rates.items()},
         server_over_in_process=round(rates["server"] / rates["in_process"], 3),
         same_answers=sum(pairs) / len(pairs),
+        processor_seconds_of_a_thousand_tokens=parts,
     )
 
 
-def _asked(lm: Any, model: Model, scoring: Scoring, folder: Path) -> tuple[float, list[str]]:
-    """Returns how long the answers took, in seconds, and what they are."""
-    taken: list[tuple[float, list[str]]] = []
+class _Turn(NamedTuple):
+    seconds: float
+    said: list[str]
+    busy: dict[str, float]  #: processor seconds of each part; the engine in this process is in `client`
+
+
+def _asked(lm: Any, model: Model, scoring: Scoring, folder: Path, server: Server) -> _Turn:
+    """Returns how long the answers took, what they are, and who was busy with them."""
+    taken: list[_Turn] = []
     generate = type(lm).generate_until
 
     def timed(requests: list[Any], **more: Any) -> list[str]:
-        began = time.perf_counter()
+        before, began = _busy(server), time.perf_counter()
         said: list[str] = generate(lm, requests, **more)
-        taken.append((time.perf_counter() - began, said))
+        seconds = time.perf_counter() - began
+        taken.append(_Turn(seconds, said, {part: after - before[part] for part, after in _busy(server).items()}))
         return said
 
     lm.generate_until = timed
     evaluate(lm, model.name, model, scoring, folder)
     return taken[0]
+
+
+def _busy(server: Server) -> dict[str, float]:
+    return {"client": time.process_time(), **server.seconds()}
 
 
 if __name__ == "__main__":

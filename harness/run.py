@@ -22,6 +22,7 @@ from xreason.harness.placing import Hands, Here, Job, Nodes, Result, Watch, atte
 from xreason.harness.plan import Failure, Plan, Row
 from xreason.harness.scoring.endpoint import Endpoint
 from xreason.harness.scoring.records import record_of, write_boards
+from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.score import score
 from xreason.harness.serving.arguments import cards, check_cards
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
@@ -145,7 +146,10 @@ class Walk:
         failures = (*self._plan.failures, *self.reasons.items())
         if not self._records:
             raise UserError(failures[0][1])
-        return Outcome(self._boards(failures), failures)
+        boards = self._boards(failures)
+        stand = [(row.folder, self._records[_title(row)]) for row in self._plan.rows if _title(row) in self._records]
+        write_board_page(boards, stand, self._plan.folder)
+        return Outcome(boards, failures)
 
     def _boards(self, failures: Sequence[tuple[str, str]]) -> list[Board]:
         told = self._plan

@@ -6,12 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from xreason.harness.cli import options
+from xreason.tasks.errors import UserError
 
 
 def board(
     records: Annotated[list[Path], typer.Argument(help="Folders of finished runs, or record.json files.")],
-    out: Annotated[Path | None, typer.Option(help="Also write leaderboard.md and leaderboard.json into this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write leaderboard.md, .json and .html into this folder.")] = None,
     into: Annotated[Path | None, typer.Option(help="Put the board between the board marks of this markdown file.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Also draw its pictures into this folder: SVG, PDF and PNG.")] = None,
+    single_file: Annotated[bool, typer.Option("--single-file", help="Put the samples into leaderboard.html itself.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
     reading: options.Reading = None,
     mean: options.Mean = None,
@@ -24,25 +27,37 @@ def board(
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
     from xreason.harness.scoring.records import boards_of
+    from xreason.harness.scoring.samples import write_board_page
     from xreason.harness.store.writable import check_writable
     from xreason.leaderboards.contamination import overlaps_beside
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
-    from xreason.leaderboards.records import read_record, read_records, record_paths
+    from xreason.leaderboards.records import Record, read_record, read_records, record_paths
 
+    if single_file and out is None:
+        raise UserError("--single-file is about leaderboard.html, which --out writes; say where with --out DIR.")
     if out is not None:
         check_writable(out)
+    if pictures is not None:
+        check_writable(pictures)
     if into is not None:
         check_writable(into.parent, "name another file with --into")
-    found = [record for path in records for record in (read_records(path) if path.is_dir() else (read_record(path),))]
+    found: list[tuple[Path, Record]] = []
+    for path in records:
+        found += zip(record_paths(path), read_records(path), strict=True) if path.is_dir() else [(path, read_record(path))]
     said: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
     judged = {name: value for name, value in said.items() if value is not None}
-    overlaps = overlaps_beside([each for path in records for each in (record_paths(path) if path.is_dir() else (path,))])
     chosen: dict[str, Any] = {"across_styles": across_styles, "languages": options.listed(languages), "published": published}
-    boards = boards_of(found, **judged, **chosen, overlaps=overlaps)
+    overlaps = overlaps_beside([path for path, _ in found])
+    boards = boards_of([record for _, record in found], **judged, **chosen, overlaps=overlaps)
     if out is not None:
         write_board(boards, out)
+        write_board_page(boards, [(path.parent, record) for path, record in found], out, single_file=single_file)
     if into is not None:
         insert_board(boards, into)
+    if pictures is not None:
+        from xreason.leaderboards.forms.pictures.files import write_pictures
+
+        write_pictures(boards, pictures)
     if markdown and not as_json:
         typer.echo(board_markdown(boards), nl=False)
     else:

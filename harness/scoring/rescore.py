@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from xreason.harness.scoring.questions import Asking
 from xreason.harness.scoring.records import RECORD_FILE, families_of, write_boards
+from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.verdicts import identifier_of, read_again
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading, Record, record_paths, write_record
@@ -60,10 +61,12 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     for folder in folders:
         # a folder may hold records of methods that its board no longer shows
         shown, judged, failures = _shown(folder / BOARD_FILE)
-        records = [each.record for each in done if each.folder.parent.parent == folder]
-        records = [record for record in records if (record.method, record.seed) in shown]
-        if records:
-            boards += write_boards(records, folder, **judged, failures=failures)
+        stand = [(each.folder, each.record) for each in done if each.folder.parent.parent == folder]
+        stand = [(place, record) for place, record in stand if (record.method, record.seed) in shown]
+        if stand:
+            written = write_boards([record for _, record in stand], folder, **judged, failures=failures)
+            write_board_page(written, stand, folder)
+            boards += written
     return done, boards
 
 

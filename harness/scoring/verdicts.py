@@ -91,7 +91,7 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     before = _languages(_stored_verdicts(directory), directory)
     scores = {}
     for code in before:
-        samples = _stored_samples(directory, suite.task(code))
+        samples = stored_samples(directory, suite.task(code))
         cut_off, took = before[code].get(CUT_OFF), (before[code].get("tokens"), before[code].get("thinking_tokens"))
         scores[code] = _scored(partial(language_score, samples, cut_off and tuple(cut_off), took), directory)
     write_verdicts(directory, suite, scores)
@@ -119,7 +119,12 @@ def _stored_verdicts(directory: Path) -> dict[str, Any]:
     return read_object(directory / VERDICTS_FILE, _AGAIN)
 
 
-def _stored_samples(directory: Path, task: str) -> list[dict[str, Any]]:
+def stored_samples(directory: Path, task: str) -> list[dict[str, Any]]:
+    """Returns lm-eval's samples of a task, in the order of the questions.
+
+    Raises:
+        UserError: there are none, or they are damaged.
+    """
     paths = sorted(directory.rglob(f"samples_{task}_*.jsonl"))
     if not paths:
         raise UserError(f"{directory} holds no samples of {task}; score that model again.")

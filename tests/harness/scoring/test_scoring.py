@@ -15,6 +15,7 @@ from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Asking, Scoring, scorings
 from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.rescore import rescore
+from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.score import score
 from xreason.harness.scoring.verdicts import read_scores
 from xreason.harness.serving.models import Model
@@ -112,7 +113,8 @@ def run(engine: Any, tmp_path: Path) -> Path:
     folder = tmp_path / "run" / "pocket" / "0"
     task = row.scores[0].model_copy(update={"folder": folder / "scores" / "pocket"})
     score(task, engine, row.base)
-    write_boards([record_of([task], folder, row.base)], tmp_path / "run")
+    record = record_of([task], folder, row.base)
+    write_board_page(write_boards([record], tmp_path / "run"), [(folder, record)], tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -196,7 +198,7 @@ def test_reading_one_row_again_keeps_the_others_on_the_board(run: Path) -> None:
     shutil.copytree(run / "pocket" / "0", other)
     trained = record.model_copy(update={"method": "slam", "training": Training(stages=(stage(),))})
     write_record(trained, other / "record.json")
-    write_boards([record, trained], run)
+    write_board_page(write_boards([record, trained], run), [(run / "pocket" / "0", record), (other, trained)], run)
     before = contents(run)
     done, _ = rescore(other)
     assert [each.record.method for each in done] == ["pocket", "slam"]

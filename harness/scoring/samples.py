@@ -1,0 +1,124 @@
+"""What models said, for the page of a board: lm-eval's stored samples beside the verdicts in their records."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xreason.harness.scoring.verdicts import stored_samples
+from xreason.leaderboards.board import Board
+from xreason.leaderboards.contenders import contenders_of
+from xreason.leaderboards.forms.page.page import write_page
+from xreason.leaderboards.forms.page.samples import Question, Response, Samples
+from xreason.leaderboards.records import LanguageScore, Record
+from xreason.tasks.prompts import DEFAULT_STYLE
+from xreason.tasks.readings.paper import paper_reading
+from xreason.tasks.readings.strict import strict_reading
+from xreason.tasks.readings.verdicts import answer_part
+from xreason.tasks.suites import SUITES
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """The responses of one model, seed and sample to one language's questions."""
+
+    name: str
+    first: bool  #: of its model
+    samples: Sequence[Mapping[str, Any]]  #: lm-eval's, in the order of the questions
+    score: LanguageScore
+    place: int  #: which of the samples of a question
+
+
+def write_board_page(
+    boards: Sequence[Board], records: Sequence[tuple[Path, Record]], folder: Path, *, single_file: bool = False
+) -> None:
+    """Writes leaderboard.html and its samples into `folder`.
+
+    Args:
+        boards: what it shows.
+        records: what they were made of, each with the folder that it stands in.
+        folder: where it goes.
+        single_file: whether samples stand in the page itself, see `xreason.leaderboards.forms.page.page.write_page`.
+
+    Raises:
+        UserError: stored samples are damaged.
+    """
+    # called by another name, such as a test's, this was no command that can be given again
+    command = shlex.join(["xreason", *sys.argv[1:]]) if Path(sys.argv[0]).name == "xreason" else ""
+    samples = (each for board in boards for each in samples_of(board, records))
+    write_page(boards, folder, command=command, samples=samples, single_file=single_file)
+
+
+def samples_of(board: Board, records: Sequence[tuple[Path, Record]]) -> Iterator[Samples]:
+    """Yields what the models of a board said, language by language, as far as their responses stand beside their records.
+
+    Args:
+        board: whose rows are shown, in their order.
+        records: what it was made of, among others of other suites, each with the folder that it stands in.
+    """
+    if board.suite not in SUITES:
+        return
+    told = [(folder, record) for folder, record in records if board.suite in record.scores]
+    places = {id(record): folder for folder, record in told}
+    contenders = {contender.name: contender for contender in contenders_of([record for _, record in told], board.suite)}
+    for code in board.languages:
+        streams: list[_Stream] = []
+        for row in board.rows:
+            kept = contenders[row.name].records if row.name in contenders else ()
+            own = [
+                stream for record in kept for stream in _streams(row.name, len(kept), record, places[id(record)], board.suite, code)
+            ]
+            streams += [_Stream(each.name, place == 0, each.samples, each.score, each.place) for place, each in enumerate(own)]
+        if streams:
+            yield Samples(
+                suite=board.suite,
+                language=code,
+                columns=[stream.name for stream in streams],
+                first=[place for place, stream in enumerate(streams) if stream.first],
+                reading=board.reading,
+                questions=_questions(streams),
+            )
+
+
+def _streams(name: str, seeds: int, record: Record, folder: Path, suite: str, code: str) -> Iterator[_Stream]:
+    score, task = record.scores[suite].get(code), SUITES[suite].task(code)
+    directory = folder / "scores" / Path(record.folders.get(suite, suite)).name
+    if score is None or not any(directory.rglob(f"samples_{task}_*.jsonl")):
+        return
+    samples = stored_samples(directory, task)
+    if len(samples) != score.questions:
+        return  # of another limit than the record's
+    seed = f", seed {record.seed}" if seeds > 1 else ""
+    for place in range(score.samples):
+        yield _Stream(f"{name}{seed}" + (f", sample {place + 1}" if score.samples > 1 else ""), False, samples, score, place)
+
+
+def _questions(streams: Sequence[_Stream]) -> list[Question]:
+    asked = max(stream.score.questions for stream in streams)
+    questions = []
+    for number in range(asked):
+        sample = next(stream.samples[number] for stream in streams if number < len(stream.samples))
+        responses = [_response(stream, number) if number < len(stream.samples) else None for stream in streams]
+        questions.append(Question(number, sample["doc"]["question"], sample["doc"]["answer"], responses))
+    return questions
+
+
+def _response(stream: _Stream, number: int) -> Response:
+    score, sample = stream.score, stream.samples[number]
+    document = {"style": DEFAULT_STYLE, **sample["doc"]}
+    text = sample["resps"][0][stream.place]
+    read = answer_part(text, document)
+    strict = strict_reading(read, document["language"])
+    told = "-" if score.in_language is None else score.in_language[stream.place][number]
+    return Response(
+        text=text,
+        paper=score.paper[stream.place][number] == "1",
+        strict=score.strict[stream.place][number] == "1",
+        paper_read=format(paper_reading(read), ".12g"),
+        strict_read=None if strict is None else format(strict.normalize(), "f") if abs(strict.adjusted()) < 30 else str(strict),
+        cut_off=score.cut_off is not None and score.cut_off[stream.place][number] == "1",
+        in_language=None if told == "-" else told == "1",
+        tokens=None,
+    )

@@ -1,0 +1,82 @@
+"""Pictures of boards: every form, the same bytes each time, any name as text, dark and light."""
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.leaderboards.conftest import AVERAGE, RecordMaker
+from xreason.leaderboards.board import Board, build_board
+from xreason.leaderboards.forms.pictures.files import pictures_of, svg_of, write_pictures
+from xreason.leaderboards.forms.pictures.looks import drawable
+from xreason.leaderboards.records import Record
+
+ALL = ["gains", "forgetting", "cost", "languages", "pairs", "losses"]
+HOSTILE = "<script>alert(1)</script> $x_1$ & \u202egnp.exe"
+
+
+@pytest.fixture
+def board(make: RecordMaker, comparison: list[Record]) -> Board:
+    records = [_timed(record) for record in comparison]
+    return build_board([*records, make(HOSTILE, dict.fromkeys(AVERAGE, 0.3))], "mgsm", average_languages=AVERAGE)
+
+
+def _timed(record: Record) -> Record:
+    return record.model_copy(update={"training": record.training and record.training.model_copy(update={"devices": 8})})
+
+
+def test_each_picture_is_drawn_in_each_form(board: Board, tmp_path: Path) -> None:
+    written = write_pictures([board], tmp_path / "new")
+    endings = (".svg", ".pdf", ".png", "-dark.png")
+    assert [path.name for path in written] == [f"mgsm-{name}{ending}" for name in ALL for ending in endings]
+    starts = {".svg": b"<?xml", ".pdf": b"%PDF-", ".png": b"\x89PNG"}
+    assert all(path.read_bytes().startswith(starts[path.suffix]) for path in written)
+    assert written[2].read_bytes() != written[3].read_bytes()
+
+
+def test_the_same_board_gives_the_same_bytes(make: RecordMaker, tmp_path: Path) -> None:
+    board = build_board([make("base", {"en": 0.5, "sw": 0.1})], "mgsm", average_languages=("en", "sw"))
+    first, second = (
+        {path.name: path.read_bytes() for path in write_pictures([board], tmp_path / folder)} for folder in ("one", "two")
+    )
+    assert first == second and len(first) == 4
+
+
+def test_a_picture_for_a_page_runs_loads_and_styles_nothing_and_shares_no_id(board: Board) -> None:
+    seen: set[str] = set()
+    for picture in pictures_of(board):
+        svg = ElementTree.fromstring(svg_of(picture, board))
+        for element in svg.iter():
+            assert element.tag.rpartition("}")[2] not in ("script", "style", "image", "metadata", "foreignObject")
+            assert "style" not in element.attrib and not any(name.startswith("on") for name in element.attrib)
+            assert element.attrib.get("href", "#").startswith("#")
+            assert element.attrib.get("id") not in seen
+        seen |= {element.attrib["id"] for element in svg.iter() if "id" in element.attrib}
+        assert svg.attrib["role"] == "img" and picture.title in svg.attrib["aria-label"]
+
+
+def test_a_name_is_text_whatever_it_holds(board: Board) -> None:
+    gains = next(picture for picture in pictures_of(board) if picture.name == "pairs")
+    svg = svg_of(gains, board)
+    assert "<script" not in svg and "\u202e" not in svg
+    assert "&lt;script&gt;alert(1)&lt;/s…" in svg.replace("\n", "")
+
+
+def test_a_name_that_no_font_can_write_is_called_by_its_place() -> None:
+    ancient_and_new = "\U0001e900\U0001f7f0\U000130d0"
+    assert drawable("slam", "model 2", any_script=False) == "slam"
+    assert drawable(ancient_and_new, "model 2", any_script=False) == "model 2"
+    assert drawable(ancient_and_new, "model 2", any_script=True) == ancient_and_new
+    assert drawable("x" * 10_000, "model 2", any_script=False) == "x" * 19 + "…"
+
+
+def test_a_board_without_trainings_shows_languages_alone(make: RecordMaker) -> None:
+    board = build_board([make("base", {"en": 0.5, "sw": 0.1})], "mgsm", average_languages=("en", "sw"))
+    assert [picture.name for picture in pictures_of(board)] == ["languages"]
+
+
+def test_matplotlib_is_imported_only_to_draw() -> None:
+    program = "import sys, xreason.leaderboards.forms.pictures.files; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
