@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from xreason.harness.scoring.questions import Asking
 from xreason.harness.serving.arguments import checked
 from xreason.leaderboards.records import Reading
+from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE
@@ -87,6 +88,9 @@ class Experiment(BaseModel):
     min_p: float | None = None
     system: str | None = None  #: system instruction, before every question
     reading: Reading = "paper"  #: what the board ranks by
+    mean: MeanOver = "all"  #: whether English is in the mean that ranks and gains are of
+    #: how many points English may lose or gain over the base and be the same for all that matters
+    english_margin: float = Field(default=ENGLISH_MARGIN, ge=0, allow_inf_nan=False)
     #: minutes between step checkpoints of a training, from which it goes on where it is interrupted; 0 writes none.
     save_minutes: float = Field(default=15, ge=0, allow_inf_nan=False)
 
@@ -111,7 +115,9 @@ class Experiment(BaseModel):
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int) else value
 
-    @field_validator("seeds", "limit", "max_new_tokens", "shots", "samples", "temperature", "save_minutes", mode="before")
+    @field_validator(
+        "seeds", "limit", "max_new_tokens", "shots", "samples", "temperature", "english_margin", "save_minutes", mode="before"
+    )
     @classmethod
     def _no_truth_values(cls, value: Any) -> Any:
         several = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else (value,)

@@ -44,6 +44,7 @@ from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
 from xreason.harness.training.train import SAVE_MINUTES, TRAINING_FILE, Train, plan_training, read_training
 from xreason.leaderboards.records import Reading, Training
+from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.tasks.pocket import world
@@ -93,6 +94,8 @@ class Plan(BaseModel):
     engine: dict[str, Any] = {}  #: what else vLLM was told; a score's own are those that can change an answer
     fresh_engines: bool = False  #: an engine for every model, in place of one whose weights are swapped
     reading: Reading = "paper"  #: what the board ranks by
+    mean: MeanOver = "all"  #: whether English is in the mean that ranks and gains are of
+    english_margin: float = ENGLISH_MARGIN  #: what English may lose or gain, in points
     endpoint: Endpoint | None = None  #: the running server that answers for the models, or None
     failures: tuple[Failure, ...] = ()  #: methods that cannot be trained as they are told, and why
 
@@ -167,6 +170,8 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
         engine=engine,
         fresh_engines=experiment.fresh_engines,
         reading=experiment.reading,
+        mean=experiment.mean,
+        english_margin=experiment.english_margin,
         failures=tuple(failures),
     )
 

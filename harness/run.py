@@ -146,10 +146,15 @@ class Walk:
         failures = (*self._plan.failures, *self.reasons.items())
         if not self._records:
             raise UserError(failures[0][1])
-        boards = write_boards(self._ordered(), self._plan.folder, reading=self._plan.reading, failures=failures)
+        boards = self._boards(failures)
         stand = [(row.folder, self._records[_title(row)]) for row in self._plan.rows if _title(row) in self._records]
         write_board_page(boards, stand, self._plan.folder)
         return Outcome(boards, failures)
+
+    def _boards(self, failures: Sequence[tuple[str, str]]) -> list[Board]:
+        told = self._plan
+        judged: dict[str, Any] = {"reading": told.reading, "mean": told.mean, "english_margin": told.english_margin}
+        return write_boards(self._ordered(), told.folder, **judged, failures=failures)
 
     def _ordered(self) -> list[Record]:
         return [self._records[name] for name in map(_title, self._plan.rows) if name in self._records]
@@ -191,7 +196,7 @@ class Walk:
             if time.monotonic() - self._boarded >= _SECONDS_BETWEEN_BOARDS:
                 self._boarded = time.monotonic()
                 with suppress(BoardError):  # of rows that cannot stand alone
-                    write_boards(self._ordered(), self._plan.folder, reading=self._plan.reading, failures=self._plan.failures)
+                    self._boards(self._plan.failures)
         elif isinstance(job, _Find):
             self._settle(job)
 

@@ -1,29 +1,25 @@
 """A board: the records of one suite put side by side, in rows as they are printed. How a row looks is for the forms to say."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import computed_field
 
 from xreason.leaderboards.cautions import cautions_of
 from xreason.leaderboards.comparable import BoardError, check_comparable
-from xreason.leaderboards.contenders import Contender, contenders_of, key_of
+from xreason.leaderboards.contenders import Contender, Key, contenders_of, key_of
 from xreason.leaderboards.published.reported import PublishedRow
 from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record, ResponseShares
-from xreason.leaderboards.rows import Failure, Note, Pair, Row, Sampling
-from xreason.leaderboards.statistics.intervals import (
-    Difference,
-    Interval,
-    Outcomes,
-    difference_interval,
-    mean_interval,
-    pass_at_k,
-)
+from xreason.leaderboards.rows import ENGLISH_MARGIN, Failure, Family, MeanOver, Note, Pair, Row, Sampling
+from xreason.leaderboards.statistics.answers import Answered, Answers, Outcomes, pass_at_k
+from xreason.leaderboards.statistics.families import smallest_difference, together
+from xreason.leaderboards.statistics.intervals import Difference, Interval, Luck, differences, mean_interval, pooled_luck, reread
 from xreason.leaderboards.styles import Style
 
-__all__ = ["Board", "BoardError", "Failure", "Note", "Pair", "ResponseShares", "Row", "Sampling", "build_board"]
+__all__ = ["Board", "BoardError", "Failure", "Family", "Note", "Pair", "ResponseShares", "Row", "Sampling", "build_board"]
 
 ENGLISH = "en"
 
@@ -31,12 +27,17 @@ ENGLISH = "en"
 class Board(Frozen):
     """The records of one suite, compared."""
 
-    format: Literal[4] = 4  #: version of what a board is written as, see `xreason.leaderboards.forms.as_json`
+    format: Literal[5] = 5  #: version of what a board is written as, see `xreason.leaderboards.forms.as_json`
     suite: str
     reading: Reading  #: how answers were read for ranks, gains and everything else in a row that does not say otherwise
     languages: tuple[str, ...]  #: codes of the languages scored, in column order: English, the averaged ones, then the rest by code
     partial_languages: tuple[str, ...]  #: the last of them: those that some rows were not scored in, which no mean counts
-    average_languages: tuple[str, ...]  #: those of them that means run over
+    average_languages: tuple[str, ...]  #: those of them that means run over, and with them ranks, gains and pairs
+    claims: Literal["methods", "trainings"]  #: what ranks are of: trainings where one of the ranked rows is a single one
+    families: tuple[Family, ...]  #: the claims that are corrected together
+    mean_over: MeanOver  #: whether English was left out of these
+    english_margin: float  #: how many points English may lose or gain and be the same for all that matters
+    clusters: int  #: independent questions: families of those that vary the same problem count once
     questions: dict[str, int]
     rows: tuple[Row, ...]  #: the bases that others were made from first, then all others by mean
     pairs: tuple[Pair, ...]  #: all ranked rows against each other, in the order of the rows
@@ -68,6 +69,50 @@ class _Columns:
     averaged: tuple[str, ...]
     reading: Reading
 
+    @property
+    def without_english(self) -> tuple[str, ...]:
+        return tuple(code for code in self.averaged if code != ENGLISH)
+
+
+class _Measured:
+    """All answers of a board's rows as numbers, each taken from its record once."""
+
+    def __init__(self, contenders: Sequence[Contender], suite: str) -> None:
+        told = [(record.families or {}).get(suite) for each in contenders for record in each.records]
+        self.families = next((each for each in told if each is not None), None)
+        self._contenders = contenders
+        self._answered: dict[tuple[Key, Reading], Answered] = {}
+        self._luck: dict[tuple[Reading, tuple[str, ...]], Luck | None] = {}
+
+    def of(self, runs: Sequence[Mapping[str, Outcomes]], contender: Contender) -> Answered:
+        """Returns answers that are not the plain ones of a reading."""
+        return Answered(runs, families=self.families, trained=contender.is_trained)
+
+    def answers(self, contender: Contender, languages: Sequence[str], reading: Reading) -> Answers:
+        known = self._answered.get((contender.key, reading))
+        if known is None:
+            common = set.intersection(*(set(scores) for scores in contender.scores))
+            runs = [{code: scores[code].outcomes(reading) for code in common} for scores in contender.scores]
+            known = self._answered[contender.key, reading] = self.of(runs, contender)
+        return known.over(languages)
+
+    def luck(self, languages: Sequence[str], reading: Reading) -> Luck | None:
+        """Returns the luck of the board's methods, pooled over those that were scored in these languages."""
+        if (asked := (reading, tuple(languages))) not in self._luck:
+            there = [each for each in self._contenders if all(code in scores for scores in each.scores for code in languages)]
+            self._luck[asked] = pooled_luck([self.answers(each, languages, reading) for each in there])
+        return self._luck[asked]
+
+    def mean(self, contender: Contender, languages: Sequence[str], reading: Reading) -> Interval:
+        return mean_interval(self.answers(contender, languages, reading), self.luck(languages, reading))
+
+    def differences(
+        self, pairs: Sequence[tuple[Contender, Contender]], languages: Sequence[str], reading: Reading
+    ) -> list[Difference]:
+        """Returns the first of each pair minus the second."""
+        answers = {each.key: self.answers(each, languages, reading) for pair in pairs for each in pair}
+        return differences([(answers[one.key], answers[other.key]) for one, other in pairs], self.luck(languages, reading))
+
 
 def build_board(
     records: Sequence[Record],
@@ -75,32 +120,37 @@ def build_board(
     *,
     average_languages: tuple[str, ...],
     reading: Reading = "paper",
+    mean: MeanOver = "all",
+    english_margin: float = ENGLISH_MARGIN,
     across_styles: bool = False,
     failures: Sequence[Failure] = (),
+    cautions: Sequence[str] = (),
 ) -> Board:
     """Puts the records of one suite side by side.
 
     A row is a recipe from one base, asked in one style: trainings that share its hash are its seeds, where it is not recorded those
     whose stages tell the same. Bases that another row was made from come first; all others follow by mean accuracy, equal means by
-    name. A row takes its place in this order as its rank, unless the paired interval of its mean against the row just above
-    includes 0: then it shares that row's rank. So neighbours share a rank through a chain, and the ends of a long chain may still
-    differ; `pairs` holds all against each other.
+    name. A row's rank is one more than the rows that are significantly better, after Holm's correction over all pairs. Gains over
+    bases are a family of claims of their own. What rests on a single training speaks of that training (`Difference.claims`).
 
     Means, ranks and differences run over languages that all records were scored in; others are shown where they are there.
 
-    Both readings of the answers stand on the board. It notes where they disagree, in the mean or in a language: where the paired
-    interval of strict minus paper, over the same responses, excludes 0 and this difference is larger than half the width of the
-    accuracy's own interval by `reading`. Then the reading, not only the questions drawn, decides what the number says.
+    Both readings of the answers stand on the board. It notes where they disagree, in the mean or in a language: where
+    strict minus paper, over the same responses, is significant and larger than half the width of the accuracy's own interval by
+    `reading`. Then the reading, not only the questions drawn, decides what the number says.
 
     Args:
         records: each (recipe, base, style, seed) once; their order changes nothing.
         suite: what to compare on.
         average_languages: codes that means run over, as far as they were scored; their order is the column order after English.
         reading: how answers are read for ranks and gains.
+        mean: what ranks, gains and pairs are of: the mean over all average languages, or over those but English.
+        english_margin: how many points English may lose or gain and be the same for all that matters.
         across_styles: whether records may differ in prompt, shots, worked examples, system instruction, samples, temperature and
             what bounds sampling. A recipe asked in two styles is then two rows, ranked together, and its gain is over the base
             asked in the same style.
         failures: rows that should stand on the board and do not.
+        cautions: what a reader must know and records do not tell.
 
     Raises:
         BoardError: there is nothing to compare, a (recipe, base, style, seed) is there twice, a base has a method's name, a model
@@ -108,36 +158,77 @@ def build_board(
             number or hash of questions, or, unless `across_styles`, in style, or no averaged language was scored in all of them.
     """
     check_comparable(ordered := _ordered(records), suite, across_styles=across_styles)
-    columns = _columns(ordered, average_languages, suite, reading)
+    columns = _columns(ordered, average_languages, suite, reading, mean)
     contenders = contenders_of(ordered, suite)
-    means = {contender.key: mean_interval(contender.verdicts(reading), columns.averaged) for contender in contenders}
+    measured = _Measured(contenders, suite)
+    means = {each.key: measured.mean(each, columns.averaged, reading) for each in contenders}
     started_from = {contender.key.model_hash for contender in contenders if not contender.is_base}
     first = {contender.key for contender in contenders if contender.is_base and contender.key.model_hash in started_from}
     contenders.sort(key=lambda contender: (contender.key not in first, -means[contender.key].value, contender.key))
+    ranked = contenders[len(first) :]
+    pairs = list(combinations(ranked, 2))
+    compared = together(measured.differences(pairs, columns.averaged, reading))
+    better = Counter(
+        (other if difference.value > 0 else one).key
+        for (one, other), difference in zip(pairs, compared, strict=True)
+        if difference.significant
+    )
     # a gain is over the same base model, asked in the same style
     bases = {(contender.key.model_hash, contender.key.style): contender for contender in contenders if contender.is_base}
-    ranked = contenders[len(first) :]
+    over = [(each, base) for each in contenders if not each.is_base and (base := bases.get((each.key.model_hash, each.key.style)))]
+    gained = together(measured.differences(over, columns.averaged, reading))
+    gains = {each.key: gain for (each, _), gain in zip(over, gained, strict=True)}
+    everywhere = ENGLISH in {*columns.shown} - {*columns.partial}
+    compared_english = measured.differences(over, [ENGLISH], reading) if everywhere else []
+    english = {each.key: difference for (each, _), difference in zip(over, compared_english, strict=False)}
     rows = [
-        _row(contender, rank, means[contender.key], bases.get((contender.key.model_hash, contender.key.style)), columns)
-        for contender, rank in zip(contenders, [*([None] * len(first)), *_ranks(ranked, columns)], strict=True)
+        _row(
+            each,
+            measured,
+            columns,
+            rank=None if each.key in first else 1 + better[each.key],
+            mean=means[each.key],
+            gain=gains.get(each.key),
+            english=english.get(each.key),
+            english_verdict=_english_verdict(english.get(each.key), english_margin),
+        )
+        for each in contenders
     ]
+    single = any(each.is_trained and len(each.records) == 1 for each in ranked)
     return Board(
         suite=suite,
         reading=reading,
         languages=columns.shown,
         partial_languages=columns.partial,
         average_languages=columns.averaged,
+        claims="trainings" if single else "methods",
+        families=(
+            Family(name="pairs", claims=len(compared), smallest_difference=smallest_difference(compared)),
+            Family(name="gains", claims=len(gained), smallest_difference=smallest_difference(gained)),
+        ),
+        mean_over=mean,
+        english_margin=english_margin,
+        clusters=measured.answers(contenders[0], columns.averaged, reading).residuals.shape[1],
         questions={code: _asked(ordered, suite, code) for code in columns.shown},
         rows=tuple(rows),
         pairs=tuple(
-            Pair(first=one.name, second=other.name, difference=_difference(one, other, columns))
-            for one, other in combinations(ranked, 2)
+            Pair(first=one.name, second=other.name, difference=each) for (one, other), each in zip(pairs, compared, strict=True)
         ),
-        notes=tuple(note for contender, row in zip(contenders, rows, strict=True) for note in _notes(contender, row, columns)),
-        cautions=tuple(cautions_of(contenders, suite, columns.partial)),
+        notes=tuple(note for each, row in zip(contenders, rows, strict=True) for note in _notes(each, row, measured, columns)),
+        cautions=(*cautions, *cautions_of(contenders, suite, columns.partial)),
         failures=tuple(failures),
         provenance=tuple({record.provenance.model_dump_json(): record.provenance for record in ordered}.values()),
     )
+
+
+def _english_verdict(difference: Difference | None, margin: float) -> Literal["lost", "gained", "within", "not settled"] | None:
+    if difference is None:
+        return None
+    if max(-difference.low, difference.high) <= margin / 100:
+        return "within"
+    if difference.high < 0 or difference.low > 0:
+        return "lost" if difference.high < 0 else "gained"
+    return "not settled"
 
 
 def _ordered(records: Sequence[Record]) -> list[Record]:
@@ -152,10 +243,16 @@ def _other(reading: Reading) -> Reading:
     return "strict" if reading == "paper" else "paper"
 
 
-def _columns(records: Sequence[Record], average_languages: tuple[str, ...], suite: str, reading: Reading) -> _Columns:
+def _columns(
+    records: Sequence[Record], average_languages: tuple[str, ...], suite: str, reading: Reading, mean: MeanOver
+) -> _Columns:
     scored = [set(record.scores[suite]) for record in records]
     common, anywhere = set.intersection(*scored), set.union(*scored)
     averaged = sorted((code for code in average_languages if code in common), key=lambda code: code != ENGLISH)
+    if mean == "without-english" and averaged == [ENGLISH]:
+        raise BoardError(f"{suite} was averaged over {ENGLISH} alone: score other languages too, or rank by --mean all.")
+    if mean == "without-english":
+        averaged = [code for code in averaged if code != ENGLISH]
     if not averaged:
         every = " by all of these" if anywhere - common else ""
         found = f"{suite} was scored in {', '.join(sorted(common)) or 'no language'}{every}"
@@ -166,32 +263,15 @@ def _columns(records: Sequence[Record], average_languages: tuple[str, ...], suit
     return _Columns((*first, *sorted(common - set(first)), *partial), partial, tuple(averaged), reading)
 
 
-def _difference(first: Contender, second: Contender, columns: _Columns) -> Difference:
-    return difference_interval(first.verdicts(columns.reading), second.verdicts(columns.reading), columns.averaged)
-
-
-def _ranks(contenders: Sequence[Contender], columns: _Columns) -> list[int]:
-    ranks: list[int] = []
-    for place, contender in enumerate(contenders, start=1):
-        tied = place > 1 and not _difference(contenders[place - 2], contender, columns).significant
-        ranks.append(ranks[-1] if tied else place)
-    return ranks
-
-
-def _row(contender: Contender, rank: int | None, mean: Interval, base: Contender | None, columns: _Columns) -> Row:
-    verdicts, otherwise = contender.verdicts(columns.reading), contender.verdicts(_other(columns.reading))
-    without_english = [code for code in columns.averaged if code != ENGLISH]
+def _row(contender: Contender, measured: _Measured, columns: _Columns, **found: Any) -> Row:
     shown = [code for code in columns.shown if all(code in scores for scores in contender.scores)]
     responses = {code: _mean_responses([scores[code].responses for scores in contender.scores]) for code in shown}
-    trainings = contender.trainings
+    trainings, other, without_english = contender.trainings, _other(columns.reading), columns.without_english
 
-    def against_base(languages: Sequence[str]) -> Difference | None:
-        if base is None or contender.is_base or not languages:
-            return None
-        return difference_interval(verdicts, base.verdicts(columns.reading), languages)
+    def mean(languages: Sequence[str], reading: Reading = columns.reading) -> Interval:
+        return measured.mean(contender, languages, reading)
 
     return Row(
-        rank=rank,
         method=contender.key.method,
         model=contender.records[0].provenance.model,
         model_hash=contender.key.model_hash,
@@ -200,19 +280,25 @@ def _row(contender: Contender, rank: int | None, mean: Interval, base: Contender
         name=contender.name,
         setting=contender.setting,
         seeds=tuple(record.seed for record in contender.records),
-        languages={code: mean_interval(verdicts, [code]) for code in shown},
-        mean=mean,
-        mean_without_english=mean_interval(verdicts, without_english) if without_english else None,
-        languages_by_other_reading={code: mean_interval(otherwise, [code]) for code in shown},
-        mean_by_other_reading=mean_interval(otherwise, columns.averaged),
-        gain=against_base(without_english),
-        english=against_base([ENGLISH] if ENGLISH in {*columns.shown} - {*columns.partial} else []),
+        languages={code: mean([code]) for code in shown},
+        mean_in_language=_mean_in_language(contender, measured, columns),
+        mean_without_english=mean(without_english) if without_english else None,
+        languages_by_other_reading={code: mean([code], other) for code in shown},
+        mean_by_other_reading=mean(columns.averaged, other),
         responses=responses,
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
-        sampling=_sampling(contender, columns) if contender.key.style.samples > 1 else None,
+        sampling=_sampling(contender, measured, columns) if contender.key.style.samples > 1 else None,
         trainings=trainings,
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),
+        **found,
     )
+
+
+def _mean_in_language(contender: Contender, measured: _Measured, columns: _Columns) -> Interval | None:
+    """The mean of what is right and in the question's language; None where one of the languages was not told."""
+    runs = [{code: scores[code].right_in_language(columns.reading) for code in columns.averaged} for scores in contender.scores]
+    told = [{code: each for code, each in run.items() if each is not None} for run in runs]
+    return mean_interval(measured.of(told, contender).over(columns.averaged)) if runs == told else None
 
 
 def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
@@ -222,12 +308,12 @@ def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
     return ResponseShares.model_validate({name: sum(column) / len(column) if column else None for name, column in known.items()})
 
 
-def _sampling(contender: Contender, columns: _Columns) -> Sampling:
+def _sampling(contender: Contender, measured: _Measured, columns: _Columns) -> Sampling:
     samples, reading = contender.key.style.samples, columns.reading
 
     def mean_of(outcomes: Callable[[LanguageScore], Outcomes]) -> Interval:
         runs = [{code: outcomes(scores[code]) for code in columns.averaged} for scores in contender.scores]
-        return mean_interval(runs, columns.averaged)
+        return mean_interval(measured.of(runs, contender).over(columns.averaged))
 
     def mean_pass_at(k: int) -> Interval:
         # how many samples are right says it all, so one estimate for each number serves all questions
@@ -238,13 +324,12 @@ def _sampling(contender: Contender, columns: _Columns) -> Sampling:
     return Sampling(pass_at=pass_at, majority=mean_of(lambda score: score.majority(reading)))
 
 
-def _notes(contender: Contender, row: Row, columns: _Columns) -> list[Note]:
-    strict, paper = contender.verdicts("strict"), contender.verdicts("paper")
+def _notes(contender: Contender, row: Row, measured: _Measured, columns: _Columns) -> list[Note]:
     places: list[tuple[str | None, Sequence[str], Interval]] = [(None, columns.averaged, row.mean)]
     places += [(code, [code], accuracy) for code, accuracy in row.languages.items()]
     notes = []
     for language, codes, accuracy in places:
-        difference = difference_interval(strict, paper, codes, same_seeds=True)
+        difference = reread(*(measured.answers(contender, codes, reading) for reading in ("strict", "paper")))
         if difference.significant and abs(difference.value) > (accuracy.high - accuracy.low) / 2:
             notes.append(Note(name=contender.name, language=language, strict_minus_paper=difference))
     return notes

@@ -36,6 +36,8 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     _check_same(records, lambda record: _asked(record, suite), _SAME_WAY)
     for code in sorted({code for record in records for code in record.scores[suite]}):
         _check_questions([record for record in records if code in record.scores[suite]], suite, code)
+    if told := [record for record in records if suite in (record.families or {})]:
+        _check_same(told, lambda record: {f"the families of questions of {suite}": (record.families or {})[suite]}, _SAME_WAY)
     if not across_styles:
         _check_same(records, _style, f"{_SAME_WAY}, or rank across styles with --across-styles")
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations, groupby
 from typing import NamedTuple
 
-from xreason.leaderboards.records import LanguageScore, Reading, Record, StageCost, Training
-from xreason.leaderboards.statistics.intervals import Verdicts
+from xreason.leaderboards.records import LanguageScore, Record, StageCost, Training
 from xreason.leaderboards.styles import Style, distinguishing, style_of
 
 #: Of a stage, what its method sets; the rest is what it took.
@@ -56,9 +55,10 @@ class Contender:
         """Language code to score, a mapping a seed."""
         return [record.scores[self.suite] for record in self.records]
 
-    def verdicts(self, reading: Reading) -> tuple[Verdicts, ...]:
-        """Language code to outcomes, a mapping a seed."""
-        return tuple(record.verdicts(self.suite, reading) for record in self.records)
+    @property
+    def is_trained(self) -> bool:
+        """Whether its records are of trainings, each by a seed of its own, and not of a model as somebody gave it."""
+        return bool(self.trainings)
 
 
 def contenders_of(records: Sequence[Record], suite: str) -> list[Contender]:

@@ -3,13 +3,13 @@
 A record is `runs/EXPERIMENT/METHOD/SEED/record.json`, written by the harness when a model has been scored, and the only thing
 that leaderboards read. A file looks like this:
 
-    {"format": 3, "method": "slam", "seed": 0,
+    {"format": 4, "method": "slam", "seed": 0,
      "scores": {"mgsm": {"en": {"paper": ["110..."], "strict": ["100..."], "answered": ["111..."], ...}, ...}},
      "training": {"stages": [{"name": "align", "corpus": "question translation", "rows": 73559, ...}]},
      "provenance": {"model": "meta-math/MetaMath-7B-V1.0", "prompt": "alpaca", ...},
      "checkpoint_bytes": 1082130432}
 
-Records of format 2 are read too: what they do not tell is None.
+Records of formats 2 and 3 are read too: what they do not tell is None.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import PydanticCustomError
 
 from xreason.leaderboards.files import write_whole
+from xreason.leaderboards.statistics.answers import Counts, Outcomes
 
 #: How an answer is read off a response: as the papers' scripts do, strictly, or as MetaMath's own script does.
 Reading = Literal["paper", "strict", "metamath"]
@@ -125,11 +126,20 @@ class LanguageScore(Frozen):
         """How many of its samples answer each question right, in question order."""
         return tuple(question.count("1") for question in zip(*self._verdicts(reading), strict=True))
 
-    def outcomes(self, reading: Reading) -> str | tuple[float, ...]:
-        """One outcome a question: "0" or "1" for one sample, the share of its samples that are right, 0..1, for several."""
-        if self.samples == 1:
-            return self._verdicts(reading)[0]
-        return tuple(right / self.samples for right in self.rights(reading))
+    def outcomes(self, reading: Reading) -> Outcomes:
+        """One outcome a question: "0" or "1" for one sample, how many are right for several."""
+        return self._verdicts(reading)[0] if self.samples == 1 else Counts(self.rights(reading), self.samples)
+
+    def right_in_language(self, reading: Reading) -> Outcomes | None:
+        """The same of answers that are right and in the question's language, as far as text tells; None where nothing told it."""
+        if self.in_language is None:
+            return None
+        # "10" and "1-" are read as binary numbers, and their common bits written as many
+        both = [
+            f"{int(right, 2) & int(within.replace('-', '0'), 2):0{self.questions}b}"
+            for right, within in zip(self._verdicts(reading), self.in_language, strict=True)
+        ]
+        return both[0] if self.samples == 1 else Counts([each.count("1") for each in zip(*both, strict=True)], self.samples)
 
     def majority(self, reading: Reading) -> str:
         """The majority vote's "0" or "1" a question, in question order.
@@ -243,7 +253,7 @@ class Provenance(Frozen):
 class Record(Frozen):
     """What one (method, seed) cost and scored."""
 
-    format: Literal[2, 3]
+    format: Literal[2, 3, 4]
     method: Annotated[str, Field(min_length=1)]  #: its name; the base model's own record carries a name too
     seed: int
     scores: Annotated[dict[str, dict[str, LanguageScore]], Field(min_length=1)]  #: suite to language code to verdicts
@@ -251,6 +261,8 @@ class Record(Frozen):
     provenance: Provenance
     checkpoint_bytes: Count | None  #: size of the checkpoint on disk, None where none was written
     folders: dict[str, str] = {}  #: suite to the folder in scores/, beside the record, with its responses; none before format 3
+    #: suite to the family of each question, where some vary the same problem; None before format 4, which tells it.
+    families: dict[str, tuple[Count, ...]] | None = None
 
     @model_validator(mode="after")
     def _samples_as_the_provenance_says(self) -> Self:
@@ -260,7 +272,7 @@ class Record(Frozen):
                 raise PydanticCustomError("samples", f"{found} where provenance says {self.provenance.samples}")
         return self
 
-    def verdicts(self, suite: str, reading: Reading) -> Mapping[str, str | tuple[float, ...]]:
+    def verdicts(self, suite: str, reading: Reading) -> Mapping[str, Outcomes]:
         """Language code to one outcome a question in that language, see `LanguageScore.outcomes`.
 
         Raises:
@@ -288,7 +300,7 @@ def read_record(path: Path) -> Record:
             old = "a record of format 1, from before answers were read strictly too"
             raise RecordError(f"{path} is {old}: run `xreason rescore {path.parent}` to bring it up to date.") from error
         place, others = ".".join(map(str, problem["loc"])) or "its top level", f", and {len(more)} more" if more else ""
-        wrong = f"a record of format 3 (at {place}: {problem['msg'].lower()}{others})"
+        wrong = f"a record of format 4 (at {place}: {problem['msg'].lower()}{others})"
         if problem["type"] == "json_invalid":
             wrong = f"JSON ({problem['msg'].removeprefix('Invalid JSON: ')})"
         raise RecordError(f"{path} is not {wrong}: delete it and run its comparison again to write it anew.") from error

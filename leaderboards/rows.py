@@ -1,10 +1,17 @@
 """What stands in a row of a board, and what a board says about a row."""
 
+from typing import Literal
+
 from pydantic import computed_field
 
 from xreason.leaderboards.records import Frozen, ResponseShares, Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 from xreason.leaderboards.styles import Style
+
+#: Which languages ranks, gains and pairs are of, of those that a board averages over.
+MeanOver = Literal["all", "without-english"]
+#: How many points English may lose or gain: about what one language of MSVAMP can show between two models.
+ENGLISH_MARGIN = 3.0
 
 
 class Sampling(Frozen):
@@ -32,7 +39,16 @@ class Pair(Frozen):
 
     first: str  #: a row's name
     second: str
-    difference: Difference  #: the first one's mean over the average languages minus the second one's, by the board's reading
+    difference: Difference  #: the first one's mean minus the second one's, by the board's reading
+
+
+class Family(Frozen):
+    """Claims that are made together, and hold together with 95 %, by Holm's correction."""
+
+    name: Literal["pairs", "gains"]  #: all pairs of ranked rows, or the gains of all rows over their base
+    claims: int  #: how many
+    #: the difference that it would have shown in 4 of 5 cases, in 0..1; None where there is no claim, or none could show
+    smallest_difference: float | None
 
 
 class Failure(Frozen):
@@ -45,8 +61,7 @@ class Failure(Frozen):
 class Row(Frozen):
     """One model on one suite: a recipe from one base, asked in one style, over its seeds."""
 
-    #: place on the board, shared by those that cannot be told apart; None for a base that another row was made from.
-    rank: int | None
+    rank: int | None  #: one more than ranked rows that are significantly better; None for a base that another row was made from
     method: str
     model: str  #: name of the base model, itself for one
     model_hash: str
@@ -57,14 +72,17 @@ class Row(Frozen):
     seeds: tuple[int, ...]  #: ascending
     #: language code to accuracy, in the board's column order, by the board's reading; without those that a seed was not scored in.
     languages: dict[str, Interval]
-    mean: Interval  #: mean accuracy over the board's average languages
+    mean: Interval  #: mean accuracy over the board's average languages: what rank, gain and pairs are of
+    #: the mean of answers that are right and in the question's language, as far as text tells; None where nothing told it.
+    mean_in_language: Interval | None
     mean_without_english: Interval | None  #: the same without English; None where only English was averaged
     #: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
     languages_by_other_reading: dict[str, Interval]
     mean_by_other_reading: Interval
-    #: `mean_without_english` minus that of the base model asked in the same style; None for the base, or without either.
-    gain: Difference | None
+    gain: Difference | None  #: `mean` minus that of the base model asked in the same style; None for the base, or without one
     english: Difference | None  #: English accuracy minus that of the base model; None for the base, and where either is missing
+    #: "lost", "gained", or "within" the board's margin, as its interval's bounds say; None where English is not compared.
+    english_verdict: Literal["lost", "gained", "within", "not settled"] | None
     #: language code to how the responses look; `mean_responses` is their mean over the average languages.
     responses: dict[str, ResponseShares]
     mean_responses: ResponseShares
@@ -103,13 +121,3 @@ class Row(Frozen):
         """The same times the devices it ran on; None also where their number is not recorded."""
         known = [each for each in (training.device_seconds for training in self.trainings) if each is not None]
         return sum(known) / len(known) if known and len(known) == len(self.trainings) else None
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def english_verdict(self) -> str | None:
-        """What became of English: "lost" or "gained" where the interval says so, else "kept"; None where not compared."""
-        if self.english is None:
-            return None
-        if not self.english.significant:
-            return "kept"
-        return "gained" if self.english.value > 0 else "lost"

@@ -17,6 +17,7 @@ from xreason.tasks.added import REGISTRY_FILE, Registry, read_registry, registri
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
+from xreason.tasks.msvamp.families import FAMILIES
 from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
 
@@ -45,6 +46,8 @@ class Suite:
     added: Mapping[str, int] = field(default_factory=dict)  #: language code to the number of its questions, where it was added
     #: the codes that its mean runs over, as far as it has them; None for all that it has.
     mean_over: tuple[str, ...] | None = PAPER_LANGUAGES
+    #: the family of each question, in their published order, where some vary the same problem; () where none do.
+    families: tuple[int, ...] = ()
     #: the data sets of whose kind its questions are: what was trained on text made from one of them is in its domain here. Names as
     #: in `xreason.trainers.corpora.load.MADE_FROM`.
     in_domain: tuple[str, ...] = ()
@@ -89,7 +92,12 @@ _IN_CODE = (
     _published(
         "mgsm", "MGSM", (*PAPER_LANGUAGES, "te"), 250, "arXiv 2210.03057, CC BY-SA 4.0", max_new_tokens=600, in_domain=("gsm8k",)
     ),
-    _published("msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300, in_domain=("svamp",)),
+    replace(
+        _published(
+            "msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300, in_domain=("svamp",)
+        ),
+        families=FAMILIES,
+    ),
     Suite(
         "pocket",
         "Pocket",

@@ -1,7 +1,7 @@
 """Commands about finished records: board, rescore."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,8 @@ def board(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where --serve listens; 0 for any free port.")] = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
     reading: options.Reading = None,
+    mean: options.Mean = None,
+    english_margin: Annotated[float | None, typer.Option(min=0, help="Points that English may lose or gain; 3 by default.")] = None,
     languages: Annotated[str | None, typer.Option(help="Over these languages alone, comma-separated codes.")] = None,
     across_styles: Annotated[bool, typer.Option("--across-styles", help="Rank rows of different prompt styles too.")] = False,
     published: Annotated[bool, typer.Option("--published", help="Beside them, what others report; not ranked.")] = False,
@@ -49,19 +51,16 @@ def board(
         check_writable(pictures, "name another folder with --pictures")
     if into is not None:
         check_writable(into.parent, "name another file with --into")
+    said: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
+    judged = {name: value for name, value in said.items() if value is not None}
+    chosen: dict[str, Any] = {"across_styles": across_styles, "languages": options.listed(languages), "published": published}
 
     def gathered() -> "tuple[list[Board], list[tuple[Path, Record]]]":
         found: list[tuple[Path, Record]] = []
         for path in records:
             found += zip(record_paths(path), read_records(path), strict=True) if path.is_dir() else [(path, read_record(path))]
-        boards = boards_of(
-            [record for _, record in found],
-            reading=reading or "paper",
-            across_styles=across_styles,
-            languages=options.listed(languages),
-            overlaps=overlaps_beside([path for path, _ in found]),
-            published=published,
-        )
+        overlaps = overlaps_beside([path for path, _ in found])
+        boards = boards_of([record for _, record in found], **judged, **chosen, overlaps=overlaps)
         return boards, [(path.parent, record) for path, record in found]
 
     boards, found = gathered()

@@ -31,6 +31,7 @@ def compare(
     gen_kwargs: options.GenKwargs = None,
     system_instruction: options.SystemInstruction = None,
     reading: options.Reading = None,
+    mean: options.Mean = None,
     launch: options.Launch = 1,
     save_minutes: options.SaveMinutes = None,
     ray: options.Ray = None,
@@ -53,7 +54,15 @@ def compare(
     if not progress.is_first_process():
         raise UserError("A comparison starts its own processes; run it without torchrun, with --launch N.")
     which = {"suites": options.listed(suites), "languages": options.listed(languages), "seeds": options.listed(seeds)}
-    served = {"base": model, "data": data, "dtype": dtype, "fresh_engines": fresh_engines, "limit": limit, "reading": reading}
+    served = {
+        "base": model,
+        "data": data,
+        "dtype": dtype,
+        "fresh_engines": fresh_engines,
+        "limit": limit,
+        "reading": reading,
+        "mean": mean,
+    }
     asked = {"prompt": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction}
     decoded = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "gen_kwargs": gen_kwargs}
     given = options.asked(**which, **served, **asked, **decoded, engine=told(engine) if engine else None, save_minutes=save_minutes)

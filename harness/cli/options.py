@@ -127,6 +127,9 @@ SystemInstruction = Annotated[
     str | None, typer.Option(help="Text that stands before every question, in the system's turn of a chat.")
 ]
 Reading = Annotated[Literal["paper", "strict", "metamath"] | None, typer.Option(help="What the board ranks by; paper by default.")]
+Mean = Annotated[
+    Literal["all", "without-english"] | None, typer.Option(help="What ranks and gains are of: all languages, or all but English.")
+]
 Source = Annotated[Literal["papers", "pocket"] | None, typer.Option(help="Training text; the pocket world's for the pocket model.")]
 Seed = Annotated[int, typer.Option(help="Of all that is left to chance.")]
 Layers = Annotated[str | None, typer.Option(help="For slam: auto, a count of lowest layers, or indices by commas.")]

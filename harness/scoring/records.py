@@ -4,8 +4,9 @@ runs/pocket/slam/0/record.json      what boards read
 runs/pocket/leaderboard.md          and leaderboard.json
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from xreason.harness.scoring.score import Score, circumstances_of
 from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_scores
@@ -16,9 +17,10 @@ from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.markdown import write_board
 from xreason.leaderboards.published.reported import published_rows
 from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, write_record
+from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
-from xreason.tasks.suites import SUITES
+from xreason.tasks.suites import SUITES, Suite
 
 RECORD_FILE = "record.json"
 
@@ -44,7 +46,7 @@ def record_of(
     last = max(done.values(), key=lambda each: each.date)
     first, asking = scores[0], scores[0].scoring.asking
     record = Record(
-        format=3,
+        format=4,
         method=first.row,
         seed=first.seed,
         scores={task.scoring.suite: _scores(task) for task in scores},
@@ -69,9 +71,15 @@ def record_of(
         ),
         checkpoint_bytes=checkpoint_bytes,
         folders={task.scoring.suite: task.folder.name for task in scores},
+        families=families_of(task.scoring.benchmark for task in scores),
     )
     write_record(record, folder / RECORD_FILE)
     return record
+
+
+def families_of(suites: Iterable[Suite]) -> dict[str, tuple[int, ...]]:
+    """Returns suite to the family of each of its questions, of those in which some vary the same problem."""
+    return {suite.name: suite.families for suite in suites if suite.families}
 
 
 def _scores(task: Score) -> dict[str, LanguageScore]:
@@ -87,6 +95,8 @@ def boards_of(
     records: Sequence[Record],
     *,
     reading: Reading = "paper",
+    mean: MeanOver = "all",
+    english_margin: float = ENGLISH_MARGIN,
     across_styles: bool = False,
     languages: Sequence[str] | None = None,
     failures: Sequence[tuple[str, str]] = (),
@@ -98,7 +108,9 @@ def boards_of(
     Args:
         records: what stands on the boards.
         reading: what ranks.
-        across_styles: see `xreason.leaderboards.board.build_board`.
+        mean: see `xreason.leaderboards.board.build_board`; likewise the next two.
+        english_margin: in points.
+        across_styles: whether rows may differ in it.
         languages: codes of those that the boards are over, as far as their suite was scored in them; all that are there for None.
         failures: rows that should stand on every board and do not: what each is called, and why.
         overlaps: what questions share with training corpora, where that was counted.
@@ -120,13 +132,23 @@ def boards_of(
             suite,
             average_languages=_averaged(scored, suite),
             reading=reading,
+            mean=mean,
+            english_margin=english_margin,
             across_styles=across_styles,
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
+            cautions=_untold_families(scored, suite),
         )
         counted = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)) if overlaps else ()
         beside = {"cautions": (*board.cautions, *counted), "published": published_rows(suite) if published else ()}
         boards.append(board.model_copy(update=beside))
     return boards
+
+
+def _untold_families(records: Sequence[Record], suite: str) -> list[str]:
+    """Returns what to say where a suite has families of questions, and no record tells them."""
+    if suite not in SUITES or not SUITES[suite].families or any(suite in (record.families or {}) for record in records):
+        return []
+    return [f"Questions of {suite} that vary the same problem are taken as independent, so intervals are too narrow: run rescore."]
 
 
 def _only(records: Sequence[Record], suite: str, languages: Sequence[str]) -> list[Record]:
@@ -152,11 +174,18 @@ def _averaged(records: Sequence[Record], suite: str) -> tuple[str, ...]:
 
 
 def write_boards(
-    records: Sequence[Record], folder: Path, *, reading: Reading = "paper", failures: Sequence[tuple[str, str]] = ()
+    records: Sequence[Record],
+    folder: Path,
+    *,
+    reading: Reading = "paper",
+    mean: MeanOver = "all",
+    english_margin: float = ENGLISH_MARGIN,
+    failures: Sequence[tuple[str, str]] = (),
 ) -> list[Board]:
     """Puts records side by side, with what failed and why; writes leaderboard.md and leaderboard.json into `folder`."""
     counted = folder / OVERLAP_FILE
     overlaps = (read_overlap(counted),) if counted.exists() else ()
-    boards = boards_of(records, reading=reading, failures=failures, overlaps=overlaps)
+    judged: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
+    boards = boards_of(records, **judged, failures=failures, overlaps=overlaps)
     write_board(boards, folder)
     return boards

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from xreason.harness.scoring.questions import Asking
-from xreason.harness.scoring.records import RECORD_FILE, write_boards
+from xreason.harness.scoring.records import RECORD_FILE, families_of, write_boards
 from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.verdicts import identifier_of, read_again
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading, Record, record_paths, write_record
+from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
 from xreason.tasks.suites import suite_of
@@ -36,6 +37,14 @@ class Rescored:
     changed: int
 
 
+class _Judged(BaseModel, frozen=True):
+    """What a written board was told: those before format 5 averaged over all languages."""
+
+    reading: Reading = "paper"
+    mean_over: MeanOver = "all"
+    english_margin: float = ENGLISH_MARGIN
+
+
 def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     """Reads the stored samples of every experiment that has a record below `run` anew; returns these and the boards it wrote.
 
@@ -51,12 +60,11 @@ def rescore(run: Path) -> tuple[list[Rescored], list[Board]]:
     boards = []
     for folder in folders:
         # a folder may hold records of methods that its board no longer shows
-        shown, ranked_by, failures = _shown(folder / BOARD_FILE)
+        shown, judged, failures = _shown(folder / BOARD_FILE)
         stand = [(each.folder, each.record) for each in done if each.folder.parent.parent == folder]
         stand = [(place, record) for place, record in stand if (record.method, record.seed) in shown]
         if stand:
-            read_by: Reading = ranked_by.pop() if len(ranked_by) == 1 else "paper"
-            written = write_boards([record for _, record in stand], folder, reading=read_by, failures=failures)
+            written = write_boards([record for _, record in stand], folder, **judged, failures=failures)
             write_board_page(written, stand, folder)
             boards += written
     return done, boards
@@ -74,7 +82,8 @@ def _rescored(path: Path) -> Rescored:
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
             "identifier": identifier_of(next(iter(places.values()))),
         }
-        record = Record.model_validate({**old, "format": 3, "scores": scores, "provenance": provenance})
+        families = families_of(suite_of(suite) for suite in scores)
+        record = Record.model_validate({**old, "format": 4, "scores": scores, "provenance": provenance, "families": families})
     except (KeyError, TypeError, StopIteration, ValidationError) as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); delete it and score that model again.") from error
     write_record(record, path)
@@ -87,21 +96,23 @@ def _rescored(path: Path) -> Rescored:
     return Rescored(record, path.parent, len(flags), sum(before != now for before, now in flags))
 
 
-def _shown(path: Path) -> tuple[set[tuple[str, int]], set[Any], list[tuple[str, str]]]:
-    """Returns a written board's rows, each a method and a seed, the readings that it ranks by, and its failures with reasons."""
+def _shown(path: Path) -> tuple[set[tuple[str, int]], dict[str, Any], list[tuple[str, str]]]:
+    """Returns a written board's rows, each a method and a seed, how it was told to judge, and its failures with reasons."""
     if not path.exists():
-        return set(), set(), []
+        return set(), {}, []
     again = "delete it, and run its comparison again"
     try:
         old = read_object(path, again)["boards"]
-        ranked_by = {board.get("reading", "paper") for board in old}
+        judged = [_Judged.model_validate(board) for board in old]
         failures = {(each["row"], each["reason"]): None for board in old for each in board.get("failures", ())}
         rows = {(row["method"], int(seed)) for board in old for row in board["rows"] for seed in row["seeds"]}
-        if not all(isinstance(method, str) for method, _ in rows) or not ranked_by <= {"paper", "strict", "metamath"}:
-            raise TypeError("a method or a reading without a name")
+        if not all(isinstance(method, str) for method, _ in rows):
+            raise TypeError("a method without a name")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path} is not as xreason wrote it ({type(error).__name__}: {error}); {again}.") from error
-    return rows, ranked_by, [*failures]
+    # all boards of a folder are judged alike
+    how = judged[0] if len(set(judged)) == 1 else _Judged()
+    return rows, {"reading": how.reading, "mean": how.mean_over, "english_margin": how.english_margin}, [*failures]
 
 
 def _read(path: Path) -> dict[str, Any]:

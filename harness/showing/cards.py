@@ -15,6 +15,7 @@ from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.markdown import escape, table
 from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.records import Record, StageCost, read_record
+from xreason.leaderboards.statistics.answers import Answered
 from xreason.leaderboards.statistics.intervals import mean_interval
 from xreason.leaderboards.styles import style_of
 from xreason.tasks.data import SOURCES
@@ -148,10 +149,10 @@ def _front_matter(
 def _score_lines(record: Record) -> Iterator[tuple[str, ...]]:
     """Yields a line a language, and after those of a suite their mean over the papers' languages, where it has several of them."""
     for suite, scores in record.scores.items():
-        verdicts = record.verdicts(suite, "paper")
+        answered = Answered([record.verdicts(suite, "paper")], families=(record.families or {}).get(suite))
         averaged = [code for code in scores if code in PAPER_LANGUAGES]
         groups = {code: [code] for code in scores} | ({f"mean of {len(averaged)}": averaged} if len(averaged) > 1 else {})
         for name, codes in groups.items():
             questions = sum(scores[code].questions for code in codes)
-            accuracy = _format.interval(mean_interval([verdicts], codes))
+            accuracy = _format.interval(mean_interval(answered.over(codes)))
             yield escape(suite), escape(name), _format.count(questions), accuracy

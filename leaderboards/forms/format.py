@@ -6,7 +6,7 @@ from rich.filesize import pick_unit_and_suffix
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading, ResponseShares
-from xreason.leaderboards.rows import Note, Pair, Row
+from xreason.leaderboards.rows import Family, Note, Pair, Row
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: What stands where there is no number.
@@ -15,9 +15,17 @@ NOTHING = "–"
 #: What the readings are called where people read.
 READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading", "metamath": "MetaMath's reading"}
 
+#: What columns mean, wherever a board is read.
+LEGEND = (
+    "Accuracy in percent with its 95 % interval, over questions and seeds; ± by language is the wider side. "
+    "Rank: one more than the rows that are significantly better. Gain: the mean's difference from the base. "
+    "Bold: significant by Holm's correction, and not resting on a single training. "
+    "English: lost or gained where its interval excludes 0, within points where it lies inside their margin, else not settled. "
+    "Training time is that of all devices together."
+)
 #: When the readings are said to disagree, see `xreason.leaderboards.board.build_board`.
 NOTES_LEGEND = (
-    "A line on strict against paper stands where their difference over the same responses excludes 0 and is larger than half the "
+    "A line on strict against paper stands where their difference over the same responses is significant and larger than half the "
     "accuracy's own interval."
 )
 
@@ -110,6 +118,36 @@ def note_lines(notes: Sequence[Note]) -> list[str]:
 def caution_lines(board: Board) -> list[str]:
     """One line for each row that failed, then one for each caution."""
     return [one_line(line) for line in (*(f"{each.row} failed: {each.reason}" for each in board.failures), *board.cautions)]
+
+
+def english_verdict(board: Board, row: Row) -> str:
+    """What became of English: "lost", "gained", "within 3 points", "not settled"; "" where it is not compared."""
+    return f"within {board.english_margin:g} points" if row.english_verdict == "within" else row.english_verdict or ""
+
+
+def chance(p: float | None) -> str:
+    """A p-value: "0.012", "<0.001"."""
+    return NOTHING if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def statements(board: Board) -> list[str]:
+    """What a board is, one sentence each: what ranks are of, what was corrected together, and what it could have shown."""
+    over = f"Ranks, gains and pairs are of the mean over {', '.join(board.average_languages)}, by {READINGS[board.reading]}."
+    said = [over]
+    if board.claims == "trainings":
+        said.append("Rows of one seed are of that training, not of its method: ranks are of these trainings.")
+    if board.clusters < max(board.questions.values()):
+        said.append(f"Its questions vary {board.clusters} problems, which count as so many.")
+    for family in board.families:
+        if family.smallest_difference is not None:
+            least = f"differences from {percent(family.smallest_difference)} points would have shown in 4 of 5 cases"
+            said.append(f"Holm's correction over {_told(family)}: {least}.")
+    return [one_line(each) for each in said]
+
+
+def _told(family: Family) -> str:
+    one, several = ("pair", "all pairs of rows") if family.name == "pairs" else ("gain over a base", "all gains over a base")
+    return f"one {one}" if family.claims == 1 else f"{several} ({family.claims:,})"
 
 
 def language_headings(board: Board) -> list[str]:

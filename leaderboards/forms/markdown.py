@@ -18,12 +18,10 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
 _STAGE_CELLS_LEFT_OFF = {"share tuned", "sequences a step", "tokens", "loss"}
 _BEGIN, _END = "<!-- board -->", "<!-- /board -->"
 _LEGEND = (
-    "Accuracy in percent with 95 % intervals, from a bootstrap over questions (the same in every language and for every model) "
-    "and seeds; ± in a language's column is the wider side. A model shares the rank of the one above where their difference may "
-    "be chance. The gain is that of the mean without English. Bold differences exclude 0. English is lost or gained where its "
-    "difference from the base excludes 0, else kept. Training time is that of all devices together. The papers' reading takes the "
-    "last number of a response, without its sign, and 0 where there is none; the strict reading takes the answer that the response "
-    f"states, as its language writes numbers, and no number is no answer. {_format.NOTES_LEGEND}"
+    f"{_format.LEGEND} In language: right, and in the question's language. The papers' reading takes the last number of a "
+    "response, without its sign, and 0 where there is none; the strict reading takes the answer that the response states, as its "
+    "language "
+    f"writes numbers, and no number is no answer. {_format.NOTES_LEGEND}"
 )
 
 
@@ -88,11 +86,12 @@ def _joined(texts: Iterable[str]) -> str:
 def _suite_parts(board: Board) -> list[str]:
     languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
     notes = "\n".join(f"- {escape(line)}" for line in (*_format.caution_lines(board), *_format.note_lines(board.notes)))
-    parts = [f"## {escape(board.suite)}", _score_table(board, languages, mean)]
+    stated = escape(" ".join(_format.statements(board)))
+    parts = [f"## {escape(board.suite)}", stated, _score_table(board, languages, mean)]
     parts += filter(None, [notes, _provenance_line(board)])
     if pairs := _format.pairs(board):
-        lines = [[escape(pair.first), escape(pair.second), _difference(pair.difference)] for pair in pairs]
-        parts += ["### Differences of means", table(["first", "second", "first minus second"], "llr", lines)]
+        lines = [[escape(each.first), escape(each.second), *_judged(each.difference)] for each in pairs]
+        parts += ["### Differences of means", table(["first", "second", "first minus second", "p (Holm)"], "llr", lines)]
     otherwise = [[_name(row), *_accuracies(board, row.languages_by_other_reading, row.mean_by_other_reading)] for row in board.rows]
     parts += [f"### By {_format.READINGS[board.other_reading]}", table(["model", *languages, mean], "lr", otherwise)]
     for title, sampled in _format.samplings(board).items():
@@ -114,6 +113,7 @@ def _published_parts(board: Board) -> list[str]:
 
 def _score_table(board: Board, languages: Sequence[str], mean: str) -> str:
     headings = ["rank", "model", *languages, mean, f"{board.other_reading}: {mean}", "mean without English"]
+    headings[-1:-1] = [f"in language: {mean}"]
     headings += ["gain over base", "English against base", "tuned", "training time"]
     lines = [
         [
@@ -121,9 +121,10 @@ def _score_table(board: Board, languages: Sequence[str], mean: str) -> str:
             _name(row),
             *_accuracies(board, row.languages, row.mean),
             _format.interval(row.mean_by_other_reading),
+            _format.interval(row.mean_in_language),
             _format.interval(row.mean_without_english),
             _difference(row.gain),
-            _difference(row.english, f"{row.english_verdict}: "),
+            _difference(row.english, f"{_format.english_verdict(board, row)}: "),
             _with(*_format.tuned(row)),
             _with(*_format.training_time(row)),
         ]
@@ -148,7 +149,11 @@ def _difference(difference: Difference | None, said: str = "") -> str:
     if difference is None:
         return ""
     written = said + _format.interval(difference)
-    return f"**{written}**" if difference.significant else written
+    return f"**{written}**" if difference.marked else written
+
+
+def _judged(difference: Difference) -> list[str]:
+    return [_difference(difference), _format.chance(difference.p_adjusted)]
 
 
 def _response_lines(board: Board) -> list[list[str]]:

@@ -46,7 +46,7 @@ def _ranking(board: Board) -> Table:
             _value(_format.interval(row.mean), "bold"),
             _value(_format.interval(row.mean_without_english)),
             _difference(row.gain),
-            _difference(row.english, row.english_verdict or ""),
+            _difference(row.english, _format.english_verdict(board, row).replace(" points", "")),
             _stacked(*_format.tuned(row)),
             _stacked(*_format.training_time(row)),
         )
@@ -57,9 +57,9 @@ def _pairs(board: Board) -> list[Table]:
     pairs = _format.pairs(board)
     if not pairs:
         return []
-    table = _table("difference of means, the first row minus the second", ("model", "model", "difference"))
+    table = _table("difference of means, the first row minus the second", ("model", "model", "difference", "p (Holm)"))
     for pair in pairs[:_MOST_PAIRS]:
-        table.add_row(_format.one_line(pair.first), _format.one_line(pair.second), _difference(pair.difference))
+        table.add_row(_format.one_line(pair.first), _format.one_line(pair.second), *_judged(pair.difference))
     if more := len(pairs[_MOST_PAIRS:]):
         table.caption = f"and {more} more, see --markdown and --json"
     return [table]
@@ -117,17 +117,16 @@ def _difference(difference: Difference | None, word: str = "") -> Text | str:
     if difference is None:
         return ""
     colour = "green" if difference.value > 0 else "red"
-    return _value(_format.interval(difference), f"bold {colour}" if difference.significant else "", word)
+    return _value(_format.interval(difference), f"bold {colour}" if difference.marked else "", word)
+
+
+def _judged(difference: Difference) -> list[Text | str]:
+    return [_difference(difference), _format.chance(difference.p_adjusted)]
 
 
 def _legend(board: Board) -> str:
-    averaged = ", ".join(_format.one_line(code) for code in board.average_languages)
     styles = dict.fromkeys(style.words for style in board.styles)
     return (
-        f"Accuracy in percent, asked: {_format.one_line('; '.join(styles))}. Ranks, gain and English go by "
-        f"{_format.READINGS[board.reading]}. Mean over {averaged}; other languages and the gain are without English. Intervals are "
-        "95 %, over questions and seeds; ± by language or sample is the wider side. A method shares the rank of the one above "
-        "where their difference may be chance. Training time is that of all devices together. English is lost or gained where its "
-        "difference from the base excludes 0, else kept. "
+        f"{' '.join(_format.statements(board))} Asked: {_format.one_line('; '.join(styles))}. {_format.LEGEND} "
         f"{_format.responses_legend(source.identifier for source in board.provenance)} {_format.NOTES_LEGEND}"
     )

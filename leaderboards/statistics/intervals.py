@@ -1,40 +1,26 @@
-"""How sure a score is: intervals of a mean over languages, and of the difference between two methods.
+"""How sure a score is: intervals of means, and of differences between models.
 
-Question i of a suite is the same problem in every language and for every method: a hard one is hard in ten languages at once. The
-intervals here come from a bootstrap that draws question ids with replacement; an id brings its verdicts in all languages (a cluster
-bootstrap: Davison and Hinkley, "Bootstrap Methods and their Application", 1997) and of both methods (a paired one: Koehn,
-"Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004).
-
-Several seeds of a method are a second source of chance: the value is the mean over seeds, and every resample draws seeds with
-replacement too (a hierarchical bootstrap). With two or three seeds that still understates the spread between trainings.
-
-A question answered by several samples enters as one number, the mean over them. Drawing questions then draws their samples' luck
-too, so these intervals need no second bootstrap over samples.
+Two things vary, and both enter, apart: the questions drawn, by clusters (see `xreason.leaderboards.statistics.answers`), and the
+luck of trainings, from the spread between runs of one method. What a run answers to a question by luck of its own is in both, and
+is taken off once, as in two-way clustering (Cameron, Gelbach and Miller, "Robust Inference With Multiway Clustering", JBES 2011).
+The sum is judged by t with Satterthwaite's degrees of freedom (Biometrics 1946).
 """
 
-import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, computed_field
 
-#: One outcome a question, in question order: a string of "0" and "1", or numbers in 0..1 where a question has several samples.
-Outcomes = str | tuple[float, ...]
-#: One training's verdicts: language code to outcomes.
-Verdicts = Mapping[str, Outcomes]
-Floats = npt.NDArray[np.float64]
+from xreason.leaderboards.statistics.answers import Answers, Floats
 
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
-
-#: Below this a spread is rounding, not chance.
-_NO_SPREAD = 1e-12
-# Numbers are summed as whole multiples of 2 ** -40, about 1e-12. Up to 8,192 drawn questions such a sum is exact in float64.
-_FIXED_POINT = 2.0**40
-_QUESTION_STREAM, _FIRST_SEED_STREAM, _SECOND_SEED_STREAM = 0, 1, 2
+LEVEL = 0.05
+#: A method with so many seeds speaks of its own luck; one with fewer is helped by the others of its board.
+OWN_SEEDS = 8
+#: Below this a variance is rounding: an answer more or less moves it by more.
+_NO_SPREAD = 1e-20
 
 
 class Interval(BaseModel, frozen=True):
@@ -43,167 +29,233 @@ class Interval(BaseModel, frozen=True):
     value: float
     low: float
     high: float
+    se: float  #: its standard error, from both of these together, which share what a run answers by luck of its own
+    se_questions: float  #: standard error from the questions drawn, for these very runs
+    se_seeds: float | None  #: standard error from the luck of trainings; None where no such luck is in question, or none is known
+    df: float  #: degrees of freedom of both together
 
 
 class Difference(Interval, frozen=True):
     """A paired difference of accuracies and its 95 % interval, in -1..1."""
 
+    p: float  #: the chance of a difference so large or larger between equals, for this difference alone
+    #: the same in its family of claims, after Holm; None where it is looked at alone.
+    p_adjusted: float | None = None
+    #: what it speaks of: methods, or these trainings alone where one side is a single one. A given model is as good as a method.
+    claims: Literal["methods", "trainings"] = "methods"
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def significant(self) -> bool:
-        """Whether the interval excludes 0. Nothing is corrected for how many differences a reader looks at."""
-        return self.low > 0 or self.high < 0
+        """Whether it is more than chance, in its family where it has one."""
+        return (self.p if self.p_adjusted is None else self.p_adjusted) <= LEVEL
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def marked(self) -> bool:
+        """Whether a table may mark it: significant, and of methods."""
+        return self.significant and self.claims == "methods"
 
 
-def mean_interval(runs: Sequence[Verdicts], languages: Sequence[str]) -> Interval:
-    """The mean accuracy of one method's runs, one a seed, over languages, and how sure it is.
+@dataclass(frozen=True)
+class Luck:
+    """How much the means of trainings that differ in their seed alone vary: a variance, and its degrees of freedom."""
 
-    Languages weigh the same whatever their number of questions. Where they differ in length, ids up to the longest are drawn and
-    each language's accuracy is over the drawn ids that it has. The interval is the 95 % percentile interval of 10,000 resamples,
-    the same ones in every call, expanded for few questions, where plain percentiles are too narrow (the expanded percentile
-    interval of Hesterberg, "What Teachers Should Know about the Bootstrap", arXiv 1411.5279): it hardly moves for 250 questions.
+    variance: float
+    df: int
 
-    Where no resample differs from another (all right, all wrong, a single question) a bootstrap would claim certainty. The interval
-    is then the mean over languages of the Clopper-Pearson bounds of each (Biometrika 1934), whose number of trials is the number of
-    distinct questions, not of questions times languages. Numbers between 0 and 1 vary no more than "0" and "1" of the same mean, so
-    their sum takes the place of the number of right answers there, rounded down for the low bound and up for the high one.
 
-    Raises:
-        ValueError: there are no runs or no languages, or a run lacks one of them.
+def pooled_luck(models: Sequence[Answers]) -> Luck | None:
+    """Returns the luck of a board's methods, pooled over those with several seeds; None where there are none."""
+    spread = [(_spread(model), len(model.means) - 1) for model in models if model.by_luck]
+    df = sum(each for _, each in spread)
+    return Luck(sum(variance * each for variance, each in spread) / df, df) if df else None
+
+
+def mean_interval(model: Answers, luck: Luck | None = None) -> Interval:
+    """Returns a model's mean accuracy with its interval.
+
+    This is Wilson's interval (JASA 1927), at the number of independent answers that would vary as much as this mean does, as for
+    complex surveys (Dean and Pagano, "Evaluating confidence interval methods for binomial proportions in clustered surveys", JSSAM
+    2015), with t in place of z. One run's accuracy in one language without families is the plain one. Where nothing varies (all
+    right, all wrong), there are as many answers as clusters. Where few questions make up most of how a mean over languages varies
+    (2 % right: the easy ones, in all languages), there are no more degrees of freedom than such questions.
+
+    Args:
+        model: its answers.
+        luck: what is pooled over a board; that of its own seeds for None.
     """
-    longest = _longest(runs, languages)
-    resampled = _resampled_means(runs, languages, longest, _FIRST_SEED_STREAM)
-    exact = (_exact_bounds(_rights(run[code]), len(run[code])) for run in runs for code in languages)
-    return Interval(**_bounded(_mean(runs, languages), resampled, longest, exact))
-
-
-def difference_interval(
-    first: Sequence[Verdicts], second: Sequence[Verdicts], languages: Sequence[str], *, same_seeds: bool = False
-) -> Difference:
-    """The mean accuracy of the first method's runs minus that of the second's on the same questions, and how sure it is.
-
-    Both methods keep their verdicts on a drawn question, so what is hard for both cancels out. Seeds of two methods have nothing in
-    common and are drawn apart. With `same_seeds`, run i of both is the same training, read twice: seeds are drawn together, so a
-    lucky one is lucky in both and cancels out.
-
-    Where no resample differs from another (equal verdicts everywhere, a single question) the interval is the mean over languages of
-    the exact bounds on the share of questions that only the first gets right minus those on the share that only the second gets
-    right: methods that agree on 10 questions may still differ on the next.
-
-    Raises:
-        ValueError: there are no runs or no languages, a run lacks one of them, a language was asked different numbers of questions,
-            or the same seeds are not as many in both.
-    """
-    pairs = list(zip(first, second, strict=True) if same_seeds else itertools.product(first, second))
-    longest = _longest([*first, *second], languages)
-    for code in languages:
-        if len({len(run[code]) for run in (*first, *second)}) > 1:
-            raise ValueError(f"runs were asked different numbers of questions in {code}: they cannot be paired")
-    first_means = _resampled_means(first, languages, longest, _FIRST_SEED_STREAM)
-    second_means = _resampled_means(second, languages, longest, _FIRST_SEED_STREAM if same_seeds else _SECOND_SEED_STREAM)
-    exact = (_exact_difference_bounds(one[code], two[code]) for one, two in pairs for code in languages)
-    return Difference(**_bounded(_mean(first, languages) - _mean(second, languages), first_means - second_means, longest, exact))
-
-
-def pass_at_k(samples: int, right: int, k: int) -> float:
-    """The chance that one of k samples or more is right, estimated without bias from `samples` of which so many are `right`.
-
-    This is 1 - C(samples - right, k) / C(samples, k), as the product that Chen et al. ("Evaluating Large Language Models Trained on
-    Code", arXiv 2107.03374) give for it: its factors lie in 0..1, so nothing overflows or cancels.
-
-    Raises:
-        ValueError: k is not in 1..samples, or `right` not in 0..samples.
-    """
-    if not 1 <= k <= samples or not 0 <= right <= samples:
-        raise ValueError(f"pass@{k} cannot be estimated from {right} right of {samples} samples")
-    if samples - right < k:
-        return 1.0
-    return 1 - math.prod(1 - k / place for place in range(samples - right + 1, samples + 1))
-
-
-def _longest(runs: Sequence[Verdicts], languages: Sequence[str]) -> int:
-    if not runs or not languages:
-        raise ValueError("an interval needs at least one run and one language")
-    if missing := sorted({code for code in languages for run in runs if not run.get(code)}):
-        raise ValueError(f"a run has no verdicts in {', '.join(missing)}")
-    return max(len(run[code]) for run in runs for code in languages)
-
-
-def _mean(runs: Sequence[Verdicts], languages: Sequence[str]) -> float:
-    accuracies = [_rights(run[code]) / len(run[code]) for run in runs for code in languages]
-    return sum(accuracies) / len(accuracies)
-
-
-def _rights(outcomes: Outcomes) -> float:
-    return outcomes.count("1") if isinstance(outcomes, str) else math.fsum(outcomes)
-
-
-def _resampled_means(runs: Sequence[Verdicts], languages: Sequence[str], longest: int, stream: int) -> Floats:
-    """The mean over seeds and languages in every resample, `[resamples]`."""
-    means = np.stack([np.mean([_resampled_accuracy(run[code], longest) for code in languages], axis=0) for run in runs])
-    if len(runs) == 1:
-        return np.asarray(means[0], dtype=np.float64)
-    generator = np.random.default_rng([stream, len(runs)])
-    drawn = generator.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=RESAMPLES)
-    return np.asarray((means * drawn.T).sum(axis=0) / len(runs), dtype=np.float64)
-
-
-@lru_cache(maxsize=1024)
-def _resampled_accuracy(outcomes: Outcomes, longest: int) -> Floats:
-    """One language's accuracy in every resample, `[resamples]`.
-
-    Sums of whole numbers are exact, small ones in float32, so the result does not depend on the order in which a machine adds them.
-    A resample that drew none of a short language's questions says nothing about it and keeps the accuracy that was measured.
-    """
-    drawn = _draws(longest)[:, : len(outcomes)]
-    asked = drawn.sum(axis=1)
-    right: npt.NDArray[np.floating]
-    if isinstance(outcomes, str):
-        right = drawn @ np.array([*outcomes], dtype=np.float32)
+    residuals = model.residuals.mean(axis=0)[None]
+    (variance,), (questions,), (seeds,), (df,) = _variances(
+        residuals, [[model]], luck, few=_spread_over(residuals[0]) if model.languages > 1 else math.inf
+    )
+    value, clusters = float(model.value), model.residuals.shape[1]
+    if model.binary is not None:
+        size, quantile = float(clusters), _normal()
     else:
-        right = drawn @ np.round(np.array(outcomes) * _FIXED_POINT) / _FIXED_POINT
-    measured = np.full(RESAMPLES, _rights(outcomes) / len(outcomes))
-    np.divide(right, asked, out=measured, where=asked > 0, dtype=np.float64)
-    return measured
+        size = value * (1 - value) / variance if variance > _NO_SPREAD and 0 < value < 1 else float(clusters)
+        quantile = float(_quantile(np.array([df]))[0])
+    squared = quantile**2
+    middle, spread = value + squared / (2 * size), quantile * np.sqrt(value * (1 - value) / size + squared / (4 * size**2))
+    low, high = ((middle + side * spread) / (1 + squared / size) for side in (-1, 1))
+    return Interval(
+        value=value,
+        low=float(min(max(low, 0.0), value)),
+        high=float(max(min(high, 1.0), value)),
+        se=math.sqrt(variance),
+        se_questions=math.sqrt(questions),
+        se_seeds=math.sqrt(seeds) if model.by_luck else None,
+        df=float(df),
+    )
 
 
-@lru_cache(maxsize=4)
-def _draws(questions: int) -> npt.NDArray[np.float32]:
-    """How often each resample drew each question, `[resamples, questions]`: the same for all methods, which pairs them."""
-    generator = np.random.default_rng([_QUESTION_STREAM, questions])
-    return generator.multinomial(questions, np.full(questions, 1 / questions), size=RESAMPLES).astype(np.float32)
+def differences(pairs: Sequence[tuple[Answers, Answers]], luck: Luck | None = None) -> list[Difference]:
+    """Returns the mean of the first of each pair minus that of the second, on the same questions.
+
+    What is hard for both cancels out. Where nothing else is to be said, the difference is judged by t; single runs in one language
+    without families by McNemar's test in its mid-p form (Fagerland, Lydersen and Laake, BMC Medical Research Methodology 2013) and
+    the interval of Bonett and Price (2012). Equal means, compared as exact fractions, have p = 1.
+
+    Raises:
+        ValueError: the models of a pair were asked different numbers of questions.
+    """
+    for first, second in pairs:
+        if first.residuals.shape[1] != second.residuals.shape[1]:
+            raise ValueError("runs were asked different numbers of questions: they cannot be paired")
+    if not pairs:
+        return []
+    from scipy.special import stdtr  # not in the time of commands that show no board
+
+    residuals = np.stack([first.residuals.mean(axis=0) - second.residuals.mean(axis=0) for first, second in pairs])
+    variance, questions, seeds, df = _variances(residuals, pairs, luck)
+    values = [first.value - second.value for first, second in pairs]
+    errors = np.sqrt(variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chances = 2 * stdtr(df, -np.abs(np.array([float(value) for value in values])) / errors)
+    halves = _quantile(df) * errors
+    found = []
+    for place, ((first, second), value) in enumerate(zip(pairs, values, strict=True)):
+        low, high, p = float(value) - halves[place], float(value) + halves[place], chances[place]
+        if (counts := _discordant(first, second)) is not None:
+            (low, high), p = _discordant_interval(*counts), mid_p(*counts[:2])
+        elif variance[place] <= _NO_SPREAD:
+            # every cluster differs alike: as many of them, and no more, have said so
+            clusters = residuals.shape[1]
+            low, high = _discordant_interval(clusters if value else 0, 0, clusters)
+            low, high = sorted((low * float(value), high * float(value))) if value else (low, high)
+            p = mid_p(clusters, 0)
+        found.append(
+            Difference(
+                value=float(value),
+                low=max(-1.0, min(low, float(value))),
+                high=min(1.0, max(high, float(value))),
+                se=float(errors[place]),
+                se_questions=math.sqrt(questions[place]),
+                se_seeds=math.sqrt(seeds[place]) if first.by_luck or second.by_luck else None,
+                df=float(df[place]),
+                p=float(p) if value else 1.0,
+                claims="trainings" if first.of_one_training or second.of_one_training else "methods",
+            )
+        )
+    return found
 
 
-def _bounded(value: float, resampled: Floats, questions: int, exact: Iterable[tuple[float, float]]) -> dict[str, float]:
-    """A value with the percentiles of its resamples, or, where no resample differs from another, the mean of its exact bounds."""
-    tail = _tail(questions)
-    low, high = map(float, np.quantile(resampled, [tail, 1 - tail]))
-    if high - low < _NO_SPREAD:
-        low, high = (sum(side) / len(side) for side in zip(*exact, strict=True))
-    return {"value": value, "low": min(low, value), "high": max(high, value)}
+def reread(first: Answers, second: Answers) -> Difference:
+    """Returns the difference between two readings of the same responses; the luck of trainings is the same in both."""
+    return differences([(replace(first, trained=False), replace(second, trained=False))])[0]
 
 
-@lru_cache
-def _tail(questions: int) -> float:
-    """The share of resamples beyond either end of an interval: 2.5 % for many questions, less for few."""
-    from scipy.special import ndtr, stdtrit  # type: ignore[import-untyped]
+def mid_p(more: int, less: int) -> float:
+    """Returns the two-sided mid-p of so many questions that only one model got right, and so many that only the other did."""
+    from scipy.special import bdtr
 
-    tail = (1 - CONFIDENCE) / 2
-    return tail if questions == 1 else float(ndtr(stdtrit(questions - 1, tail) * np.sqrt(questions / (questions - 1))))
-
-
-@lru_cache(maxsize=4096)
-def _exact_bounds(rights: float, questions: int) -> tuple[float, float]:
-    from scipy.stats import binomtest  # type: ignore[import-untyped]  # slow to import, and rarely needed
-
-    # rounded first: three thirds may add up to a little less than 1
-    whole = round(rights, 9)
-    low, high = (binomtest(count, questions).proportion_ci(CONFIDENCE) for count in (math.floor(whole), math.ceil(whole)))
-    return float(low.low), float(high.high)
+    if more == less:
+        return 1.0
+    # twice the chance of fewer, and once of as many: the mean of those of "fewer or as many" and of "fewer"
+    fewer, discordant = min(more, less), more + less
+    return float(bdtr(fewer, discordant, 0.5) + (bdtr(fewer - 1, discordant, 0.5) if fewer else 0.0))
 
 
-def _exact_difference_bounds(first: Outcomes, second: Outcomes) -> tuple[float, float]:
-    differences = [ours - theirs for ours, theirs in zip(map(float, first), map(float, second), strict=True)]
-    more, less = (math.fsum(max(sign * difference, 0.0) for difference in differences) for sign in (1, -1))
-    only_first, only_second = _exact_bounds(more, len(differences)), _exact_bounds(less, len(differences))
-    return max(-1.0, only_first[0] - only_second[1]), min(1.0, only_first[1] - only_second[0])
+def _discordant(first: Answers, second: Answers) -> tuple[int, int, int] | None:
+    """How many questions only the first got right, how many only the second, and of how many; None where more is to be said."""
+    if first.binary is None or second.binary is None:
+        return None
+    ones, others = first.binary, second.binary
+    return int((ones & ~others).sum()), int((others & ~ones).sum()), len(ones)
+
+
+def _discordant_interval(more: int, less: int, questions: int) -> tuple[float, float]:
+    """Bonett and Price's interval: Wald's, after two questions more, of which each model alone got one right."""
+    up, down, size = more + 1, less + 1, questions + 2
+    middle = (up - down) / size
+    spread = _normal() * math.sqrt(((up + down) / size - middle**2) / size)
+    return middle - spread, middle + spread
+
+
+def _spread_over(residuals: Floats) -> float:
+    """Over how many clusters a spread is spread: where few of them are all there is, they tell little of how sure they are."""
+    squares = residuals**2
+    return float(3 * squares.sum() ** 2 / (squares**2).sum()) if squares.any() else math.inf
+
+
+def _variances(
+    residuals: Floats, sides: Sequence[Sequence[Answers]], luck: Luck | None, *, few: float = math.inf
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of each contrast: its variance, that from questions, that from seeds, and its degrees of freedom, each `[contrasts]`.
+
+    Args:
+        residuals: `[contrasts, clusters]`.
+        sides: the models of each contrast.
+        luck: what is pooled over a board.
+        few: at most so many degrees of freedom come from questions.
+    """
+    clusters = residuals.shape[1]
+    if clusters == 1:
+        # one question tells nothing of how questions vary: as much as they can
+        everything = np.ones(len(residuals))
+        return everything, everything, 0 * everything, everything
+    # each cluster moved the mean that it is held against: Bell and McCaffrey's correction, G / (G - 1) for equal clusters
+    shares = sides[0][0].shares
+    questions = (residuals**2 / (1 - shares)).sum(axis=1)
+    # clusters less one; as unequal as families may be, as many as would be equal
+    freedom = max(min(round(float((shares**2).sum() ** 2 / (shares**4).sum()) - 1, 6), few), 1.0)
+    known: dict[int, tuple[float, Luck]] = {}
+    both, seeds, weight, least = (np.zeros(len(residuals)) for _ in range(4))
+    for place, models in enumerate(sides):
+        parts: dict[Luck, float] = {}
+        for model in models:
+            if not model.by_luck:
+                continue
+            runs = len(model.means)
+            if id(model) not in known:
+                own = Luck(_spread(model), runs - 1)
+                chosen = own if luck is None or runs >= OWN_SEEDS else luck
+                known[id(model)] = float((model.residuals.var(axis=0, ddof=1) / (1 - model.shares)).sum()) / runs, chosen
+            interaction, chosen = known[id(model)]
+            both[place] += interaction
+            parts[chosen] = parts.get(chosen, 0.0) + chosen.variance / runs
+        seeds[place] = sum(parts.values())
+        weight[place] = sum(part**2 / chosen.df for chosen, part in parts.items())
+        least[place] = min((chosen.df for chosen in parts), default=0)
+    variance = np.maximum(questions - both, 0) + seeds
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = variance**2 / (questions**2 / freedom + weight)
+    # Satterthwaite's number is too high where a few seeds happen to agree: two less is the better by simulation
+    df = np.where(least > 0, np.maximum(df - 2, least), df)
+    return variance, questions, seeds, np.where(variance > _NO_SPREAD, df, freedom)
+
+
+def _spread(model: Answers) -> float:
+    return float(np.var([float(mean) for mean in model.means], ddof=1))
+
+
+def _quantile(df: Floats) -> Floats:
+    from scipy.special import stdtrit
+
+    return np.asarray(stdtrit(df, 1 - LEVEL / 2), dtype=np.float64)
+
+
+def _normal() -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(1 - LEVEL / 2))

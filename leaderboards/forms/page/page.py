@@ -143,8 +143,7 @@ def _told(board: Board, *, first: bool) -> dict[str, Any]:
         "published_legend": PUBLISHED_LEGEND,
         "facts": provenance_facts(board),
         "asked": "; ".join(dict.fromkeys(style.words for style in board.styles)),
-        "reading": _format.READINGS[board.reading],
-        "averaged": ", ".join(board.average_languages),
+        "statements": " ".join(_format.statements(board)),
         "questions": sum(board.questions.values()),
     }
 

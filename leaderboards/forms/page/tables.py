@@ -52,7 +52,7 @@ def ranking(board: Board) -> Table:
             _estimate(row.mean),
             _estimate(row.mean_without_english),
             _estimate(row.gain),
-            _estimate(row.english, row.english_verdict or ""),
+            _estimate(row.english, _format.english_verdict(board, row)),
             _cell(_format.tuned(row), row.tuned_share),
             _cell(_format.training_time(row), row.device_seconds or row.training_seconds),
         ]
@@ -159,7 +159,7 @@ def _estimate(estimate: Interval | None, word: str = "", *, compact: bool = Fals
     if estimate is None:
         return Cell(_format.NOTHING, sort="")
     value, _, spread = (_format.compact_interval if compact else _format.interval)(estimate).partition(" ")
-    sure = isinstance(estimate, Difference) and (estimate.low > 0 or estimate.high < 0)
+    sure = isinstance(estimate, Difference) and estimate.marked
     return Cell(value, f"{spread} {word}".rstrip(), estimate.value, sure)
 
 

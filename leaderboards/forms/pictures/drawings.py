@@ -65,7 +65,7 @@ def draw_gains(canvas: Canvas, board: Board) -> None:
     axes = _axes(canvas, 1.1 + 0.36 * len(gains), "x")
     for place, (_, gain) in enumerate(gains):
         sides = [[100 * (gain.value - gain.low)], [100 * (gain.high - gain.value)]]
-        sure = gain.low > 0 or gain.high < 0
+        sure = gain.marked
         face = canvas.paper.ink if sure else canvas.paper.paper
         style: dict[str, Any] = {
             "color": canvas.paper.ink,
@@ -124,13 +124,13 @@ def _forgotten(board: Board) -> list[tuple[Row, Difference, Difference]]:
 
 
 def draw_forgetting(canvas: Canvas, board: Board) -> None:
-    """Draws what became of English against the gain in the other languages, both over the base."""
+    """Draws what became of English against the gain of the mean, both over the base."""
     axes = _axes(canvas, 3.0, "both")
     for row, english, gain in _forgotten(board):
         _point(canvas, axes, row, (100 * english.value, english), (100 * gain.value, gain))
     for line in (axes.axhline, axes.axvline):
         line(0, color=canvas.paper.soft, linewidth=1)
-    axes.set(xlabel="English (points over the base)", ylabel="other languages (points)")
+    axes.set(xlabel="English (points over the base)", ylabel="the mean (points over the base)")
     _legend(canvas)
 
 
@@ -176,7 +176,7 @@ def draw_pairs(canvas: Canvas, board: Board) -> None:
         found, sign = (held[first, second], 1) if (first, second) in held else (held.get((second, first)), -1)
         if found is None:
             return math.nan, False
-        return 100 * sign * found.value, found.low > 0 or found.high < 0
+        return 100 * sign * found.value, found.marked
 
     cells = [[difference(first, second) for second in ranked] for first in ranked]
     values = [[value for value, _ in line] for line in cells]
@@ -194,15 +194,15 @@ def draw_pairs(canvas: Canvas, board: Board) -> None:
 PICTURES: Sequence[Picture] = (
     Picture(
         "gains",
-        "Gain over the base, without English",
-        "Each point is a model's gain over its base, the line its 95 % interval; a hollow point's includes 0: it may be chance.",
+        "Gain over the base",
+        "Each point is a model's gain over its base, with its 95 % interval; a hollow one may be chance or one training's luck.",
         draw_gains,
         _gained,
     ),
     Picture(
         "forgetting",
-        "English against the other languages",
-        "Left of the upright line English was lost, above the level one the other languages gained; the arms are intervals.",
+        "English against the mean",
+        "Left of the upright line English was lost, above the level one the mean gained; the arms are intervals.",
         draw_forgetting,
         _forgotten,
     ),
@@ -223,7 +223,7 @@ PICTURES: Sequence[Picture] = (
     Picture(
         "pairs",
         "Differences of means",
-        "The model at the left minus the model below, in points; bold where the interval excludes 0.",
+        "The model at the left minus the model below, in points; bold where it is significant, by Holm.",
         draw_pairs,
         lambda board: board.pairs,
     ),

@@ -551,6 +551,8 @@ NO_EXPERIMENT: dict[str, tuple[Any, ...]] = {
     "samples": (0, -1, None, "x", 4),
     "temperature": (-0.1, None, "x", float("nan"), float("inf"), [0]),
     "reading": ("papers", None, 7),
+    "mean": ("all-but-english", None, 7),
+    "english_margin": (-1, None, "x", float("nan"), float("inf"), True, [1]),
     "save_minutes": (-1, None, "x", float("nan"), float("inf"), True, [1]),
     "no_such_key": (1,),
 }

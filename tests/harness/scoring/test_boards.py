@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 from tests.leaderboards.conftest import make_record
 from xreason.harness.cli.app import app
 from xreason.harness.scoring.records import boards_of, write_boards
+from xreason.harness.scoring.rescore import rescore
 from xreason.leaderboards.board import BoardError
-from xreason.leaderboards.records import Record, write_record
+from xreason.leaderboards.records import Record, read_record, write_record
+from xreason.tasks.suites import SUITES
 
 WIDE = {"en": 0.6, "sw": 0.2, "th": 0.1, "te": 0.4}
 
@@ -59,6 +61,39 @@ def test_the_board_command_takes_languages(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["board", str(tmp_path), "--languages", "en", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["boards"][0]["languages"] == ["en"]
+
+
+def test_the_board_command_ranks_without_english_and_judges_english_by_a_margin(tmp_path: Path) -> None:
+    for record in records():
+        write_record(record, tmp_path / record.method / "0" / "record.json")
+    said = ["board", str(tmp_path), "--mean", "without-english", "--english-margin", "40", "--json"]
+    done = CliRunner().invoke(app, said)
+    assert done.exit_code == 0, done.output
+    (board,) = json.loads(done.stdout)["boards"]
+    assert (board["mean_over"], board["average_languages"], board["english_margin"]) == ("without-english", ["sw"], 40)
+    assert board["rows"][1]["english_verdict"] == "within"
+
+
+def test_rescore_adds_the_families_of_questions_and_keeps_how_a_board_was_told_to_judge(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "slam" / "0"
+    old = make_record("slam", {"en": 0.5, "sw": 0.5}, suites=("msvamp",), questions=4, limit=4)
+    old = old.model_copy(update={"format": 3, "folders": {"msvamp": "msvamp"}})
+    write_record(old, folder / "record.json")
+    scores = folder / "scores" / "msvamp"
+    scores.mkdir(parents=True)
+    (scores / "verdicts.json").write_text(json.dumps({"languages": {"en": {}, "sw": {}}}))
+    for code in ("en", "sw"):
+        asked = [{"question": f"{number} and 2?", "answer": str(number + 2), "language": code} for number in range(4)]
+        lines = [{"doc_id": place, "doc": each, "resps": [["The answer is 4."]]} for place, each in enumerate(asked)]
+        (scores / f"samples_msvamp_{code}_1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (before,) = write_boards([old], folder.parents[1], mean="without-english", english_margin=5)
+    assert before.clusters == 4
+    assert [line for line in before.cautions if "run rescore" in line]
+    _, (after,) = rescore(tmp_path / "runs")
+    record = read_record(folder / "record.json")
+    assert (record.format, (record.families or {})["msvamp"]) == (4, SUITES["msvamp"].families)
+    assert (after.clusters, after.mean_over, after.english_margin) == (1, "without-english", 5)
+    assert not [line for line in after.cautions if "run rescore" in line]
 
 
 def test_rows_that_failed_stand_in_both_files(tmp_path: Path) -> None:

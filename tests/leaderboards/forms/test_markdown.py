@@ -41,15 +41,29 @@ def test_a_row_says_what_the_board_says(board: Board) -> None:
     assert row["rank"] == "1"
     assert row["model"] == "slam"
     assert row["en"].startswith("68.8 ±")
-    assert re.fullmatch(r"\*\*\+1[56]\.\d (±\d+\.\d|\[\+\d+\.\d, \+\d+\.\d\])\*\*", row["gain over base"])
-    assert row["English against base"].startswith("kept: +0.0")
+    # one seed: significant, and not of the method
+    assert re.fullmatch(r"\+14\.\d (±\d+\.\d|\[\+\d+\.\d, \+\d+\.\d\])", row["gain over base"])
+    assert row["English against base"].startswith("not settled: +0.0")
+    assert row["in language: mean of 10"] == _format.interval(board.rows[1].mean_in_language)
     assert row["tuned"] == "6.0 % (78,336)"
     assert row["training time"] == "1 m 23 s"
     assert row["mean of 10"] == _format.interval(board.rows[1].mean)
     assert row["strict: mean of 10"] == _format.interval(board.rows[1].mean_by_other_reading)
     assert row["mean without English"] == _format.interval(board.rows[1].mean_without_english)
     assert dict(zip(heading, base, strict=True))["gain over base"] == ""
-    assert dict(zip(heading, full, strict=True))["English against base"].startswith("**lost: -18.8")
+    assert dict(zip(heading, full, strict=True))["English against base"].startswith("lost: -18.8")
+
+
+def test_a_page_says_once_what_its_ranks_are_and_what_they_could_have_shown(board: Board, make: Make) -> None:
+    (said,) = [line for line in board_markdown([board]).splitlines() if line.startswith("Ranks, gains and pairs are of")]
+    assert "of the mean over en, sw, zh, bn, de, es, fr, ja, ru, th, by the papers' reading." in said
+    assert "Rows of one seed are of that training, not of its method: ranks are of these trainings." in said
+    assert "Holm's correction over all pairs of rows (3): differences from 2.8 points would have shown in 4 of 5 cases." in said
+    several = [make("slam", {"en": 0.5}, seed=seed).model_copy(update={"families": {"mgsm": (0,) * 200}}) for seed in (0, 1)]
+    page = board_markdown([build_board(several, "mgsm", average_languages=("en",))])
+    assert "that training" not in page
+    assert "Its questions vary 51 problems, which count as so many." in page
+    assert "Holm" not in page.split("## mgsm")[1]
 
 
 def test_every_stage_is_listed_with_what_it_took(board: Board) -> None:
@@ -163,15 +177,18 @@ def test_a_diverged_loss_still_makes_valid_json(tmp_path: Path, make: Make, comp
     assert json.loads(data.read_text())["boards"][0]["rows"][0]["trainings"][0]["stages"][0]["losses"] == [[1, "NaN"]]
 
 
+SPREAD: Any = {"se": 0.01, "se_questions": 0.01, "se_seeds": None, "df": 249}
+
+
 @pytest.mark.parametrize(
     ("estimate", "written"),
     [
-        (Interval(value=0.760, low=0.739, high=0.781), "76.0 ±2.1"),
-        (Interval(value=0.760, low=0.739, high=0.780), "76.0 [73.9, 78.0]"),
-        (Interval(value=0.0, low=0.0, high=0.0147), "0.0 [0.0, 1.5]"),
-        (Difference(value=0.123, low=0.091, high=0.155), "+12.3 ±3.2"),
-        (Difference(value=-0.02, low=-0.05, high=0.02), "-2.0 [-5.0, +2.0]"),
-        (Difference(value=-0.0001, low=-0.01, high=0.01), "+0.0 ±1.0"),
+        (Interval(value=0.760, low=0.739, high=0.781, **SPREAD), "76.0 ±2.1"),
+        (Interval(value=0.760, low=0.739, high=0.780, **SPREAD), "76.0 [73.9, 78.0]"),
+        (Interval(value=0.0, low=0.0, high=0.0147, **SPREAD), "0.0 [0.0, 1.5]"),
+        (Difference(value=0.123, low=0.091, high=0.155, p=0.5, **SPREAD), "+12.3 ±3.2"),
+        (Difference(value=-0.02, low=-0.05, high=0.02, p=0.5, **SPREAD), "-2.0 [-5.0, +2.0]"),
+        (Difference(value=-0.0001, low=-0.01, high=0.01, p=0.5, **SPREAD), "+0.0 ±1.0"),
         (None, "–"),
     ],
 )
