@@ -56,7 +56,7 @@ def board_page(
     """
     scripts, style = (
         [_asset(name) for name in (*_SCRIPTS, *(["live.js"] if live else []))],
-        _asset("style.css") + dark_style("svg "),
+        _asset("style.css") + dark_style(),
     )
     policy = {
         "default-src": "'none'",

@@ -32,10 +32,11 @@ LIGHT = Paper("#ffffff", "#1c1d1f", "#5a5e65", "#d8dbe0")
 DARK = Paper("#14171b", "#e8eaed", "#a6adb7", "#3b4149")
 
 
-def dark_style(scope: str = "") -> str:
-    """Returns CSS that turns an SVG drawn on light paper dark where the reader's screen is, within `scope`, a selector."""
+def dark_style() -> str:
+    """Returns CSS that turns an SVG drawn on light paper dark where the reader's screen is."""
+    # not below `svg`: what a marker is drawn by stands, for a selector, in a tree of its own
     pairs = zip(vars(LIGHT).values(), vars(DARK).values(), strict=True)
-    rules = [f'{scope}[{what}="{light}"]{{{what}:{dark}}}' for light, dark in pairs for what in ("fill", "stroke")]
+    rules = [f'[{what}="{light}"]{{{what}:{dark}}}' for light, dark in pairs for what in ("fill", "stroke")]
     return f"@media screen and (prefers-color-scheme:dark){{{''.join(rules)}}}"
 
 
