@@ -1,12 +1,18 @@
 """Commands about finished records: board, rescore."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xreason.harness.cli import options
 from xreason.tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xreason.leaderboards.board import Board
+    from xreason.leaderboards.records import Record
 
 
 def board(
@@ -15,6 +21,8 @@ def board(
     into: Annotated[Path | None, typer.Option(help="Put the board between the board marks of this markdown file.")] = None,
     pictures: Annotated[Path | None, typer.Option(help="Also draw its pictures into this folder: SVG, PDF and PNG.")] = None,
     single_file: Annotated[bool, typer.Option("--single-file", help="Put the samples into leaderboard.html itself.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Show leaderboard.html on this machine, anew as records arrive.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where --serve listens; 0 for any free port.")] = 0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown instead of a table.")] = False,
     reading: options.Reading = None,
     mean: options.Mean = None,
@@ -31,27 +39,34 @@ def board(
     from xreason.harness.store.writable import check_writable
     from xreason.leaderboards.contamination import overlaps_beside
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
-    from xreason.leaderboards.records import Record, read_record, read_records, record_paths
+    from xreason.leaderboards.records import read_record, read_records, record_paths
 
+    if port and not serve:
+        raise UserError(f"--port {port} is where --serve listens; add --serve, or leave it out.")
     if single_file and out is None:
         raise UserError("--single-file is about leaderboard.html, which --out writes; say where with --out DIR.")
     if out is not None:
         check_writable(out)
     if pictures is not None:
-        check_writable(pictures)
+        check_writable(pictures, "name another folder with --pictures")
     if into is not None:
         check_writable(into.parent, "name another file with --into")
-    found: list[tuple[Path, Record]] = []
-    for path in records:
-        found += zip(record_paths(path), read_records(path), strict=True) if path.is_dir() else [(path, read_record(path))]
     said: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
     judged = {name: value for name, value in said.items() if value is not None}
     chosen: dict[str, Any] = {"across_styles": across_styles, "languages": options.listed(languages), "published": published}
-    overlaps = overlaps_beside([path for path, _ in found])
-    boards = boards_of([record for _, record in found], **judged, **chosen, overlaps=overlaps)
+
+    def gathered() -> "tuple[list[Board], list[tuple[Path, Record]]]":
+        found: list[tuple[Path, Record]] = []
+        for path in records:
+            found += zip(record_paths(path), read_records(path), strict=True) if path.is_dir() else [(path, read_record(path))]
+        overlaps = overlaps_beside([path for path, _ in found])
+        boards = boards_of([record for _, record in found], **judged, **chosen, overlaps=overlaps)
+        return boards, [(path.parent, record) for path, record in found]
+
+    boards, found = gathered()
     if out is not None:
         write_board(boards, out)
-        write_board_page(boards, [(path.parent, record) for path, record in found], out, single_file=single_file)
+        write_board_page(boards, found, out, single_file=single_file)
     if into is not None:
         insert_board(boards, into)
     if pictures is not None:
@@ -62,6 +77,44 @@ def board(
         typer.echo(board_markdown(boards), nl=False)
     else:
         options.show_boards(as_json, boards)
+    if serve:
+        _serve(gathered, lambda: [each for path in records for each in (record_paths(path) if path.is_dir() else [path])], port)
+
+
+def _serve(
+    gathered: "Callable[[], tuple[list[Board], list[tuple[Path, Record]]]]", paths: "Callable[[], list[Path]]", port: int
+) -> None:
+    """Shows the page on this machine until it is interrupted, anew where a record has come or changed since."""
+    import tempfile
+    from contextlib import suppress
+
+    from xreason.harness import progress
+    from xreason.harness.scoring.samples import write_board_page
+    from xreason.leaderboards.comparable import BoardError
+    from xreason.leaderboards.forms.page.serve import server
+    from xreason.leaderboards.records import RecordError
+
+    shown: dict[Path, int] = {}
+    with tempfile.TemporaryDirectory() as folder:
+
+        def refresh() -> None:
+            found = {path: path.stat().st_mtime_ns for path in paths() if path.exists()}
+            if found != shown:
+                # of a record that cannot stand beside the others the page of before is kept
+                with suppress(BoardError, RecordError, UserError):
+                    write_board_page(*gathered(), Path(folder), live=True)
+                shown.clear()
+                shown.update(found)
+
+        refresh()
+        try:
+            with server(Path(folder), refresh, port) as serving:
+                progress.say(f"served at http://{serving.server_address[0]!s}:{serving.server_port}/ until Ctrl-C")
+                serving.serve_forever()
+        except OSError as error:
+            raise UserError(f"Nothing can be served at port {port} ({error.strerror}); give another with --port.") from error
+        except KeyboardInterrupt:
+            pass
 
 
 def rescore(

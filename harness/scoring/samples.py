@@ -32,7 +32,7 @@ class _Stream:
 
 
 def write_board_page(
-    boards: Sequence[Board], records: Sequence[tuple[Path, Record]], folder: Path, *, single_file: bool = False
+    boards: Sequence[Board], records: Sequence[tuple[Path, Record]], folder: Path, *, single_file: bool = False, live: bool = False
 ) -> None:
     """Writes leaderboard.html and its samples into `folder`.
 
@@ -41,6 +41,7 @@ def write_board_page(
         records: what they were made of, each with the folder that it stands in.
         folder: where it goes.
         single_file: whether samples stand in the page itself, see `xreason.leaderboards.forms.page.page.write_page`.
+        live: whether the page is served, and asks for a newer one.
 
     Raises:
         UserError: stored samples are damaged.
@@ -48,7 +49,7 @@ def write_board_page(
     # called by another name, such as a test's, this was no command that can be given again
     command = shlex.join(["xreason", *sys.argv[1:]]) if Path(sys.argv[0]).name == "xreason" else ""
     samples = (each for board in boards for each in samples_of(board, records))
-    write_page(boards, folder, command=command, samples=samples, single_file=single_file)
+    write_page(boards, folder, command=command, samples=samples, single_file=single_file, live=live)
 
 
 def samples_of(board: Board, records: Sequence[tuple[Path, Record]]) -> Iterator[Samples]:

@@ -50,6 +50,7 @@ def test_killed_in_its_second_training_it_goes_on_where_it_was_and_then_has_noth
     assert again.stderr.count("starting vLLM") == 1
     assert again.stderr.count("swapped in") == 3
     board = json.loads((runs / "quick" / "leaderboard.json").read_text())["boards"][0]
+    assert (runs / "quick" / "leaderboard.html").is_file() and list((runs / "quick" / "samples").glob("pocket-*.js"))
     assert {row["method"] for row in board["rows"]} == {"base", "slam", "two-stage", "full"}
     assert "| slam |" in (runs / "quick" / "leaderboard.md").read_text().replace("|  ", "| ")
     record = read_record(runs / "quick" / "slam" / "0" / "record.json")

@@ -42,6 +42,7 @@ def board_page(
     *,
     embedded: Collection[str] = (),
     left_out: Sequence[str] = (),
+    live: bool = False,
 ) -> str:
     """Returns boards, one a suite, as an HTML page.
 
@@ -51,14 +52,19 @@ def board_page(
         samples: those that a reader can choose; of those that stand beside the page, what is packed may be empty.
         embedded: the keys of those that are in the page itself.
         left_out: what to say of those that are in neither.
+        live: whether it is served, and asks for a newer one.
     """
-    scripts, style = [_asset(name) for name in _SCRIPTS], _asset("style.css") + dark_style("svg ")
+    scripts, style = (
+        [_asset(name) for name in (*_SCRIPTS, *(["live.js"] if live else []))],
+        _asset("style.css") + dark_style("svg "),
+    )
     policy = {
         "default-src": "'none'",
         # what these scripts load themselves may run too: the samples beside the page
         "script-src": " ".join([*map(_hash, scripts), "'strict-dynamic'"]),
         "style-src": _hash(style),
         "img-src": "data:",
+        **({"connect-src": "'self'"} if live else {}),
         "base-uri": "'none'",
         "form-action": "'none'",
     }
@@ -85,6 +91,7 @@ def write_page(
     command: str = "",
     samples: Iterable[Samples] = (),
     single_file: bool = False,
+    live: bool = False,
     most_embedded: int = MOST_EMBEDDED,
 ) -> Path:
     """Writes leaderboard.html, and samples/ beside it, each file whole or not at all; returns the page's path.
@@ -95,6 +102,7 @@ def write_page(
         command: what made the page, "" where that is not told.
         samples: what models said; read one after another, so that they need not all fit into memory.
         single_file: whether samples stand in the page itself, as many as fit, and none beside it.
+        live: whether it is served, and asks for a newer one.
         most_embedded: how many bytes that is.
 
     Raises:
@@ -111,7 +119,8 @@ def write_page(
         else:
             left_out.append(f"{part.suite} in {part.language}")
     embedded = {part.key for part in parts if part.packed}
-    write_whole(directory / PAGE_FILE, board_page(boards, command, parts, embedded=embedded, left_out=left_out))
+    page = board_page(boards, command, parts, embedded=embedded, left_out=left_out, live=live)
+    write_whole(directory / PAGE_FILE, page)
     return directory / PAGE_FILE
 
 

@@ -115,7 +115,7 @@ def draw_cost(canvas: Canvas, board: Board) -> None:
             axis_ticks(_written_at((1, 2, 5)))
     else:
         axes.set_xlim(0, 1.1 * max(times) / seconds_each)
-    axes.set(xlabel=f"device-{unit} of one training", ylabel=f"accuracy, mean of {len(board.average_languages)} languages (%)")
+    axes.set(xlabel=f"device-{unit} of one training", ylabel=f"mean of {len(board.average_languages)} languages (%)")
     _legend(canvas)
 
 
@@ -130,7 +130,7 @@ def draw_forgetting(canvas: Canvas, board: Board) -> None:
         _point(canvas, axes, row, (100 * english.value, english), (100 * gain.value, gain))
     for line in (axes.axhline, axes.axvline):
         line(0, color=canvas.paper.soft, linewidth=1)
-    axes.set(xlabel="English over the base (points)", ylabel="the mean over the base (points)")
+    axes.set(xlabel="English (points over the base)", ylabel="mean (points over the base)")
     _legend(canvas)
 
 

@@ -388,6 +388,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "corpora": ("nope", ",", "question-translatoin"),
     "report_to": ("nope", ",", "wandb"),
     "out": ("exp.yaml", "exp.yaml/new", "/dev/null", "/proc/new"),
+    "pictures": ("exp.yaml", "exp.yaml/new", "/dev/null", "/proc/new"),
     "into": ("nowhere.md", "exp.yaml", "model", "/dev/null"),
     "endpoint": (
         "http://127.0.0.1:9",

@@ -15,6 +15,7 @@ from xreason.harness.cli.app import app
 from xreason.harness.scoring.records import boards_of
 from xreason.harness.scoring.samples import samples_of
 from xreason.leaderboards.records import LanguageScore, Record, write_record
+from xreason.tasks.errors import UserError
 
 QUESTIONS = [("Hablan 3 y 4. ¿Cuántos?", "7"), ("¿Cuánto son 1000 y 80?", "1,080")]
 
@@ -79,6 +80,7 @@ def test_each_seed_and_sample_is_a_column_and_one_a_model_is_shown_at_first(tmp_
     assert [each.text for each in samples.questions[1].responses if each] == ["1", "1,080"] * 2
 
 
-def test_a_single_file_is_asked_for_where_a_page_is_written(runs: Path) -> None:
-    done = CliRunner().invoke(app, ["board", str(runs), "--single-file"])
-    assert done.exit_code == 2
+@pytest.mark.parametrize("options", [("--single-file",), ("--port", "8000")])
+def test_what_is_about_no_page_is_refused(runs: Path, options: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, ["board", str(runs), *options])
+    assert isinstance(done.exception, UserError) or done.exit_code == 2

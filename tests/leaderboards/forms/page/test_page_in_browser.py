@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.leaderboards.conftest import AVERAGE, make_record, stage
 from xreason.leaderboards.board import build_board
 from xreason.leaderboards.forms.page.page import write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
+from xreason.leaderboards.forms.page.serve import server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 HOSTILE = (
@@ -205,6 +207,8 @@ def test_print_shows_what_is_folded_and_no_controls(opened: Opener) -> None:
     assert page.get_by_role("table", name="Accuracy by the strict reading").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf().startswith(b"%PDF")
+    page.set_viewport_size({"width": 1050, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") == 1050
 
 
 def test_a_narrow_screen_scrolls_tables_in_their_own_box(opened: Opener) -> None:
@@ -231,3 +235,26 @@ def test_dark_and_light_follow_the_reader(opened: Opener) -> None:
         colours.add(page.evaluate("getComputedStyle(document.body).color"))
         assert page.locator("svg text").first.evaluate("text => getComputedStyle(text).fill") in colours
     assert len(colours) == 2
+
+
+def test_a_served_page_is_read_again_when_there_is_more(browser: Any, tmp_path: Path) -> None:
+    suites = ["mgsm"]
+
+    def refresh() -> None:
+        record = make_record("base", {"en": 0.5}, suites=(suites[-1],))
+        write_page([build_board([record], suites[-1], average_languages=("en",))], tmp_path, live=True)
+
+    with server(tmp_path, refresh) as serving:
+        thread = Thread(target=serving.serve_forever)
+        thread.start()
+        page = browser.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda told: wrong.append(told.text))
+        page.goto(f"http://127.0.0.1:{serving.server_port}/")
+        page.wait_for_timeout(2200)
+        suites.append("msvamp")
+        page.locator("h2", has_text="msvamp").wait_for(timeout=20_000)
+        page.close()
+        serving.shutdown()
+        thread.join()
+    assert wrong == []
