@@ -61,13 +61,17 @@ def run(plan: Plan, *, report_to: Sequence[str] = (), ray: str | None = None) ->
         ray: address of the Ray cluster that does it, see `xreason.harness.placing.Nodes`; in turn here for None.
 
     Raises:
-        UserError: a folder cannot be written, nothing is to be scored and a step cannot be done, every row failed, or there is no
-            such cluster; nothing finished is lost.
+        UserError: a folder cannot be written, a tracker is not there, nothing is to be scored and a step cannot be done, every row
+            failed, or there is no such cluster; nothing finished is lost.
     """
     if not progress.is_first_process():
         return _join(plan, report_to)
     if ray is None and plan.engine and any(not step.is_done() for row in plan.rows for step in row.scores):
         check_cards(plan.engine)
+    if report_to:
+        from xreason.trainers.loop.reports import check_packages  # which imports PyTorch
+
+        check_packages((), report_to)
     with in_use(plan.folder):
         for place in {step.folder.parent for step in plan.steps()}:
             check_writable(place)

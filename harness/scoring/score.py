@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt
 
 from xreason.harness import progress
 from xreason.harness.scoring.endpoint import DTYPE
@@ -44,8 +44,8 @@ class Circumstances(BaseModel):
     dtype: str | None = None  #: what the weights were served in; None where that was not written down
     engine: dict[str, Any] = {}  #: arguments of vLLM that can change an answer, as far as they were set
     signature: str | None = None  #: of the model's shapes and tokenizer (Model.signature)
-    questions: int | None = None  #: that were asked
-    seconds: float | None = None  #: that took; None where some were answered before it was interrupted
+    questions: NonNegativeInt | None = None  #: that were asked
+    seconds: NonNegativeFloat | None = None  #: that took; None where some were answered before it was interrupted
 
 
 def plan_score(

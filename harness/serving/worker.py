@@ -228,7 +228,8 @@ def _freed_memory_kept() -> Iterator[None]:
     By itself glibc gives each large block back to the system, which clears every page that it lends: of a whole model that takes
     longer than to read its file, twice. Where there is another C library, nothing changes.
     """
-    mallopt: Callable[[int, int], int] = getattr(ctypes.CDLL(None), "mallopt", lambda option, value: 0)
+    library = ctypes.CDLL(None)
+    mallopt: Callable[[int, int], int] = getattr(library, "mallopt", lambda option, value: 0)
     for option, kept, _ in _MALLOPT.values():
         mallopt(option, kept)
     try:
@@ -236,6 +237,7 @@ def _freed_memory_kept() -> Iterator[None]:
     finally:
         for option, _, usual in _MALLOPT.values():
             mallopt(option, usual)
+        getattr(library, "malloc_trim", lambda kept: 0)(0)
 
 
 def _copy(tensor: "torch.Tensor", device: str) -> "torch.Tensor":
