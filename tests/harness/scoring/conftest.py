@@ -10,7 +10,7 @@ import pytest
 from xreason.harness.serving.models import Model, plain_model
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def engine() -> Iterator[Any]:
     """A running engine with the pocket model."""
     from xreason.harness.serving import engine

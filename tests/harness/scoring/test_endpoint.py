@@ -27,7 +27,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.suites import SUITES
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("served"))
     yield running
