@@ -1,4 +1,4 @@
-"""Commands about finished records: board, rescore."""
+"""Commands about finished records, and what their questions share with training text: board, rescore, overlap."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
