@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from xreason.harness.store.provenance import commit
 from xreason.harness.training.train import TRAINING_FILE, read_training
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.cells import stage_cells
 from xreason.leaderboards.forms.markdown import escape, table
-from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.records import Record, StageCost, read_record
 from xreason.leaderboards.statistics.answers import Answered
 from xreason.leaderboards.statistics.intervals import mean_interval

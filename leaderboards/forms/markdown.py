@@ -1,5 +1,6 @@
 """The boards of a comparison as a page that GitHub and a paper can print, `leaderboard.md`; the same boards give the same bytes."""
 
+import html
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,44 +9,58 @@ from pathlib import Path
 from xreason.leaderboards.board import Board, BoardError, Row
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
+from xreason.leaderboards.forms.cells import Cell, Table, language_table, name_cell, row_cells, stage_cells, tables_one
+from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.provenance import provenance_facts
 from xreason.leaderboards.forms.published import PUBLISHED_LEGEND, PUBLISHED_TITLE, published_cells
-from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
 _STAGE_CELLS_LEFT_OFF = {"share tuned", "sequences a step", "tokens", "loss"}
-_BEGIN, _END = "<!-- board -->", "<!-- /board -->"
-_LEGEND = (
-    f"{_format.LEGEND} In language: right, and in the question's language. The papers' reading takes the last number of a "
-    "response, without its sign, and 0 where there is none; the strict reading takes the answer that the response states, as its "
-    "language "
-    f"writes numbers, and no number is no answer. {_format.NOTES_LEGEND}"
+_READINGS_LEGEND = (
+    "The papers' reading takes the last number of a response, without its sign, and 0 where there is none; the strict reading "
+    "takes the answer that the response states, as its language writes numbers, and no number is no answer."
 )
+_BEGIN, _END = "<!-- board -->", "<!-- /board -->"
+#: Of what a row says, what stands where there is room.
+_MEANS = ("mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "tuned")
 
 
 def board_markdown(boards: Sequence[Board]) -> str:
-    """Returns boards, one a suite, as one GitHub page that ends with what each stage trained on; text from records is escaped."""
+    """Returns boards, one a suite, as one GitHub page: Table 1, the languages of each suite, and the rest folded.
+
+    Text from records is escaped.
+    """
     models = _joined(provenance.model for board in boards for provenance in board.provenance)
-    parts = [f"# Leaderboard: {models}", _LEGEND]
+    parts = [f"# Leaderboard: {models}"]
+    for one in tables_one(boards):
+        parts += [_drawn(one), escape(" ".join(one.legend))]
     for board in boards:
         parts += _suite_parts(board)
     if stages := _stage_lines(boards):
-        parts += ["## What each stage trained on", table(list(stages[0]), "lrllrllr", (list(line.values()) for line in stages))]
+        listed = table(list(stages[0]), "lrllrllr", (list(line.values()) for line in stages))
+        parts += _folded("What each stage trained on", [listed])
     return "\n\n".join(parts) + "\n"
 
 
-def write_board(boards: Sequence[Board], directory: Path) -> tuple[Path, Path]:
-    """Writes leaderboard.md and leaderboard.json (see `boards_json`), each whole or not at all, and returns their paths.
+def write_board(boards: Sequence[Board], directory: Path) -> list[Path]:
+    """Writes leaderboard.md, .json (see `boards_json`), .csv and .tex, each whole or not at all, and returns their paths.
 
     Raises:
         OSError: the directory cannot be made or written.
     """
-    page, data = directory / "leaderboard.md", directory / "leaderboard.json"
-    write_whole(page, board_markdown(boards))
-    write_whole(data, json.dumps(boards_json(boards), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-    return page, data
+    written = {
+        "md": board_markdown(boards),
+        "json": json.dumps(boards_json(boards), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
+        "csv": boards_csv(boards),
+        "tex": boards_latex(boards),
+    }
+    paths = [directory / f"leaderboard.{ending}" for ending in written]
+    for path, text in zip(paths, written.values(), strict=True):
+        write_whole(path, text)
+    return paths
 
 
 def insert_board(boards: Sequence[Board], page: Path) -> None:
@@ -83,24 +98,52 @@ def _joined(texts: Iterable[str]) -> str:
     return ", ".join(escape(text) for text in dict.fromkeys(texts))
 
 
+def _drawn(cells: Table) -> str:
+    sides = "".join("l" if heading == "model" else "r" for heading in cells.headings)
+    return table([escape(heading) for heading in cells.headings], sides, (list(map(_written, row)) for row in cells.rows))
+
+
+def _written(cell: Cell) -> str:
+    if not cell.spread:
+        return escape(cell.text)
+    value = f"**{cell.text}**" if cell.best else cell.text
+    words = f"{cell.word}: " if cell.word else ""
+    return f"{words}{value}{'†' if cell.dagger else ''} {cell.spread}"
+
+
+def _folded(summary: str, parts: Iterable[str]) -> list[str]:
+    # the parts stand between blank lines, or GitHub takes them for HTML, as it does the summary
+    return ["<details>", f"<summary>{html.escape(_format.one_line(summary))}</summary>", *parts, "</details>"]
+
+
 def _suite_parts(board: Board) -> list[str]:
-    languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
     notes = "\n".join(f"- {escape(line)}" for line in (*_format.caution_lines(board), *_format.note_lines(board.notes)))
-    stated = escape(" ".join(_format.statements(board)))
-    parts = [f"## {escape(board.suite)}", stated, _score_table(board, languages, mean)]
-    parts += filter(None, [notes, _provenance_line(board)])
+    by_language = language_table(board)
+    parts = [f"## {escape(board.suite)}", escape(" ".join(_format.statements(board))), notes]
+    parts += [_drawn(by_language), escape(" ".join(by_language.legend))]
+    summary = f"More of {board.suite}: differences, both readings, responses, and where it comes from"
+    return [*filter(None, parts), *_folded(summary, _more(board))]
+
+
+def _more(board: Board) -> list[str]:
+    lines = [row_cells(board, row) for row in board.rows]
+    means = [heading for heading in lines[0] if heading in _MEANS or heading.startswith("mean by ")]
+    named = [[_written(cells["model"]), *(_written(cells[heading]) for heading in means)] for cells in lines]
+    parts = ["### Means, gains and parameters tuned", table(["model", *map(escape, means)], "lr", named)]
     if pairs := _format.pairs(board):
-        lines = [[escape(each.first), escape(each.second), *_judged(each.difference)] for each in pairs]
-        parts += ["### Differences of means", table(["first", "second", "first minus second", "p (Holm)"], "llr", lines)]
+        judged = [[escape(each.first), escape(each.second), *_judged(each.difference)] for each in pairs]
+        parts += ["### Differences of means", table(["first", "second", "first minus second", "p (Holm)"], "llr", judged)]
+    languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
     otherwise = [[_name(row), *_accuracies(board, row.languages_by_other_reading, row.mean_by_other_reading)] for row in board.rows]
     parts += [f"### By {_format.READINGS[board.other_reading]}", table(["model", *languages, mean], "lr", otherwise)]
+    parts += [f"{_READINGS_LEGEND} {_format.NOTES_LEGEND}"]
     for title, sampled in _format.samplings(board).items():
-        lines = [[_name(row), *map(_format.interval, columns.values())] for row, columns in sampled]
-        parts += [f"### {title.capitalize()}", table(["model", *sampled[0][1]], "lr", lines)]
+        lines_of = [[_name(row), *map(_format.interval, columns.values())] for row, columns in sampled]
+        parts += [f"### {title.capitalize()}", table(["model", *sampled[0][1]], "lr", lines_of)]
     legend = _format.responses_legend(source.identifier for source in board.provenance)
     responses = table(["model", "responses", *languages, mean], "llr", _response_lines(board))
     parts += ["### How the responses look", f"Shares in percent. {escape(legend)}", responses]
-    return [*parts, *_published_parts(board)]
+    return [*parts, *_published_parts(board), _provenance_line(board)]
 
 
 def _published_parts(board: Board) -> list[str]:
@@ -111,30 +154,8 @@ def _published_parts(board: Board) -> list[str]:
     return [f"### {PUBLISHED_TITLE}", PUBLISHED_LEGEND, table(headings, "lllr", written)]
 
 
-def _score_table(board: Board, languages: Sequence[str], mean: str) -> str:
-    headings = ["rank", "model", *languages, mean, f"{board.other_reading}: {mean}", "mean without English"]
-    headings[-1:-1] = [f"in language: {mean}"]
-    headings += ["gain over base", "English against base", "tuned", "training time"]
-    lines = [
-        [
-            str(row.rank or ""),
-            _name(row),
-            *_accuracies(board, row.languages, row.mean),
-            _format.interval(row.mean_by_other_reading),
-            _format.interval(row.mean_in_language),
-            _format.interval(row.mean_without_english),
-            _difference(row.gain),
-            _difference(row.english, f"{_format.english_verdict(board, row)}: "),
-            _with(*_format.tuned(row)),
-            _with(*_format.training_time(row)),
-        ]
-        for row in board.rows
-    ]
-    return table(headings, "rlr", lines)
-
-
 def _name(row: Row) -> str:
-    return escape(row.name) + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
+    return escape(name_cell(row).text)
 
 
 def _with(written: str, more: str) -> str:
@@ -145,15 +166,9 @@ def _accuracies(board: Board, languages: Mapping[str, Interval], mean: Interval)
     return [*(_format.compact_interval(languages.get(code)) for code in board.languages), _format.interval(mean)]
 
 
-def _difference(difference: Difference | None, said: str = "") -> str:
-    if difference is None:
-        return ""
-    written = said + _format.interval(difference)
-    return f"**{written}**" if difference.marked else written
-
-
 def _judged(difference: Difference) -> list[str]:
-    return [_difference(difference), _format.chance(difference.p_adjusted)]
+    written = _format.interval(difference)
+    return [f"**{written}**" if difference.marked else written, _format.chance(difference.p_adjusted)]
 
 
 def _response_lines(board: Board) -> list[list[str]]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from xreason.leaderboards.board import Board, Row
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.cells import stage_cells
 from xreason.leaderboards.forms.published import PUBLISHED_TITLE, published_cells
-from xreason.leaderboards.forms.stages import stage_cells
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: The heading of a stage's cell to the field of StageCost that it is sorted by, where its text is none.

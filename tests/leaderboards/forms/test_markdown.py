@@ -9,7 +9,9 @@ import pytest
 from xreason.leaderboards.board import Board, BoardError, build_board
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms import markdown
+from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
+from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
 from xreason.leaderboards.records import Record, Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
@@ -35,23 +37,49 @@ def test_every_line_of_a_table_has_as_many_cells_as_its_heading(board: Board) ->
         assert {len(line) for line in table} == {len(table[0])}
 
 
-def test_a_row_says_what_the_board_says(board: Board) -> None:
-    heading, _, base, slam, _, full = tables(board_markdown([board]))[0]
-    row = dict(zip(heading, slam, strict=True))
-    assert row["rank"] == "1"
-    assert row["model"] == "slam"
-    assert row["en"].startswith("68.8 ±")
-    # one seed: significant, and not of the method
-    assert re.fullmatch(r"\+14\.\d (±\d+\.\d|\[\+\d+\.\d, \+\d+\.\d\])", row["gain over base"])
-    assert row["English against base"].startswith("not settled: +0.0")
-    assert row["in language: mean of 10"] == _format.interval(board.rows[1].mean_in_language)
-    assert row["tuned"] == "6.0 % (78,336)"
-    assert row["training time"] == "1 m 23 s"
-    assert row["mean of 10"] == _format.interval(board.rows[1].mean)
-    assert row["strict: mean of 10"] == _format.interval(board.rows[1].mean_by_other_reading)
-    assert row["mean without English"] == _format.interval(board.rows[1].mean_without_english)
-    assert dict(zip(heading, base, strict=True))["gain over base"] == ""
-    assert dict(zip(heading, full, strict=True))["English against base"].startswith("lost: -18.8")
+def rows_of(table: list[list[str]]) -> list[dict[str, str]]:
+    return [dict(zip(table[0], line, strict=True)) for line in table[2:]]
+
+
+def test_a_row_of_table_1_says_what_the_board_says(board: Board) -> None:
+    base, slam, two_stage, full = rows_of(tables(board_markdown([board]))[0])
+    assert list(slam) == ["rank", "model", "mgsm", "gain", "English", "tuned", "training time"]
+    assert (slam["rank"], slam["model"], slam["tuned"], slam["training time"]) == ("1", "slam", "6.0 %", "1 m 23 s")
+    # the highest of all; one seed: significant, and not of the method
+    value, _, spread = _format.interval(board.rows[1].mean).partition(" ")
+    assert slam["mgsm"] == f"**{value}** {spread}"
+    assert two_stage["mgsm"] == _format.interval(board.rows[2].mean)
+    assert re.fullmatch(r"\+14\.\d (±\d+\.\d|\[\+\d+\.\d, \+\d+\.\d\])", slam["gain"])
+    assert slam["English"].startswith("not settled: +0.0")
+    assert full["English"].startswith("lost: -18.8")
+    assert (base["rank"], base["gain"], base["English"], base["tuned"]) == ("", "", "", "")
+
+
+def test_languages_are_the_second_table_and_all_else_is_folded(board: Board) -> None:
+    page = board_markdown([board])
+    _, languages, means, *_ = tables(page)
+    assert rows_of(languages)[1]["en"].startswith("**68.8** ±")
+    (slam,) = [row for row in rows_of(means) if row["model"] == "slam"]
+    assert slam["mean by the strict reading"] == _format.interval(board.rows[1].mean_by_other_reading)
+    assert slam["mean in language"] == _format.interval(board.rows[1].mean_in_language)
+    assert slam["mean without English"] == _format.interval(board.rows[1].mean_without_english)
+    assert page.count("<details>") == page.count("</details>") == 2
+    assert page.index("| model | en |") < page.index("<details>") < page.index("### Means, gains and parameters tuned")
+
+
+def test_a_gain_of_several_seeds_that_holms_correction_leaves_has_a_dagger(make: Make) -> None:
+    records = [make("base", {"en": 0.4})] + [make("slam", {"en": 0.7}, seed=seed) for seed in range(3)]
+    page = board_markdown([build_board(records, "mgsm", average_languages=("en",))])
+    assert rows_of(tables(page)[0])[1]["gain"].startswith("+30.0† ")
+
+
+def test_table_1_has_at_most_eight_columns_whatever_the_suites(make: Make) -> None:
+    suites = tuple(f"suite{number}" for number in range(7))
+    records = [make(name, {"en": 0.5}, suites=suites) for name in ("base", "slam")]
+    boards = [build_board(records, suite, average_languages=("en",)) for suite in suites]
+    one, other = (list(rows_of(table)[1]) for table in tables(board_markdown(boards))[:2])
+    assert one == ["rank (suite0)", "model", *suites[:5], "gain (suite0)"]
+    assert other[2:] == [*suites[5:], "gain (suite5)", "English (suite5)", "tuned", "training time"]
 
 
 def test_a_page_says_once_what_its_ranks_are_and_what_they_could_have_shown(board: Board, make: Make) -> None:
@@ -63,7 +91,7 @@ def test_a_page_says_once_what_its_ranks_are_and_what_they_could_have_shown(boar
     page = board_markdown([build_board(several, "mgsm", average_languages=("en",))])
     assert "that training" not in page
     assert "Its questions vary 51 problems, which count as so many." in page
-    assert "Holm" not in page.split("## mgsm")[1]
+    assert "Holm's correction over" not in page
 
 
 def test_every_stage_is_listed_with_what_it_took(board: Board) -> None:
@@ -114,10 +142,12 @@ def test_two_suites_are_two_tables_and_their_trainings_are_listed_once(make: Mak
     records = [make(name, {"en": 0.5, "sw": 0.2}, suites=("mgsm", "msvamp")) for name in ("base", "slam")]
     boards = [build_board(records, suite, average_languages=("en", "sw")) for suite in ("mgsm", "msvamp")]
     page = board_markdown(boards)
-    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == ["mgsm", "msvamp", "What each stage trained on"]
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == ["mgsm", "msvamp"]
+    assert page.count("<summary>What each stage trained on</summary>") == 1
     first, *_, stages = tables(page)
+    assert first[0][:4] == ["rank (mgsm)", "model", "mgsm", "msvamp"]
     assert len(first) == 4
-    assert len(tables(page)) == 7
+    assert len(tables(page)) == 10
     assert len(stages) == 3
     assert "data: Mathoctopus/MSVAMP" in page
 
@@ -142,11 +172,11 @@ def test_text_from_records_can_bring_no_markup(make: Make, score: Any) -> None:
     board = build_board([record.model_copy(update={"scores": scores})], "mgsm", average_languages=("en",))
     assert board.notes
     page = board_markdown([board])
-    assert "<" not in page
+    assert "<" not in re.sub(r"</?(details|summary)>", "", page)
     assert "\x1b" not in page
     assert not re.search(r"(?<!\\)`", page)
     assert len(re.findall(r"^# ", page, re.MULTILINE)) == 1
-    for table, lines in zip(tables(page), (1, 1, 3, 1), strict=True):
+    for table, lines in zip(tables(page), (1, 1, 1, 1, 3, 1), strict=True):
         assert len(table) == 2 + lines
         assert {len(line) for line in table} == {len(table[0])}
     shown = r"a\|b &lt;script&gt;alert(1)&lt;/script&gt; \*\*bold\*\* \`code\` \[x\](javascript:y) \| forged \| row \| \[31m"
@@ -162,10 +192,12 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path, comparison: list[R
 
 
 def test_the_files_hold_the_page_and_the_whole_board(tmp_path: Path, board: Board) -> None:
-    page, data = write_board([board], tmp_path / "new" / "folder")
+    page, data, table, paper = write_board([board], tmp_path / "new" / "folder")
     assert page.read_text(encoding="utf-8") == board_markdown([board])
     assert json.loads(data.read_text(encoding="utf-8")) == boards_json([board])
-    assert sorted(path.name for path in page.parent.iterdir()) == ["leaderboard.json", "leaderboard.md"]
+    assert table.read_text(encoding="utf-8") == boards_csv([board])
+    assert paper.read_text(encoding="utf-8") == boards_latex([board])
+    assert sorted(path.suffix for path in page.parent.iterdir()) == [".csv", ".json", ".md", ".tex"]
 
 
 def test_a_diverged_loss_still_makes_valid_json(tmp_path: Path, make: Make, comparison: list[Record]) -> None:
@@ -173,7 +205,7 @@ def test_a_diverged_loss_still_makes_valid_json(tmp_path: Path, make: Make, comp
     assert training is not None
     diverged = Training(stages=(training.stages[0].model_copy(update={"losses": ((1, math.nan),)}),))
     record = make("slam", {"en": 0.5}, stages=diverged.stages)
-    _, data = write_board([build_board([record], "mgsm", average_languages=("en",))], tmp_path)
+    _, data, *_ = write_board([build_board([record], "mgsm", average_languages=("en",))], tmp_path)
     assert json.loads(data.read_text())["boards"][0]["rows"][0]["trainings"][0]["stages"][0]["losses"] == [[1, "NaN"]]
 
 
@@ -244,14 +276,13 @@ def test_the_other_reading_stands_beside_the_one_that_ranks(make: Make, score: A
     scores = {"en": score("1100", strict=("1111",)), "sw": score("1000", strict=("1100",))}
     board = build_board([make("slam", {}, scores=scores)], "mgsm", average_languages=("en", "sw"), reading="strict")
     page = board_markdown([board])
-    table = tables(page)[0]
-    row = dict(zip(table[0], table[2], strict=True))
-    assert row["en"].startswith("100.0 ±")
-    assert row["mean of 2"].startswith("75.0 ")
-    assert row["paper: mean of 2"].startswith("37.5 ")
+    one, languages, means, *_ = (rows_of(table)[0] for table in tables(page))
+    assert one["mgsm"].startswith("75.0 ")
+    assert languages["en"].startswith("100.0 ±")
+    assert means["mean by the papers' reading"].startswith("37.5 ")
     (other,) = section(page, "By the papers' reading")
     assert other["en"].startswith("50.0 ±")
-    assert other["mean of 2"] == row["paper: mean of 2"]
+    assert other["mean of 2"] == means["mean by the papers' reading"]
     assert "ranked by: the strict reading" in page
 
 
@@ -289,7 +320,7 @@ def test_how_responses_look_is_three_lines_a_row(make: Make, score: Any) -> None
     bits = "1" * 999
     scores = {"en": score(bits + "1", answered=(bits + "0",), cut_off=None, in_language=("1" + "0" * 999,))}
     page = board_markdown([build_board([make("slam", {}, scores=scores)], "mgsm", average_languages=("en",))])
-    table = tables(page)[2]
+    table = tables(page)[4]
     assert [dict(zip(table[0], line, strict=True)) for line in table[2:]] == [
         {"model": "slam", "responses": label, "en": share, "mean of 1": share}
         for label, share in (("answered", "&gt;99"), ("cut off", "–"), ("in language", "&lt;1"))

@@ -1,7 +1,7 @@
 import math
 
 from tests.leaderboards.conftest import stage
-from xreason.leaderboards.forms.stages import stage_cells
+from xreason.leaderboards.forms.cells import stage_cells
 
 
 def test_a_stage_is_told_once_for_all_tables() -> None:

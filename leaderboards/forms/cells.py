@@ -1,0 +1,200 @@
+"""What stands in the tables of a board: one list of cells, which every form writes with a pen of its own.
+
+Table 1 holds all suites side by side and has at most eight columns; the second table holds the languages of one suite. What a row
+says beyond these is in `row_cells`, for forms that print it all.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from xreason.leaderboards.board import Board
+from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.records import StageCost
+from xreason.leaderboards.rows import Row
+from xreason.leaderboards.statistics.intervals import Difference, Interval
+
+#: Columns of Table 1, and how many of them may be suites.
+MOST_COLUMNS, _MOST_SUITES = 8, 5
+#: Beside rank, model and suites; the last are left out first.
+_BY_WORTH = ("gain", "English", "training time", "tuned")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one cell says, to people and to programs; its text is plain, for the pen to escape."""
+
+    text: str = ""
+    spread: str = ""  #: the interval of a value: "±2.1", "[73.9, 78.0]"; of a time, its devices; of a share, its number
+    word: str = ""  #: what a difference is called: "lost"
+    value: float | int | str | None = None  #: in percent or points where it is an accuracy or a share; times in seconds
+    low: float | None = None  #: of its 95 % interval; likewise `high`
+    high: float | None = None
+    best: bool = False  #: whether no row of its column has more
+    dagger: bool = False  #: whether it is significant by Holm's correction and rests on no single training
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells by row and column, all rows as long as the headings."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    legend: tuple[str, ...]  #: what a column says, one short sentence for each that needs one
+
+
+def tables_one(boards: Sequence[Board]) -> list[Table]:
+    """Returns Table 1 of boards, one a suite, of the same comparison: for each five suites one.
+
+    Rank, gain and English are of the first suite, which their headings name where there are several. Where the columns would be
+    more than eight, the tuned share is left out first, then the time, then English.
+    """
+    return [_table_one(boards[start : start + _MOST_SUITES]) for start in range(0, len(boards), _MOST_SUITES)]
+
+
+def language_table(board: Board) -> Table:
+    """Returns the accuracy in every language of a board, by the reading that ranks."""
+    codes = tuple(_format.language_headings(board))
+    lines = [[name_cell(row), *(_narrow(row.languages.get(code)) for code in board.languages)] for row in board.rows]
+    legend = ["By language: accuracy in percent, ± the wider side of its 95 % interval."]
+    if board.partial_languages:
+        legend.append("*: not all rows were scored in it, and no mean counts it.")
+    return Table(f"{board.suite}, by language", ("model", *codes), _with_best(lines, range(1, len(codes) + 1)), tuple(legend))
+
+
+def row_cells(board: Board, row: Row) -> dict[str, Cell]:
+    """Returns all that a row says in one line: heading to cell, the same headings for every row of a board."""
+    verdict, languages = _format.english_verdict(board, row), {code: _accuracy(row.languages.get(code)) for code in board.languages}
+    return {
+        "suite": Cell(board.suite, value=board.suite),
+        "rank": Cell(str(row.rank or ""), value=row.rank),
+        "model": name_cell(row),
+        "base": Cell(row.model, value=row.model),
+        "seeds": Cell(str(len(row.seeds)), value=len(row.seeds)),
+        "mean": _accuracy(row.mean),
+        f"mean by {_format.READINGS[board.other_reading]}": _accuracy(row.mean_by_other_reading),
+        "mean in language": _accuracy(row.mean_in_language),
+        "mean without English": _accuracy(row.mean_without_english),
+        "gain": _gain(row.gain),
+        "p of gain (Holm)": _chance(row.gain),
+        "English": Cell() if row.english is None else replace(_accuracy(row.english), word=verdict),
+        "English is": Cell(verdict, value=verdict or None),
+        "tuned": _tuned(row),
+        "training time": _time(row),
+        **languages,
+    }
+
+
+def name_cell(row: Row) -> Cell:
+    """Returns what a row is called, with its seeds where there are several."""
+    name = row.name + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
+    return Cell(name, value=row.name)
+
+
+def stage_cells(stage: StageCost) -> dict[str, str]:
+    """Returns what a stage read, tuned and took: heading to plain text, in column order; "" for a loss that was not logged."""
+    losses = [f"{loss:.3f}" for _, loss in stage.losses]
+    cut = None if stage.truncated is None else [f"{code} {rows:,}" for code, rows in sorted(stage.truncated.items()) if rows]
+    return {
+        "stage": stage.name,
+        "corpus": stage.corpus,
+        "rows": _format.count(stage.rows),
+        "languages": ", ".join(stage.languages),
+        "tuned": f"{stage.tuned} ({_format.count(stage.tuned_parameters)})",
+        "share tuned": _format.share(stage.tuned_parameters / stage.total_parameters),
+        "epochs / steps": f"{stage.epochs:g} / {_format.count(stage.steps)}",
+        "sequences a step": _format.count(stage.batch_size),
+        "learning rate": _format.learning_rate(stage.learning_rate),
+        "tokens": _format.count(stage.tokens),
+        "tokens/s": _format.count(round(stage.tokens_per_second)),
+        "time": _format.duration(stage.seconds),
+        "peak memory": _format.size(stage.peak_memory_bytes),
+        "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
+        "loss": f"{losses[0]} to {losses[-1]}" if losses else "",
+    }
+
+
+def _table_one(boards: Sequence[Board]) -> Table:
+    first = boards[0]
+    of = f" ({first.suite})" if len(boards) > 1 else ""
+    told = _BY_WORTH[: MOST_COLUMNS - 2 - len(boards)]
+    after = [heading for heading in ("gain", "English", "tuned", "training time") if heading in told]
+    by_name = [{row.name: row_cells(board, row) for row in board.rows} for board in boards]
+    lines = []
+    for name in dict.fromkeys(name for rows in by_name for name in rows):
+        own = next(rows[name] for rows in by_name if name in rows)
+        of_first = by_name[0].get(name, {})
+        # what a training took is the same on every board, ranks and differences are the first one's
+        costs = {"tuned": replace(own["tuned"], spread=""), "training time": own["training time"]}
+        means = [rows[name]["mean"] if name in rows else Cell(_format.NOTHING) for rows in by_name]
+        ends = [costs.get(heading) or of_first.get(heading, Cell()) for heading in after]
+        lines.append([of_first.get("rank", Cell()), own["model"], *means, *ends])
+    named = {"rank": f"rank{of}", "gain": f"gain{of}", "English": f"English{of}"}
+    suites = [board.suite for board in boards]
+    headings = [named["rank"], "model", *suites, *(named.get(heading, heading) for heading in after)]
+    return Table(" and ".join(suites), tuple(headings), _with_best(lines, range(2, 2 + len(boards))), tuple(_legend(boards, after)))
+
+
+def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
+    first = boards[0]
+    means = "; ".join(f"{board.suite} over {', '.join(board.average_languages)}" for board in boards)
+    yield f"Accuracy in percent, by {_format.READINGS[first.reading]}, with its 95 % interval: the mean of {means}; best in bold."
+    yield "Rank: one more than the rows that are significantly better."
+    said = {
+        "gain": "Gain: the mean less that of the base; †: significant by Holm's correction, and not resting on a single training.",
+        "English": f"English: less the base's; within: surely no more than {first.english_margin:g} points off.",
+        "tuned": "Tuned: the share of parameters that any stage may change.",
+        "training time": "Training time: of one seed, all devices together.",
+    }
+    yield from (said[column] for column in columns)
+
+
+def _with_best(lines: Sequence[Sequence[Cell]], columns: range) -> tuple[tuple[Cell, ...], ...]:
+    """Marks the highest value of each of these columns, where there is one that is not everybody's."""
+    rows = [list(line) for line in lines]
+    for column in columns:
+        values = [cell.value for cell in (row[column] for row in rows) if isinstance(cell.value, float)]
+        if len(set(values)) > 1:
+            for row in rows:
+                row[column] = replace(row[column], best=row[column].value == max(values))
+    return tuple(map(tuple, rows))
+
+
+def _accuracy(estimate: Interval | None) -> Cell:
+    if estimate is None:
+        return Cell(_format.NOTHING)
+    text, _, spread = _format.interval(estimate).partition(" ")
+    return Cell(text, spread, value=100 * estimate.value, low=100 * estimate.low, high=100 * estimate.high)
+
+
+def _narrow(estimate: Interval | None) -> Cell:
+    return replace(_accuracy(estimate), spread=_format.compact_interval(estimate).partition(" ")[2])
+
+
+def _gain(difference: Difference | None) -> Cell:
+    return Cell() if difference is None else replace(_accuracy(difference), dagger=difference.marked)
+
+
+def _chance(difference: Difference | None) -> Cell:
+    p = difference.p_adjusted if difference else None
+    return Cell("" if difference is None else _format.chance(p), value=p)
+
+
+def _tuned(row: Row) -> Cell:
+    text, parameters = _format.tuned(row)
+    return Cell(text, f"({parameters})" if parameters else "", value=None if row.tuned_share is None else 100 * row.tuned_share)
+
+
+def _time(row: Row) -> Cell:
+    text, devices = _format.training_time(row)
+    value = row.training_seconds if row.device_seconds is None else row.device_seconds
+    return Cell(text, f"({devices})" if devices else "", value=value)
+
+
+def headings_of(boards: Sequence[Board]) -> list[str]:
+    """Returns the headings of `row_cells` of all boards together, each once, languages last."""
+    found: Mapping[str, None] = dict.fromkeys(
+        heading for board in boards for row in board.rows for heading in row_cells(board, row)
+    )
+    codes = {code for board in boards for code in board.languages}
+    return [*(heading for heading in found if heading not in codes), *(heading for heading in found if heading in codes)]
