@@ -170,7 +170,7 @@ def score(
     named_in, dtype_in, arguments = told_as_lm_eval(model_args or "")
     if dtype_in and dtype not in (None, dtype_in):
         raise UserError("dtype is given twice, with different values; give it once.")
-    models, dtype = [*(models or ()), *([named_in] if named_in else ())], dtype or dtype_in
+    models, served_in = [*(models or ()), *([named_in] if named_in else ())], dtype or dtype_in or "auto"
     arguments = told([*(f"{name}={value}" for name, value in arguments.items()), *(engine or ())])
     if endpoint is not None and arguments:
         raise UserError("A running server has an engine of its own; start it with these arguments, and leave out --engine.")
@@ -187,7 +187,7 @@ def score(
         in_flight = options.in_flight(concurrency)
         plan = plan_endpoint(endpoint, models, asked, out, concurrency=in_flight, reading=reading or "paper")
     else:
-        planned = partial(plan_scoring, dtype=dtype or "auto", engine=arguments, fresh_engines=bool(fresh_engines))
+        planned = partial(plan_scoring, dtype=served_in, engine=arguments, fresh_engines=bool(fresh_engines))
         plan = planned(models, asked, out, reading=reading or "paper", outline=dry_run)
     if dry_run:
         options.show_outlook(as_json, plan, out, tflops, exact)

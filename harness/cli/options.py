@@ -88,21 +88,9 @@ MaxNewTokens = Annotated[int | None, typer.Option(min=1, help="Longest response,
 Data = Annotated[Path | None, typer.Option(help="Folder with local copies of the data sets (or XREASON_DATA).", callback=use_data)]
 Tasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_tasks)]
 NewTasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_new_tasks)]
-_DTYPES = ("auto", "float32", "bfloat16", "float16")
-
-
-def _known_dtype(dtype: str | None) -> str | None:
-    """Refuses what is none before anything starts."""
-    if dtype is not None and dtype not in _DTYPES:
-        raise unknown("dtype", dtype, _DTYPES)
-    return dtype
-
-
 Dtype = Annotated[
-    str | None,
-    typer.Option(
-        help="Serve in auto (as stored; float32 on a GPU as bfloat16), float32, bfloat16 or float16.", callback=_known_dtype
-    ),
+    Literal["auto", "float32", "bfloat16", "float16"] | None,
+    typer.Option(help="Serve in this; auto: as stored, float32 on a GPU as bfloat16."),
 ]
 Engine = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="Any argument of vLLM, such as tensor_parallel_size=2; repeatable.")
