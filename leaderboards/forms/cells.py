@@ -15,6 +15,8 @@ from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: Columns of Table 1, and how many of them may be suites.
 MOST_COLUMNS, _MOST_SUITES = 8, 5
+#: What a pen says that prints `Cell.side`.
+SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
 _BY_WORTH = ("gain", "English", "training time", "tuned")
 #: Of what a row says, what stands where there is room.
@@ -68,7 +70,7 @@ def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
     found = [(row, row.languages_by_other_reading if by_other_reading else row.languages) for row in board.rows]
     lines = [[name_cell(row), *(_narrow(languages.get(code)) for code in board.languages)] for row, languages in found]
     said = f", by {_format.READINGS[board.other_reading]}" if by_other_reading else ""
-    legend = [f"By language: accuracy in percent{said}, ± the wider side of its 95 % interval."]
+    legend = [f"Accuracy in percent{said}, ± the wider side of its 95 % interval."]
     if board.partial_languages:
         legend.append("*: not all rows were scored in it, and no mean counts it.")
     return Table(

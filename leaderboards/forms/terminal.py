@@ -11,7 +11,7 @@ from rich.text import Text
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.cells import Cell, Table, blocks, language_table, means_table, name_cell, tables_one
+from xreason.leaderboards.forms.cells import SIDE, Cell, Table, blocks, language_table, means_table, name_cell, tables_one
 from xreason.leaderboards.forms.published import published_tables
 from xreason.leaderboards.statistics.intervals import Difference
 
@@ -155,8 +155,8 @@ def _told(boards: Sequence[Board], lines: Callable[[Board], Iterable[str]]) -> l
 
 def _legend(boards: Sequence[Board], ones: Sequence[Table], wide: bool) -> Iterator[str]:
     yield from (_format.one_line(line) for one in ones for line in one.legend)
-    of_languages = [line for board in boards for line in language_table(board).legend]
-    yield from of_languages if wide else ("±: the wider side of it.", *(line for line in of_languages if line[0] == "*"))
+    yield SIDE
+    yield from (line for board in boards for line in language_table(board).legend if line[0] == "*")
     for reading in dict.fromkeys(board.other_reading for board in boards if _unlike(board)):
         yield f"{reading.capitalize()}: by {_format.READINGS[reading]}, where that says something else."
     yield from _told(boards, _format.claims)
