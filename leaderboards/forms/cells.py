@@ -73,9 +73,8 @@ def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
     legend = [f"Accuracy in percent{said}, ± the wider side of its 95 % interval."]
     if board.partial_languages:
         legend.append("*: not all rows were scored in it, and no mean counts it.")
-    return Table(
-        f"{board.suite}{said or ', by language'}", ("model", *codes), _with_best(lines, range(1, len(codes) + 1)), tuple(legend)
-    )
+    rows = _with_best(lines, range(1, len(codes) + 1))
+    return Table(f"{board.suite}{said or ', by language'}", ("model", *codes), rows, tuple(legend))
 
 
 def blocks(table: Table, most: int) -> list[Table]:

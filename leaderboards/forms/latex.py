@@ -37,8 +37,9 @@ _LONGEST_NAME, _FOLD = 13, 6
 _MOST_LANGUAGES = 11
 _SEEDS = re.compile(r" \((\d+) seeds\)$")
 
-_HEAD = r"""% Needs \usepackage{booktabs,array}. Compiles with pdflatex, lualatex and xelatex; pdflatex prints code points in place of other
-% scripts than Latin, the others draw them where \usepackage{fontspec} and \setmainfont name a font that has them.
+_HEAD = r"""% Needs \usepackage{booktabs,array}. Compiles with pdflatex, lualatex and xelatex. Of other scripts than Latin
+% pdflatex prints the code points; lualatex and xelatex draw them where \usepackage{fontspec} and \setmainfont name a font that
+% has them.
 \providecommand\xreasonunder[2]{\begin{tabular}[t]{@{}r@{}}#1\\[-0.4ex]\scriptsize #2\end{tabular}}
 \ifdefined\Umathchar\providecommand\xreasonscript[2]{#1}\else\providecommand\xreasonscript[2]{{\scriptsize #2}}\fi"""
 
@@ -84,8 +85,8 @@ def _is_simple(character: str) -> bool:
     """Whether pdfTeX draws it in every text font."""
     if character.isascii() or character in _LETTERS:
         return True
-    base, *accents = unicodedata.normalize("NFD", character)
-    return character <= "\u017f" and base.isascii() and len(accents) == 1 and accents[0] != _OGONEK
+    apart = unicodedata.normalize("NFD", character)
+    return character <= "\u017f" and apart[0].isascii() and len(apart) == 2 and apart[1] != _OGONEK
 
 
 def _commits(boards: Sequence[Board]) -> str:
