@@ -15,6 +15,8 @@ from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: Columns of Table 1, and how many of them may be suites.
 MOST_COLUMNS, _MOST_SUITES = 8, 5
+#: Headings of columns that hold names.
+NAMES = ("model", "first", "second")
 #: What a pen says that prints `Cell.side`.
 SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
@@ -99,6 +101,14 @@ def means_table(board: Board) -> Table:
     return Table(f"{board.suite}: means, gains and parameters tuned", ("model", *means), rows, ())
 
 
+def pairs_table(board: Board) -> Table | None:
+    """Returns the rows held against each other, where gains do not tell it of all that are ranked; else None."""
+    pairs = _format.pairs(board)
+    rows = tuple((_named(each.first), _named(each.second), _gain(each.difference), _chance(each.difference)) for each in pairs)
+    headings = ("first", "second", "first minus second", "p (Holm)")
+    return Table(f"{board.suite}: differences of means", headings, rows, ()) if rows else None
+
+
 def row_cells(board: Board, row: Row) -> dict[str, Cell]:
     """Returns all that a row says in one line: heading to cell, the same headings for every row of a board."""
     verdict, languages = _format.english_verdict(board, row), {code: _accuracy(row.languages.get(code)) for code in board.languages}
@@ -126,6 +136,10 @@ def name_cell(row: Row) -> Cell:
     """Returns what a row is called, with its seeds where there are several."""
     name = row.name + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
     return Cell(name, value=row.name)
+
+
+def _named(name: str) -> Cell:
+    return Cell(name, value=name)
 
 
 def stage_cells(stage: StageCost) -> dict[str, str]:

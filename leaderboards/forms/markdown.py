@@ -11,11 +11,20 @@ from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
-from xreason.leaderboards.forms.cells import Cell, Table, language_table, means_table, name_cell, stage_cells, tables_one
+from xreason.leaderboards.forms.cells import (
+    NAMES,
+    Cell,
+    Table,
+    language_table,
+    means_table,
+    name_cell,
+    pairs_table,
+    stage_cells,
+    tables_one,
+)
 from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.provenance import provenance_facts
 from xreason.leaderboards.forms.published import PUBLISHED_LEGEND, PUBLISHED_TITLE, published_cells
-from xreason.leaderboards.statistics.intervals import Difference
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
 #: What GitHub makes an emoji or a link of, whatever is escaped: only code is left as it is.
@@ -108,7 +117,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _drawn(cells: Table) -> str:
-    sides = "".join("l" if heading == "model" else "r" for heading in cells.headings)
+    sides = "".join("l" if heading in NAMES else "r" for heading in cells.headings)
     return table([escape(heading) for heading in cells.headings], sides, (list(map(_written, row)) for row in cells.rows))
 
 
@@ -137,9 +146,8 @@ def _suite_parts(board: Board) -> list[str]:
 def _more(board: Board) -> list[str]:
     means = means_table(board)
     parts = [f"### {means.title.partition(': ')[2].capitalize()}", _drawn(means)]
-    if pairs := _format.pairs(board):
-        judged = [[escape(each.first), escape(each.second), *_judged(each.difference)] for each in pairs]
-        parts += ["### Differences of means", table(["first", "second", "first minus second", "p (Holm)"], "llr", judged)]
+    if pairs := pairs_table(board):
+        parts += ["### Differences of means", _drawn(pairs)]
     languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
     parts += [f"### By {_format.READINGS[board.other_reading]}", _drawn(language_table(board, by_other_reading=True))]
     parts += [f"{_READINGS_LEGEND} {_format.NOTES_LEGEND}"]
@@ -166,11 +174,6 @@ def _name(row: Row) -> str:
 
 def _with(written: str, more: str) -> str:
     return f"{written} ({more})" if more else written
-
-
-def _judged(difference: Difference) -> list[str]:
-    written = _format.interval(difference)
-    return [f"**{written}**" if difference.marked else written, _format.chance(difference.p_adjusted)]
 
 
 def _response_lines(board: Board) -> list[list[str]]:

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -11,9 +12,19 @@ from rich.text import Text
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.cells import SIDE, Cell, Table, blocks, language_table, means_table, name_cell, tables_one
+from xreason.leaderboards.forms.cells import (
+    NAMES,
+    SIDE,
+    Cell,
+    Table,
+    blocks,
+    language_table,
+    means_table,
+    name_cell,
+    pairs_table,
+    tables_one,
+)
 from xreason.leaderboards.forms.published import published_tables
-from xreason.leaderboards.statistics.intervals import Difference
 
 # in a terminal too narrow for a table, numbers are cut, but a row must keep its name
 _NAME_LEAST, _NAME_MOST = 9, 28
@@ -41,9 +52,11 @@ def board_tables(boards: Sequence[Board], *, wide: bool = False) -> Group:
 
 def _suite(board: Board, wide: bool) -> list[RenderableType]:
     parts = _languages(board)
-    pairs = _format.pairs(board)
-    if pairs:
-        parts.append(_pairs(board, len(pairs) if wide else _MOST_PAIRS))
+    if pairs := pairs_table(board):
+        most = len(pairs.rows) if wide else _MOST_PAIRS
+        parts.append(_drawn(replace(pairs, rows=pairs.rows[:most]), wide))
+        if more := len(pairs.rows[most:]):
+            parts.append(Text(f"and {more:,} more: --wide", style="dim"))
     if wide:
         other = language_table(board, by_other_reading=True)
         parts += [_drawn(means_table(board)), *(_drawn(block) for block in blocks(other, _MOST_LANGUAGES))]
@@ -56,7 +69,7 @@ def _table(title: str, headings: Sequence[str]) -> Drawing:
     titled = Text(f"\n{_format.one_line(title)}", style="bold")
     table = Drawing(title=titled, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for heading in headings:
-        if heading in ("model", "first", "second"):
+        if heading in NAMES:
             table.add_column(heading, min_width=_NAME_LEAST, max_width=_NAME_MOST, overflow="fold")
         else:
             written = textwrap.fill(_format.one_line(heading), _WIDEST_HEADING, break_long_words=heading != "responses")
@@ -79,7 +92,7 @@ def _written(cell: Cell, wide: bool = False) -> Text:
     text = _SEEDS.sub(r"\n\1", _format.one_line(cell.text))
     above = f"{text}{'†' if cell.dagger else ''} {word}".rstrip()
     below = cell.spread if wide else cell.side
-    written = Text(above, style=f"bold {colour}".rstrip() if cell.best or cell.dagger else "")
+    written = Text(above, style=f"{'bold ' if cell.best else ''}{colour}".rstrip())
     return written.append(f"\n{below}" if below else "", style="not bold dim")
 
 
@@ -105,22 +118,6 @@ def _unlike(board: Board) -> set[int]:
 
 def _texts(row: Sequence[Cell]) -> list[str]:
     return [cell.text for cell in row]
-
-
-def _pairs(board: Board, most: int) -> Drawing:
-    pairs = _format.pairs(board)
-    table = _table(f"{board.suite}: difference of means, the first minus the second", ("first", "second", "difference", "p (Holm)"))
-    for pair in pairs[:most]:
-        table.add_row(_format.one_line(pair.first), _format.one_line(pair.second), *_judged(pair.difference))
-    if more := len(pairs[most:]):
-        table.caption = f"and {more:,} more: --wide"
-    return table
-
-
-def _judged(difference: Difference) -> list[Text | str]:
-    text, _, spread = _format.interval(difference).partition(" ")
-    cell = Cell(text, spread, value=difference.value, dagger=difference.marked)
-    return [_written(cell, wide=True), _format.chance(difference.p_adjusted)]
 
 
 def _samplings(board: Board) -> list[Drawing]:

@@ -100,7 +100,7 @@ def test_more_languages_than_fit_are_tables_below_each_other(make: Make) -> None
 def test_the_first_few_pairs_are_shown_and_all_of_them_where_asked_for(make: Make) -> None:
     board = build_board([make(f"method-{each}", {"en": 0.1 * each}) for each in range(1, 6)], "mgsm", average_languages=("en",))
     few, every = printed(board), printed(board, width=100, wide=True)
-    told = [[line for line in text.splitlines() if re.match(r"method-\d +method-\d ", line)] for text in (few, every)]
+    told = [[line.split() for line in text.splitlines() if re.match(r"method-\d +method-\d ", line)] for text in (few, every)]
     assert [len(lines) for lines in told] == [5, 10]
     assert "and 5 more: --wide" in few
     assert told[1][:5] == told[0]
