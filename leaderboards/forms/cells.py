@@ -15,8 +15,14 @@ from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: Columns of Table 1, and how many of them may be suites.
 MOST_COLUMNS, _MOST_SUITES = 8, 5
+#: Headings of columns that hold names.
+NAMES = ("model", "first", "second")
+#: What a pen says that prints `Cell.side`.
+SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
 _BY_WORTH = ("gain", "English", "training time", "tuned")
+#: Of what a row says, what stands where there is room.
+_MEANS = ("mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "tuned")
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,14 @@ class Cell:
     high: float | None = None
     best: bool = False  #: whether no row of its column has more
     dagger: bool = False  #: whether it is significant by Holm's correction and rests on no single training
+
+    @property
+    def side(self) -> str:
+        """Its spread for narrow columns: of an interval the wider side, as printed."""
+        if self.low is None or self.high is None or not isinstance(self.value, float):
+            return self.spread
+        value, low, high = (round(part, 1) for part in (self.value, self.low, self.high))
+        return f"±{max(value - low, high - value):.1f}"
 
 
 @dataclass(frozen=True)
@@ -52,14 +66,47 @@ def tables_one(boards: Sequence[Board]) -> list[Table]:
     return [_table_one(boards[start : start + _MOST_SUITES]) for start in range(0, len(boards), _MOST_SUITES)]
 
 
-def language_table(board: Board) -> Table:
-    """Returns the accuracy in every language of a board, by the reading that ranks."""
+def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
+    """Returns the accuracy in every language of a board, by the reading that ranks or by the other one."""
     codes = tuple(_format.language_headings(board))
-    lines = [[name_cell(row), *(_narrow(row.languages.get(code)) for code in board.languages)] for row in board.rows]
-    legend = ["By language: accuracy in percent, ± the wider side of its 95 % interval."]
+    found = [(row, row.languages_by_other_reading if by_other_reading else row.languages) for row in board.rows]
+    lines = [[name_cell(row), *(_narrow(languages.get(code)) for code in board.languages)] for row, languages in found]
+    said = f", by {_format.READINGS[board.other_reading]}" if by_other_reading else ""
+    legend = [f"Accuracy in percent{said}, ± the wider side of its 95 % interval."]
     if board.partial_languages:
         legend.append("*: not all rows were scored in it, and no mean counts it.")
-    return Table(f"{board.suite}, by language", ("model", *codes), _with_best(lines, range(1, len(codes) + 1)), tuple(legend))
+    rows = _with_best(lines, range(1, len(codes) + 1))
+    return Table(f"{board.suite}{said or ', by language'}", ("model", *codes), rows, tuple(legend))
+
+
+def blocks(table: Table, most: int) -> list[Table]:
+    """Returns a table that begins with names as several, each with the names and at most so many of the other columns."""
+    columns = len(table.headings) - 1
+    wide = -(-columns // max(1, -(-columns // most)))  # as many in each, or one more
+    return [
+        replace(
+            table,
+            headings=(table.headings[0], *table.headings[start : start + wide]),
+            rows=tuple((row[0], *row[start : start + wide]) for row in table.rows),
+        )
+        for start in range(1, columns + 1, wide)
+    ]
+
+
+def means_table(board: Board) -> Table:
+    """Returns what rows say in one line beyond Table 1: both readings, in language, without English, gains and what was tuned."""
+    lines = [row_cells(board, row) for row in board.rows]
+    means = [heading for heading in lines[0] if heading in _MEANS or heading.startswith("mean by ")]
+    rows = tuple((cells["model"], *map(cells.__getitem__, means)) for cells in lines)
+    return Table(f"{board.suite}: means, gains and parameters tuned", ("model", *means), rows, ())
+
+
+def pairs_table(board: Board) -> Table | None:
+    """Returns the rows held against each other, where gains do not tell it of all that are ranked; else None."""
+    pairs = _format.pairs(board)
+    rows = tuple((_named(each.first), _named(each.second), _gain(each.difference), _chance(each.difference)) for each in pairs)
+    headings = ("first", "second", "first minus second", "p (Holm)")
+    return Table(f"{board.suite}: differences of means", headings, rows, ()) if rows else None
 
 
 def row_cells(board: Board, row: Row) -> dict[str, Cell]:
@@ -89,6 +136,10 @@ def name_cell(row: Row) -> Cell:
     """Returns what a row is called, with its seeds where there are several."""
     name = row.name + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
     return Cell(name, value=row.name)
+
+
+def _named(name: str) -> Cell:
+    return Cell(name, value=name)
 
 
 def stage_cells(stage: StageCost) -> dict[str, str]:
@@ -137,11 +188,13 @@ def _table_one(boards: Sequence[Board]) -> Table:
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     first = boards[0]
-    means = "; ".join(f"{board.suite} over {', '.join(board.average_languages)}" for board in boards)
-    yield f"Accuracy in percent, by {_format.READINGS[first.reading]}, with its 95 % interval: the mean of {means}; best in bold."
-    yield "Rank: one more than the rows that are significantly better."
+    over = {f"over {', '.join(board.average_languages)}": board.suite for board in boards}
+    means = [codes if len(over) == 1 else f"of {suite} {codes}" for codes, suite in over.items()]
+    by = _format.READINGS[first.reading]
+    yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."
+    yield "Rank: one more than the rows that are significantly better by this mean."
     said = {
-        "gain": "Gain: the mean less that of the base; †: significant by Holm's correction, and not resting on a single training.",
+        "gain": "Gain: this mean less the base's; †: significant by Holm's correction, and not resting on a single training.",
         "English": f"English: less the base's; within: surely no more than {first.english_margin:g} points off.",
         "tuned": "Tuned: the share of parameters that any stage may change.",
         "training time": "Training time: of one seed, all devices together.",
