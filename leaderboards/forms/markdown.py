@@ -11,7 +11,7 @@ from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
-from xreason.leaderboards.forms.cells import Cell, Table, language_table, name_cell, row_cells, stage_cells, tables_one
+from xreason.leaderboards.forms.cells import Cell, Table, language_table, means_table, name_cell, stage_cells, tables_one
 from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.provenance import provenance_facts
 from xreason.leaderboards.forms.published import PUBLISHED_LEGEND, PUBLISHED_TITLE, published_cells
@@ -24,8 +24,6 @@ _READINGS_LEGEND = (
     "takes the answer that the response states, as its language writes numbers, and no number is no answer."
 )
 _BEGIN, _END = "<!-- board -->", "<!-- /board -->"
-#: Of what a row says, what stands where there is room.
-_MEANS = ("mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "tuned")
 
 
 def board_markdown(boards: Sequence[Board]) -> str:
@@ -99,7 +97,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _drawn(cells: Table) -> str:
-    sides = "".join("l" if heading == "model" else "r" for heading in cells.headings)
+    sides = "".join("l" if column in cells.word_columns else "r" for column in range(len(cells.headings)))
     return table([escape(heading) for heading in cells.headings], sides, (list(map(_written, row)) for row in cells.rows))
 
 
@@ -126,10 +124,8 @@ def _suite_parts(board: Board) -> list[str]:
 
 
 def _more(board: Board) -> list[str]:
-    lines = [row_cells(board, row) for row in board.rows]
-    means = [heading for heading in lines[0] if heading in _MEANS or heading.startswith("mean by ")]
-    named = [[_written(cells["model"]), *(_written(cells[heading]) for heading in means)] for cells in lines]
-    parts = ["### Means, gains and parameters tuned", table(["model", *map(escape, means)], "lr", named)]
+    means = means_table(board)
+    parts = ["### Means, gains and cost", _drawn(means), escape(" ".join(means.legend))]
     if pairs := _format.pairs(board):
         judged = [[escape(each.first), escape(each.second), *_judged(each.difference)] for each in pairs]
         parts += ["### Differences of means", table(["first", "second", "first minus second", "p (Holm)"], "llr", judged)]

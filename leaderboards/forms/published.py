@@ -8,6 +8,8 @@ from rich.text import Text
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.cells import Cell
+from xreason.leaderboards.forms.cells import Table as Cells
 from xreason.leaderboards.published.reported import PublishedRow
 
 PUBLISHED_TITLE = "As reported, not measured here"
@@ -24,6 +26,22 @@ def published_cells(board: Board) -> tuple[list[str], list[list[str]]]:
     return headings, [
         [row.model, row.method, row.size, *_scores(row, codes), f"{row.source}, {row.where}"] for row in board.published
     ]
+
+
+def published_table(board: Board) -> Cells | None:
+    """Returns the same as a table for a page, the mean before the languages; None where nothing is to be shown."""
+    if not board.published:
+        return None
+    headings, lines = published_cells(board)
+    order = [0, 1, 2, headings.index("mean of 10"), *range(3, headings.index("mean of 10")), len(headings) - 1]
+
+    def cell(heading: str, text: str) -> Cell:
+        if heading in ("model", "nearest to", "size", "source"):
+            return Cell(text, value=text)
+        return Cell(text, value=None if text == _format.NOTHING else float(text))
+
+    rows = tuple(tuple(cell(headings[place], line[place]) for place in order) for line in lines)
+    return Cells(PUBLISHED_TITLE, tuple(headings[place] for place in order), rows, (PUBLISHED_LEGEND,))
 
 
 def _scores(row: PublishedRow, codes: Sequence[str]) -> list[str]:
