@@ -29,19 +29,19 @@ def published_cells(board: Board) -> tuple[list[str], list[list[str]]]:
 
 
 def published_table(board: Board) -> Cells | None:
-    """Returns the same as a table for a page, the mean before the languages; None where nothing is to be shown."""
+    """Returns the same as a table for a page, the mean before the languages, sources numbered; None for nothing to be shown."""
     if not board.published:
         return None
-    headings, lines = published_cells(board)
-    order = [0, 1, 2, headings.index("mean of 10"), *range(3, headings.index("mean of 10")), len(headings) - 1]
-
-    def cell(heading: str, text: str) -> Cell:
-        if heading in ("model", "nearest to", "size", "source"):
-            return Cell(text, value=text)
-        return Cell(text, value=None if text == _format.NOTHING else float(text))
-
-    rows = tuple(tuple(cell(headings[place], line[place]) for place in order) for line in lines)
-    return Cells(PUBLISHED_TITLE, tuple(headings[place] for place in order), rows, (PUBLISHED_LEGEND,))
+    (*first, mean, _), lines = published_cells(board)
+    sources = list(dict.fromkeys(row.source for row in board.published))
+    rows = []
+    for row, line in zip(board.published, lines, strict=True):
+        words = [Cell(text, value=text) for text in line[:3]]
+        scores = [Cell(text, value=None if text == _format.NOTHING else float(text)) for text in (line[-2], *line[3:-2])]
+        place = f"[{sources.index(row.source) + 1}] {row.where}"
+        rows.append((*words, *scores, Cell(place, value=place)))
+    legend = (PUBLISHED_LEGEND, *(f"[{number}] {source}." for number, source in enumerate(sources, start=1)))
+    return Cells(PUBLISHED_TITLE, (*first[:3], mean, *first[3:], "source"), tuple(rows), legend)
 
 
 def _scores(row: PublishedRow, codes: Sequence[str]) -> list[str]:

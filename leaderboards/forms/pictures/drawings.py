@@ -131,7 +131,7 @@ def draw_forgetting(canvas: Canvas, board: Board) -> None:
         _point(canvas, axes, row, (100 * english.value, english), (100 * others.value, others))
     for line in (axes.axhline, axes.axvline):
         line(0, color=canvas.paper.soft, linewidth=1)
-    axes.set(xlabel="English (points over the base)", ylabel="other languages (points over the base)")
+    axes.set(xlabel="English (points over the base)", ylabel="the others (points over the base)")
     _legend(canvas)
 
 

@@ -103,3 +103,6 @@ def test_what_others_report_stands_with_its_mean_before_its_languages(make: Reco
     assert table.headings == ("model", "nearest to", "size", "mean of 10", "en", "sw", "source")
     (qalign,) = [row for row in table.rows if row[0].value == "Wenhao97/QAlign-MetaMathQA-7B"]
     assert [cell.value for cell in qalign[:6]] == ["Wenhao97/QAlign-MetaMathQA-7B", "two-stage", "7B", 49.6, None, None]
+    number, where = qalign[6].text.split(maxsplit=1)
+    assert where == "README.md@a65ee638 L35"
+    assert f"{number} Zhu et al., arXiv 2401.07817, README of NJUNLP/QAlign." in table.legend

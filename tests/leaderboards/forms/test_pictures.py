@@ -85,7 +85,7 @@ def test_forgetting_is_english_against_the_others_not_against_a_mean_that_holds_
         assert row.mean_without_english and base.mean_without_english
         assert others == pytest.approx(100 * (row.mean_without_english.value - base.mean_without_english.value))
         assert english == pytest.approx(100 * (row.languages["en"].value - base.languages["en"].value))
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("English (points over the base)", "other languages (points over the base)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("English (points over the base)", "the others (points over the base)")
 
 
 def test_a_board_without_trainings_shows_languages_alone(make: RecordMaker) -> None:
