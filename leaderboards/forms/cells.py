@@ -84,11 +84,11 @@ def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
     found = [(row, row.languages_by_other_reading if by_other_reading else row.languages) for row in board.rows]
     lines = [[name_cell(row), *(_narrow(languages.get(code)) for code in board.languages)] for row, languages in found]
     said = f", by {_format.READINGS[board.other_reading]}" if by_other_reading else ""
-    legend = [f"By language: accuracy in percent{said}, ± the wider side of its 95 % interval."]
+    legend = [f"Accuracy in percent{said}, ± the wider side of its 95 % interval."]
     if board.partial_languages:
         legend.append("*: not all rows were scored in it, and no mean counts it.")
-    title = f"{board.suite}, by language{said}"
-    return Table(title, ("model", *codes), _with_best(lines, range(1, len(codes) + 1)), tuple(legend))
+    rows = _with_best(lines, range(1, len(codes) + 1))
+    return Table(f"{board.suite}{said or ', by language'}", ("model", *codes), rows, tuple(legend))
 
 
 def means_table(board: Board) -> Table:
@@ -98,14 +98,15 @@ def means_table(board: Board) -> Table:
     means = [heading for heading in means if any(cells[heading].value is not None for cells in lines)]
     legend = tuple(sentence for heading, sentence in _OF_MEANS.items() if heading in means)
     rows = tuple((cells["model"], *map(cells.__getitem__, means)) for cells in lines)
-    return Table(f"{board.suite}, means, gains and cost", ("model", *means), rows, legend)
+    return Table(f"{board.suite}: means, gains and cost", ("model", *means), rows, legend)
 
 
-def pair_table(board: Board) -> Table:
+def pairs_table(board: Board) -> Table:
     """Returns all ranked rows against each other."""
-    rows = [(_words(each.first), _words(each.second), _gain(each.difference), _chance(each.difference)) for each in board.pairs]
-    legend = ("The mean of the first less that of the second, in points.",)
-    return Table(f"{board.suite}, differences of means", ("first", "second", "difference", "p (Holm)"), tuple(rows), legend)
+    rows = tuple(
+        (_named(each.first), _named(each.second), _gain(each.difference), _chance(each.difference)) for each in board.pairs
+    )
+    return Table(f"{board.suite}: differences of means", ("first", "second", "first minus second", "p (Holm)"), rows)
 
 
 def response_table(board: Board) -> Table:
@@ -116,17 +117,17 @@ def response_table(board: Board) -> Table:
         for words, texts in _format.response_cells(shown).items():
             shares = [getattr(each, words.replace(" ", "_"), None) for each in shown]
             cells = [Cell(text, value=None if share is None else 100 * share) for text, share in zip(texts, shares, strict=True)]
-            rows.append((name_cell(row), _words(words), *cells))
+            rows.append((name_cell(row), _named(words), *cells))
     headings = ("model", "responses", "mean", *_format.language_headings(board))
     legend = ("Shares in percent.", _format.responses_legend(source.identifier for source in board.provenance))
-    return Table(f"{board.suite}, how the responses look", headings, tuple(rows), legend)
+    return Table(f"{board.suite}: how the responses look", headings, tuple(rows), legend)
 
 
 def sampling_tables(board: Board) -> list[Table]:
     """Returns a table for each way of sampling."""
     return [
         Table(
-            f"{board.suite}, {title}",
+            f"{board.suite}: {title}",
             ("model", *sampled[0][1]),
             tuple((name_cell(row), *map(_accuracy, columns.values())) for row, columns in sampled),
         )
@@ -147,7 +148,7 @@ def stage_table(boards: Sequence[Board]) -> Table | None:
         return None
     rows = [
         (
-            _words(name),
+            _named(name),
             Cell(str(seed), value=seed),
             *(Cell(text, value=_of_stage(stage, heading, text)) for heading, text in stage_cells(stage).items()),
         )
@@ -187,6 +188,10 @@ def name_cell(row: Row) -> Cell:
     """Returns what a row is called, with its seeds where there are several."""
     name = row.name + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
     return Cell(name, value=row.name)
+
+
+def _named(name: str) -> Cell:
+    return Cell(name, value=name)
 
 
 def stage_cells(stage: StageCost) -> dict[str, str]:
@@ -280,10 +285,6 @@ def _chance(difference: Difference | None) -> Cell:
 
 def _tokens(mean: float | None) -> Cell:
     return Cell(_format.NOTHING) if mean is None else Cell(_format.count(round(mean)), value=mean)
-
-
-def _words(text: str) -> Cell:
-    return Cell(text, value=text)
 
 
 def _of_stage(stage: StageCost, heading: str, text: str) -> float | str | None:

@@ -11,13 +11,13 @@ import pytest
 
 from tests.leaderboards.conftest import AVERAGE
 from xreason.leaderboards.board import Board, build_board
-from xreason.leaderboards.forms.cells import language_table, means_table, pair_table, response_table, tables_one
+from xreason.leaderboards.forms.cells import language_table, means_table, pairs_table, response_table, tables_one
 from xreason.leaderboards.forms.page import page as page_module
 from xreason.leaderboards.forms.page.page import board_page, write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.records import Record
 
-OF_A_BOARD = (language_table, partial(language_table, by_other_reading=True), means_table, pair_table, response_table)
+OF_A_BOARD = (language_table, partial(language_table, by_other_reading=True), means_table, pairs_table, response_table)
 VENDOR = Path(page_module.__file__).parent / "vendor"
 
 
