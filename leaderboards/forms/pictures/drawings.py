@@ -224,7 +224,7 @@ PICTURES: Sequence[Picture] = (
     Picture(
         "pairs",
         "Differences of means",
-        "The model at the left minus the model below, in points; bold where it is significant, by Holm.",
+        "The model at the left minus the model below, in points; bold: significant by Holm, and not resting on a single training.",
         draw_pairs,
         lambda board: board.pairs,
     ),
