@@ -1,7 +1,7 @@
 """What stands in the tables of a board: one list of cells, which every form writes with a pen of its own.
 
 Table 1 holds all suites side by side and has at most eight columns; the second table holds the languages of one suite. What a row
-says beyond these is in `row_cells`, for forms that print it all.
+says beyond these is in `row_cells`, for forms that print it all; what a form folds has a table of its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,26 @@ SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
 _BY_WORTH = ("gain", "English", "training time", "tuned")
 #: Of what a row says, what stands where there is room.
-_MEANS = ("mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "tuned")
+_MEANS = (
+    *("rank", "mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "English", "tuned"),
+    *("training time", "response tokens", "thinking tokens"),
+)
+#: What headings beyond those of Table 1 say.
+_OF_MEANS = {
+    "mean in language": "In language: right, and in the question's language.",
+    "response tokens": "Response tokens: of one response, thinking among them.",
+}
+#: The heading of a stage's cell to the field of StageCost that it holds, where that is a number.
+_STAGE_NUMBERS = {
+    "rows": "rows",
+    "share tuned": "tuned_parameters",
+    "sequences a step": "batch_size",
+    "learning rate": "learning_rate",
+    "tokens": "tokens",
+    "tokens/s": "tokens_per_second",
+    "time": "seconds",
+    "peak memory": "peak_memory_bytes",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,12 @@ class Table:
     title: str
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    legend: tuple[str, ...]  #: what a column says, one short sentence for each that needs one
+    legend: tuple[str, ...] = ()  #: what a column says, one short sentence for each that needs one
+
+    @property
+    def word_columns(self) -> frozenset[int]:
+        """The columns that hold words, which stand at the left and are sorted as words."""
+        return frozenset(column for row in self.rows for column, cell in enumerate(row) if isinstance(cell.value, str))
 
 
 def tables_one(boards: Sequence[Board]) -> list[Table]:
@@ -94,19 +118,72 @@ def blocks(table: Table, most: int) -> list[Table]:
 
 
 def means_table(board: Board) -> Table:
-    """Returns what rows say in one line beyond Table 1: both readings, in language, without English, gains and what was tuned."""
+    """Returns what rows say in one line beyond Table 1: both readings, in language, without English, gains and cost."""
     lines = [row_cells(board, row) for row in board.rows]
     means = [heading for heading in lines[0] if heading in _MEANS or heading.startswith("mean by ")]
+    means = [heading for heading in means if any(cells[heading].value is not None for cells in lines)]
+    legend = tuple(sentence for heading, sentence in _OF_MEANS.items() if heading in means)
     rows = tuple((cells["model"], *map(cells.__getitem__, means)) for cells in lines)
-    return Table(f"{board.suite}: means, gains and parameters tuned", ("model", *means), rows, ())
+    return Table(f"{board.suite}: means, gains and cost", ("model", *means), rows, legend)
 
 
-def pairs_table(board: Board) -> Table | None:
-    """Returns the rows held against each other, where gains do not tell it of all that are ranked; else None."""
-    pairs = _format.pairs(board)
+def pairs_table(board: Board, *, always: bool = False) -> Table | None:
+    """Returns the ranked rows against each other; None where there are none, or, if not `always`, where gains tell it of all."""
+    pairs = board.pairs if always else _format.pairs(board)
     rows = tuple((_named(each.first), _named(each.second), _gain(each.difference), _chance(each.difference)) for each in pairs)
-    headings = ("first", "second", "first minus second", "p (Holm)")
-    return Table(f"{board.suite}: differences of means", headings, rows, ()) if rows else None
+    return (
+        Table(f"{board.suite}: differences of means", ("first", "second", "first minus second", "p (Holm)"), rows) if rows else None
+    )
+
+
+def response_table(board: Board) -> Table:
+    """Returns how responses look, a line a row and share, in percent."""
+    rows = []
+    for row in board.rows:
+        shown = [row.mean_responses, *map(row.responses.get, board.languages)]
+        for words, texts in _format.response_cells(shown).items():
+            shares = [getattr(each, words.replace(" ", "_"), None) for each in shown]
+            cells = [Cell(text, value=None if share is None else 100 * share) for text, share in zip(texts, shares, strict=True)]
+            rows.append((name_cell(row), _named(words), *cells))
+    headings = ("model", "responses", "mean", *_format.language_headings(board))
+    legend = ("Shares in percent.", _format.responses_legend(source.identifier for source in board.provenance))
+    return Table(f"{board.suite}: how the responses look", headings, tuple(rows), legend)
+
+
+def sampling_tables(board: Board) -> list[Table]:
+    """Returns a table for each way of sampling."""
+    return [
+        Table(
+            f"{board.suite}: {title}",
+            ("model", *sampled[0][1]),
+            tuple((name_cell(row), *map(_accuracy, columns.values())) for row, columns in sampled),
+        )
+        for title, sampled in _format.samplings(board).items()
+    ]
+
+
+def stage_table(boards: Sequence[Board]) -> Table | None:
+    """Returns what each stage trained on and took, each training once; None where nothing was trained."""
+    # the same training stands on the board of every suite
+    trained = {
+        (row.name, seed, training.model_dump_json()): training
+        for board in boards
+        for row in board.rows
+        for seed, training in zip(row.seeds, row.trainings, strict=False)
+    }
+    if not trained:
+        return None
+    rows = [
+        (
+            _named(name),
+            Cell(str(seed), value=seed),
+            *(Cell(text, value=_of_stage(stage, heading, text)) for heading, text in stage_cells(stage).items()),
+        )
+        for (name, seed, _), training in trained.items()
+        for stage in training.stages
+    ]
+    headings = stage_cells(next(iter(trained.values())).stages[0])
+    return Table("What each stage trained on", ("model", "seed", *headings), tuple(rows))
 
 
 def row_cells(board: Board, row: Row) -> dict[str, Cell]:
@@ -128,6 +205,8 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "English is": Cell(verdict, value=verdict or None),
         "tuned": _tuned(row),
         "training time": _time(row),
+        "response tokens": _tokens(row.mean_tokens),
+        "thinking tokens": _tokens(row.mean_thinking_tokens),
         **languages,
     }
 
@@ -231,6 +310,15 @@ def _gain(difference: Difference | None) -> Cell:
 def _chance(difference: Difference | None) -> Cell:
     p = difference.p_adjusted if difference else None
     return Cell("" if difference is None else _format.chance(p), value=p)
+
+
+def _tokens(mean: float | None) -> Cell:
+    return Cell(_format.NOTHING) if mean is None else Cell(_format.count(round(mean)), value=mean)
+
+
+def _of_stage(stage: StageCost, heading: str, text: str) -> float | str | None:
+    field = _STAGE_NUMBERS.get(heading)
+    return (text or None) if field is None else float(getattr(stage, field))
 
 
 def _tuned(row: Row) -> Cell:

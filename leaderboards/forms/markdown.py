@@ -12,7 +12,6 @@ from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.forms.cells import (
-    NAMES,
     Cell,
     Table,
     language_table,
@@ -117,7 +116,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _drawn(cells: Table) -> str:
-    sides = "".join("l" if heading in NAMES else "r" for heading in cells.headings)
+    sides = "".join("l" if column in cells.word_columns else "r" for column in range(len(cells.headings)))
     return table([escape(heading) for heading in cells.headings], sides, (list(map(_written, row)) for row in cells.rows))
 
 
@@ -145,7 +144,7 @@ def _suite_parts(board: Board) -> list[str]:
 
 def _more(board: Board) -> list[str]:
     means = means_table(board)
-    parts = [f"### {means.title.partition(': ')[2].capitalize()}", _drawn(means)]
+    parts = [f"### {means.title.partition(': ')[2].capitalize()}", _drawn(means), escape(" ".join(means.legend))]
     if pairs := pairs_table(board):
         parts += ["### Differences of means", _drawn(pairs)]
     languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"

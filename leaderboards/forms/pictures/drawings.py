@@ -120,17 +120,18 @@ def draw_cost(canvas: Canvas, board: Board) -> None:
 
 
 def _forgotten(board: Board) -> list[tuple[Row, Difference, Difference]]:
-    return [(row, row.english, row.gain) for row in board.rows if row.english is not None and row.gain is not None]
+    told = [(row, row.english, row.gain_without_english) for row in board.rows]
+    return [(row, english, others) for row, english, others in told if english is not None and others is not None]
 
 
 def draw_forgetting(canvas: Canvas, board: Board) -> None:
-    """Draws what became of English against the gain of the mean, both over the base."""
+    """Draws what became of English against the mean gain of the other languages, both over the base."""
     axes = _axes(canvas, 3.0, "both")
-    for row, english, gain in _forgotten(board):
-        _point(canvas, axes, row, (100 * english.value, english), (100 * gain.value, gain))
+    for row, english, others in _forgotten(board):
+        _point(canvas, axes, row, (100 * english.value, english), (100 * others.value, others))
     for line in (axes.axhline, axes.axvline):
         line(0, color=canvas.paper.soft, linewidth=1)
-    axes.set(xlabel="English (points over the base)", ylabel="mean (points over the base)")
+    axes.set(xlabel="English (points over the base)", ylabel="the others (points over the base)")
     _legend(canvas)
 
 
@@ -201,8 +202,8 @@ PICTURES: Sequence[Picture] = (
     ),
     Picture(
         "forgetting",
-        "English against the mean",
-        "Left of the upright line English was lost, above the level one the mean gained; the arms are intervals.",
+        "English against the other languages",
+        "Left of the upright line English was lost, above the level one the mean of the others gained; the arms are intervals.",
         draw_forgetting,
         _forgotten,
     ),
@@ -223,7 +224,7 @@ PICTURES: Sequence[Picture] = (
     Picture(
         "pairs",
         "Differences of means",
-        "The model at the left minus the model below, in points; bold where it is significant, by Holm.",
+        "The model at the left minus the model below, in points; bold: significant by Holm, and not resting on a single training.",
         draw_pairs,
         lambda board: board.pairs,
     ),

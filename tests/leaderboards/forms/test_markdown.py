@@ -64,7 +64,7 @@ def test_languages_are_the_second_table_and_all_else_is_folded(board: Board) -> 
     assert slam["mean in language"] == _format.interval(board.rows[1].mean_in_language)
     assert slam["mean without English"] == _format.interval(board.rows[1].mean_without_english)
     assert page.count("<details>") == page.count("</details>") == 2
-    assert page.index("| model | en |") < page.index("<details>") < page.index("### Means, gains and parameters tuned")
+    assert page.index("| model | en |") < page.index("<details>") < page.index("### Means, gains and cost")
 
 
 def test_a_gain_of_several_seeds_that_holms_correction_leaves_has_a_dagger(make: Make) -> None:

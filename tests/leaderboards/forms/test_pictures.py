@@ -9,8 +9,9 @@ import pytest
 
 from tests.leaderboards.conftest import AVERAGE, RecordMaker
 from xreason.leaderboards.board import Board, build_board
+from xreason.leaderboards.forms.pictures.drawings import canvas_for, draw_forgetting
 from xreason.leaderboards.forms.pictures.files import pictures_of, svg_of, write_pictures
-from xreason.leaderboards.forms.pictures.looks import drawable
+from xreason.leaderboards.forms.pictures.looks import LIGHT, drawable
 from xreason.leaderboards.records import Record
 
 ALL = ["gains", "forgetting", "cost", "languages", "pairs", "losses"]
@@ -70,6 +71,21 @@ def test_a_name_that_no_font_can_write_is_called_by_its_place() -> None:
     assert drawable(ancient_and_new, "model 2", any_script=False) == "model 2"
     assert drawable(ancient_and_new, "model 2", any_script=True) == ancient_and_new
     assert drawable("x" * 10_000, "model 2", any_script=False) == "x" * 19 + "…"
+
+
+def test_forgetting_is_english_against_the_others_not_against_a_mean_that_holds_it(board: Board) -> None:
+    from matplotlib.figure import Figure
+
+    canvas = canvas_for(Figure(), board, LIGHT, any_script=True)
+    draw_forgetting(canvas, board)
+    (axes,) = canvas.figure.axes
+    drawn = [(bars[0].get_xdata()[0], bars[0].get_ydata()[0]) for bars in axes.containers]
+    base = board.rows[0]
+    for row, (english, others) in zip(board.rows[1:], drawn, strict=True):
+        assert row.mean_without_english and base.mean_without_english
+        assert others == pytest.approx(100 * (row.mean_without_english.value - base.mean_without_english.value))
+        assert english == pytest.approx(100 * (row.languages["en"].value - base.languages["en"].value))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("English (points over the base)", "the others (points over the base)")
 
 
 def test_a_board_without_trainings_shows_languages_alone(make: RecordMaker) -> None:
