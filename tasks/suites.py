@@ -15,6 +15,7 @@ from pathlib import Path
 from xreason.tasks import data
 from xreason.tasks.added import REGISTRY_FILE, Registry, read_registry, registries, write_whole
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
+from xreason.tasks.cldr.codes import chosen as chosen_languages
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
 from xreason.tasks.msvamp.families import FAMILIES
@@ -75,10 +76,13 @@ def _published(
     *,
     max_new_tokens: int,
     in_domain: tuple[str, ...] = (),
+    mean_over: tuple[str, ...] | None = PAPER_LANGUAGES,
 ) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
     exemplars = partial(data.exemplars, name) if name in data.SOURCES and data.SOURCES[name].exemplars else None
-    return Suite(name, title, languages, questions, max_new_tokens, source, rows, where, exemplars, in_domain=in_domain)
+    return Suite(
+        name, title, languages, questions, max_new_tokens, source, rows, where, exemplars, in_domain=in_domain, mean_over=mean_over
+    )
 
 
 def _pocket_rows(code: str) -> list[data.Row]:
@@ -97,6 +101,37 @@ _IN_CODE = (
             "msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300, in_domain=("svamp",)
         ),
         families=FAMILIES,
+    ),
+    # new tokens as MGSM; the mean over MGSM's languages, so that the two stand side by side
+    _published(
+        "mgsm_rev2",
+        "MGSM-Rev2",
+        (*PAPER_LANGUAGES, "te"),
+        250,
+        "arXiv 2511.05162, CC BY-SA 4.0",
+        max_new_tokens=600,
+        in_domain=("gsm8k",),
+    ),
+    # new tokens and mean as lm-eval's afrimgsm, which sets none and averages over all
+    _published(
+        "afrimgsm",
+        "AfriMGSM",
+        ("en", "am", "ee", "fr", "ha", "ig", "rw", "ln", "lg", "om", "sn", "st", "sw", "ak", "vai", "wo", "xh", "yo", "zu"),
+        250,
+        "arXiv 2406.03368, Apache-2.0",
+        max_new_tokens=256,
+        in_domain=("gsm8k",),
+        mean_over=None,
+    ),
+    # MAPO's Evaluation/vllm_test.py and report_result.py
+    _published(
+        "mnumgluesub",
+        "MNumGLUESub",
+        PAPER_LANGUAGES,
+        531,
+        "arXiv 2401.06838, licence not found",
+        max_new_tokens=1024,
+        in_domain=("numglue",),
     ),
     Suite(
         "pocket",
@@ -178,16 +213,15 @@ def suite_of(name: str) -> Suite:
 def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
     """Returns the languages of `codes` that the suite has, in the suite's order; all of its languages for None.
 
+    They may be spelled in any usual way, or be names of groups, see `xreason.tasks.cldr.codes.chosen`.
+
     Raises:
         UserError: a code is no language of the table (names the nearest), or none of them is in the suite.
     """
     if codes is None:
         return suite.languages
-    by_name = {language.english.lower(): language.code for language in LANGUAGES.values()}
-    for code in codes:
-        if code not in LANGUAGES:
-            raise unknown("language", code, LANGUAGES, nearest=by_name.get(code.lower()))
-    chosen = tuple(code for code in suite.languages if code in codes)
+    asked = chosen_languages(codes)
+    chosen = tuple(code for code in suite.languages if code in asked)
     if not chosen:
         raise UserError(f"{suite.title} has none of {', '.join(codes)}; it has {', '.join(suite.languages)}.")
     return chosen

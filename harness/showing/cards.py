@@ -121,7 +121,7 @@ def _front_matter(
     results = [
         EvalResult(
             task_type="text-generation",
-            dataset_type=SOURCES[suite].hub_id if suite in SOURCES else suite,
+            dataset_type=(SOURCES[suite].hub_id if suite in SOURCES else None) or suite,
             dataset_name=f"{SUITES[suite].title if suite in SUITES else suite} ({code})",
             dataset_config=code,
             metric_type="exact_match",
