@@ -21,9 +21,7 @@ from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
 from xreason.tasks.msvamp.families import FAMILIES
 from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
-
-#: What lm-eval reports of every task.
-METRICS = ("paper", "strict", "answered", "metamath")
+from xreason.tasks.readings.verdicts import METRICS, Kind
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,7 @@ class Suite:
     #: the data sets of whose kind its questions are: what was trained on text made from one of them is in its domain here. Names as
     #: in `xreason.trainers.corpora.load.MADE_FROM`.
     in_domain: tuple[str, ...] = ()
+    kind: Kind = "number"  #: what its answers are
 
     @property
     def average_languages(self) -> tuple[str, ...]:
@@ -306,7 +305,7 @@ def template_yaml(suite: Suite) -> str:
 def group_yaml(suite: Suite) -> str:
     """Returns the lm-eval group: the plain mean over its average languages, every language weighing the same."""
     tasks = "".join(f"  - {suite.task(code)}\n" for code in suite.average_languages)
-    means = "".join(f"  - metric: {name}\n    aggregation: mean\n    weight_by_size: false\n" for name in METRICS)
+    means = "".join(f"  - metric: {name}\n    aggregation: mean\n    weight_by_size: false\n" for name in METRICS[suite.kind])
     return f"group: {suite.name}\ntask:\n{tasks}aggregate_metric_list:\n{means}metadata:\n  version: {suite.version}\n"
 
 
