@@ -22,9 +22,14 @@ from typing import Any
 from xreason.tasks.added import Hub, Registry, registries
 from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.files import out_of_reach, read_json
-from xreason.tasks.sets import grade_school
-from xreason.tasks.sets.source import Make, Source, plain_row
+from xreason.tasks.readings.choice import LETTERS
+from xreason.tasks.readings.verdicts import Kind
+from xreason.tasks.sets.grade_school import AFRIMGSM, MGSM, MGSM_REV2, MNUMGLUESUB, MSVAMP
+from xreason.tasks.sets.mmath import MMATH
+from xreason.tasks.sets.polymath import POLYMATH
 from xreason.tasks.sets.source import Row as Row
+from xreason.tasks.sets.source import Source
+from xreason.tasks.sets.xcsqa import XCSQA
 
 #: A gold answer as MGSM and MSVAMP write it: -3, 2,125, 8.0.
 GOLD = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
@@ -35,11 +40,8 @@ _NO_QUESTIONS = frozenset(("nan", "null", "none", "n/a", "inf"))
 
 
 _IN_CODE: dict[str, Source] = {
-    "mgsm": grade_school.MGSM,
-    "msvamp": grade_school.MSVAMP,
-    "mgsm_rev2": grade_school.MGSM_REV2,
-    "afrimgsm": grade_school.AFRIMGSM,
-    "mnumgluesub": grade_school.MNUMGLUESUB,
+    **{"mgsm": MGSM, "msvamp": MSVAMP, "mgsm_rev2": MGSM_REV2, "afrimgsm": AFRIMGSM, "mnumgluesub": MNUMGLUESUB},
+    **{"polymath": POLYMATH, "mmath": MMATH, "xcsqa": XCSQA},
 }
 
 
@@ -81,7 +83,8 @@ def rows(suite: str, language: str) -> list[Row]:
     turns = zip_longest(*(_found(suite, language, part) for part in source.parts))
     cells = (each for turn in turns for each in turn if each is not None)
     named = str(path) if (path := local_path(suite, language)) and path.exists() else str(source.hub_id)
-    return _rows(cells, language, named, None if source.repeats is None else source.repeats.get(language, 0), source.make)
+    rows = _rows(cells, language, named, source)
+    return sorted(rows, key=lambda row: str(row["id"])) if source.by_id else rows
 
 
 def _found(suite: str, language: str, part: str) -> Iterator[tuple[str, list[Any]]]:
@@ -114,7 +117,7 @@ def own_rows(path: Path, language: str) -> list[Row]:
     if not path.exists():
         raise UserError(f"{path} is gone; put it back, or take {language} out with `xreason language remove` and add it again.")
     cells = ((f"{path}, {where}", cells) for where, cells in _cells(path, ("question", "answer")))
-    return _rows(cells, language, str(path))
+    return _rows(cells, language, str(path), Source(None, str(path), "question", "answer"))
 
 
 def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
@@ -187,11 +190,17 @@ def text_problem(text: object, name: str) -> str | None:
     return f"the {name} holds the character U+{ord(broken[0]):04X}, which is no text" if broken else None
 
 
-def gold_problem(gold: object) -> str | None:
-    """Returns what is wrong with a gold answer; None where nothing is."""
+def gold_problem(gold: object, kind: Kind = "number", choices: Sequence[str] = ()) -> str | None:
+    """Returns what is wrong with a gold answer of a kind, to a question with these choices if any; None where nothing is."""
     said = "" if gold is None else str(gold).strip()
     if not said:
         return "the answer is empty"
+    if kind == "expression":
+        return None if isinstance(gold, str) and not _NO_TEXT.search(gold) else f"the answer {_shortened(gold)} is no text"
+    if kind == "choice":
+        return (
+            None if said in LETTERS[: len(choices)] else f"the answer {_shortened(said)} is no letter of its {len(choices)} choices"
+        )
     return None if GOLD.fullmatch(said) and len(said) <= _LONGEST_GOLD else f"the answer {_shortened(said)} is no number"
 
 
@@ -205,24 +214,29 @@ def _refuse(place: str, problem: str | None) -> None:
         raise UserError(f"{place}: {problem}; put the set as published in its place.")
 
 
-def _rows(
-    found: Iterable[tuple[str, Sequence[Any]]], language: str, named: str, repeats: int | None = 0, make: Make = plain_row
-) -> list[Row]:
-    """Returns the rows of a set that is `named` so, each of which comes with its place; for the rest see Source."""
+def _rows(found: Iterable[tuple[str, Sequence[Any]]], language: str, named: str, source: Source) -> list[Row]:
+    """Returns the rows of a set that is `named` so, each of which comes with its place."""
     rows: list[Row] = []
-    asked: dict[str, tuple[str, float]] = {}
-    again = 0
+    asked: dict[tuple[str, ...], tuple[str, object]] = {}
+    again, repeats = 0, None if source.repeats is None else source.repeats.get(language, 0)
     for place, cells in found:
         try:
-            row = make(cells, language)
+            row = source.make(cells, language)
         except ValueError as error:
             _refuse(place, str(error))
         if row is None:
             continue
-        _refuse(place, text_problem(row["question"], "question") or gold_problem(row["answer"]))
+        # PolyMath has a form feed in 21 questions, where a backslash and the f of \\frac were
+        said = (
+            row["question"].replace("\f", "")
+            if source.kind == "expression" and isinstance(row["question"], str)
+            else row["question"]
+        )
+        _refuse(place, text_problem(said, "question") or gold_problem(row["answer"], source.kind, row.get("choices", ())))
         rows.append(row | {"answer": str(row["answer"])})
-        value = float(rows[-1]["answer"].replace(",", ""))
-        first, before = asked.setdefault(same_question(row["question"]), (place, value))
+        gold = rows[-1]["answer"]
+        value = float(gold.replace(",", "")) if source.kind == "number" else gold
+        first, before = asked.setdefault((same_question(row["question"]), *row.get("choices", ())), (place, value))
         if first != place and value == before:
             _refuse(place, f"the row is that of {_within(first, place)}")
         again += first != place

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from xreason.tasks import data
 from xreason.tasks.added import REGISTRY_FILE, Registry, read_registry, registries, write_whole
@@ -22,6 +23,8 @@ from xreason.tasks.msvamp.families import FAMILIES
 from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
 from xreason.tasks.readings.verdicts import METRICS, Kind
+from xreason.tasks.sets import mmath, polymath
+from xreason.tasks.sets.source import plain_row
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Suite:
     #: in `xreason.trainers.corpora.load.MADE_FROM`.
     in_domain: tuple[str, ...] = ()
     kind: Kind = "number"  #: what its answers are
+    published: bool = False  #: whether its rows say what its authors put to a model
+    by_id: bool = False  #: whether its rows are in the order of their ids, because the published order is another in every language
+    #: how much each question weighs in a language's score, in the order of the questions, where not all weigh the same; else ().
+    weights: tuple[int, ...] = ()
+    weighing: str = ""  #: the same in words
 
     @property
     def average_languages(self) -> tuple[str, ...]:
@@ -66,22 +74,12 @@ class Suite:
         return f"{self.name}_{language}"
 
 
-def _published(
-    name: str,
-    title: str,
-    languages: tuple[str, ...],
-    questions: int,
-    source: str,
-    *,
-    max_new_tokens: int,
-    in_domain: tuple[str, ...] = (),
-    mean_over: tuple[str, ...] | None = PAPER_LANGUAGES,
-) -> Suite:
+def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str, **more: Any) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
-    exemplars = partial(data.exemplars, name) if name in data.SOURCES and data.SOURCES[name].exemplars else None
-    return Suite(
-        name, title, languages, questions, max_new_tokens, source, rows, where, exemplars, in_domain=in_domain, mean_over=mean_over
-    )
+    told = data.SOURCES.get(name)
+    exemplars = partial(data.exemplars, name) if told and told.exemplars else None
+    known: dict[str, Any] = {"kind": told.kind, "published": told.make is not plain_row, "by_id": told.by_id} if told else {}
+    return Suite(name, title, languages, questions, source=source, rows=rows, where=where, exemplars=exemplars, **known, **more)
 
 
 def _pocket_rows(code: str) -> list[data.Row]:
@@ -122,7 +120,7 @@ _IN_CODE = (
         in_domain=("gsm8k",),
         mean_over=None,
     ),
-    # MAPO's Evaluation/vllm_test.py and report_result.py
+    # MAPO's Evaluation/vllm_test.py and report_result.py; how many questions, as the figures of its README divide
     _published(
         "mnumgluesub",
         "MNumGLUESub",
@@ -131,6 +129,42 @@ _IN_CODE = (
         "arXiv 2401.06838, licence not found",
         max_new_tokens=1024,
         in_domain=("numglue",),
+    ),
+    # what its authors allow is not found; as M-Thinker scores it. Low is MGSM's first 125 questions, before their correction
+    _published(
+        "polymath",
+        "PolyMath",
+        ("en", "zh", "ar", "bn", "de", "es", "fr", "id", "it", "ja", "ko", "ms", "pt", "ru", "sw", "te", "th", "vi"),
+        500,
+        "arXiv 2504.18428, Apache-2.0",
+        max_new_tokens=32768,
+        in_domain=("gsm8k",),
+        mean_over=None,
+        weights=polymath.WEIGHTS,
+        weighing="DW-ACC, in which a question of the levels low, medium, high and top weighs 1, 2, 4 and 8",
+    ),
+    _published(
+        "mmath",
+        "MMATH",
+        ("en", "zh", "ar", "es", "fr", "ja", "ko", "pt", "th", "vi"),
+        374,
+        "arXiv 2505.19126, licence not found",
+        max_new_tokens=32768,
+        in_domain=("math",),
+        mean_over=None,
+        weights=mmath.WEIGHTS,
+        weighing="the mean over four sources, each of which weighs the same",
+    ),
+    # as SLAM scores it
+    _published(
+        "xcsqa",
+        "X-CSQA",
+        ("en", "ar", "de", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt", "ru", "sw", "ur", "vi", "zh"),
+        1000,
+        "arXiv 2106.06937, MIT",
+        max_new_tokens=1024,
+        in_domain=("csqa",),
+        mean_over=None,
     ),
     Suite(
         "pocket",
@@ -207,6 +241,12 @@ def suite_of(name: str) -> Suite:
     if name not in SUITES:
         raise unknown("suite", name, SUITES)
     return SUITES[name]
+
+
+def no_prompt_of_its_own(suite: Suite) -> UserError:
+    """Returns the error for a style of each suite's authors, where none is known of this suite's."""
+    with_one = ", ".join(each.name for each in SUITES.values() if each.published)
+    return UserError(f"No prompt of {suite.title}'s own authors is known here, only of {with_one}'s; choose another with --prompt.")
 
 
 def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
@@ -296,10 +336,13 @@ def language_yaml(suite: Suite, code: str) -> str:
 
 
 def template_yaml(suite: Suite) -> str:
-    """Returns what all tasks of a suite include: the papers' way of asking, with its own longest response and worked examples."""
+    """Returns what all tasks of a suite include: the papers' way of asking, with its own longest response, examples and metrics."""
     decoding = f"  do_sample: false\n  temperature: 0.0\n  max_gen_toks: {suite.max_new_tokens}\n  until: []\n"
     worked = "# how many worked examples are used is for --num_fewshot to say\nfewshot_split: train\nnum_fewshot: null\n"
-    return f"include: ../_papers_template\ngeneration_kwargs:\n{decoding}" + (worked if suite.exemplars else "")
+    mean = "!function xreason.tasks.protocol.weighted_mean" if suite.weights else "mean"
+    means = "".join(f"  - metric: {name}\n    aggregation: {mean}\n    higher_is_better: true\n" for name in METRICS[suite.kind])
+    own = f"metric_list:\n{means}" if suite.kind != "number" or suite.weights else ""
+    return f"include: ../_papers_template\ngeneration_kwargs:\n{decoding}" + (worked if suite.exemplars else "") + own
 
 
 def group_yaml(suite: Suite) -> str:

@@ -112,7 +112,10 @@ ModelArgs = Annotated[
     typer.Option("--model-args", "--model_args", help="As lm-eval has them: pretrained=M,dtype=bfloat16,tensor_parallel_size=2."),
 ]
 FreshEngines = Annotated[bool | None, typer.Option("--fresh-engines", help="Start an engine for every model; swap no weights.")]
-Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat.")]
+Prompt = Annotated[
+    str | None,
+    typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat, published, published-chat."),
+]
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
 WorkedExamples = Annotated[

@@ -125,8 +125,8 @@ def _front_matter(
             dataset_name=f"{SUITES[suite].title if suite in SUITES else suite} ({code})",
             dataset_config=code,
             metric_type="exact_match",
-            metric_name="accuracy in percent, by the last number",
-            metric_value=round(100 * sum(score.rights("paper")) / score.questions / score.samples, 1),
+            metric_name="accuracy in percent, as the authors of the set read and weigh answers",
+            metric_value=round(100 * float(_answered(record, suite).over([code]).value), 1),
         )
         for suite, code, score in scores
         # a part of the questions is no result on the set
@@ -146,11 +146,17 @@ def _front_matter(
     )
 
 
+def _answered(record: Record, suite: str) -> Answered:
+    families, weights = (record.families or {}).get(suite), record.weights.get(suite)
+    return Answered([record.verdicts(suite, "paper")], families=families, weights=weights)
+
+
 def _score_lines(record: Record) -> Iterator[tuple[str, ...]]:
-    """Yields a line a language, and after those of a suite their mean over the papers' languages, where it has several of them."""
+    """Yields a line a language, and after those of a suite their mean over those of its mean, where these are several."""
     for suite, scores in record.scores.items():
-        answered = Answered([record.verdicts(suite, "paper")], families=(record.families or {}).get(suite))
-        averaged = [code for code in scores if code in PAPER_LANGUAGES]
+        answered = _answered(record, suite)
+        over = SUITES[suite].average_languages if suite in SUITES else PAPER_LANGUAGES
+        averaged = [code for code in scores if code in over]
         groups = {code: [code] for code in scores} | ({f"mean of {len(averaged)}": averaged} if len(averaged) > 1 else {})
         for name, codes in groups.items():
             questions = sum(scores[code].questions for code in codes)

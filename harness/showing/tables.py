@@ -43,7 +43,9 @@ def suites_as_dicts() -> list[dict[str, Any]]:
                     "task": suite.task(code),
                     "questions": suite.questions_in(code),
                     "in_average": code in suite.average_languages,
-                    "styles": [style.name for style in STYLES.values() if style.speaks(code)],
+                    "styles": [
+                        style.name for style in STYLES.values() if style.speaks(code) and (suite.published or not style.of_authors)
+                    ],
                     "where": suite.where(code),
                 }
                 for code in suite.languages

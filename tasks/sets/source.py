@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from xreason.tasks.readings.verdicts import Kind
+
 #: A question as tasks have it: `question`, `answer` (gold, as published) and `language` (code), and where a set has more to say
 #: `instruction` (what any prompt style puts in its frame, where that is more than the question), `published` (all that its authors
-#: put to a model) and `id` (what is the same in all languages).
-Row = dict[str, str]
+#: put to a model), `id`, `weight` (in the mean), and what its kind of answer is read with (`choices`, `boxed`, see
+#: xreason.tasks.readings.verdicts).
+Row = dict[str, Any]
 
 #: What makes a question of the cells of a row in a language; None where the row is another language's. Raises `ValueError`, whose
 #: text says what is wrong with the row.
@@ -39,6 +42,8 @@ class Source:
     parts: tuple[str, ...] = ("",)  #: files or splits whose rows are asked by turns: the first of each, then the second of each
     more: tuple[str, ...] = ()  #: other columns that `make` needs
     make: Make = plain_row  #: of the cells question, answer and `more`
+    kind: Kind = "number"  #: what its answers are
+    by_id: bool = False  #: whether its languages have the same questions in different orders, to be put in that of their ids
     fetch: str = ""  #: where else it is to be had
 
     def spelled(self, language: str) -> str:
