@@ -226,13 +226,8 @@ def _rows(found: Iterable[tuple[str, Sequence[Any]]], language: str, named: str,
             _refuse(place, str(error))
         if row is None:
             continue
-        # PolyMath has a form feed in 21 questions, where a backslash and the f of \\frac were
-        said = (
-            row["question"].replace("\f", "")
-            if source.kind == "expression" and isinstance(row["question"], str)
-            else row["question"]
-        )
-        _refuse(place, text_problem(said, "question") or gold_problem(row["answer"], source.kind, row.get("choices", ())))
+        asked_badly = None if row.get("id") in source.broken else text_problem(row["question"], "question")
+        _refuse(place, asked_badly or gold_problem(row["answer"], source.kind, row.get("choices", ())))
         rows.append(row | {"answer": str(row["answer"])})
         gold = rows[-1]["answer"]
         value = float(gold.replace(",", "")) if source.kind == "number" else gold

@@ -18,7 +18,7 @@ from typing import Any
 from xreason.tasks.sets.source import Row, Source
 
 #: The sources, and how many questions each has, in the order of the set.
-SOURCES = {"AIME2024": 30, "CNMO": 18, "AIME2025": 15, "MATH500": 311}
+SOURCES = {"AIME2024": 30, "AIME2025": 15, "CNMO": 18, "MATH500": 311}
 
 _WEIGHT_OF = {source: lcm(*SOURCES.values()) // count for source, count in SOURCES.items()}
 

@@ -47,6 +47,18 @@ POLYMATH = Source(
     # of the high level in Chinese two questions are one, and of the top level in Indonesian, each time under two golds
     repeats={"zh": 1, "id": 1},
     split="{part}",
+    # a form feed stands where \frac lost its backslash and f, in all but the last, which asks "1"
+    broken=frozenset(
+        f"{level}-{code}-{number}"
+        for level, number, codes in (
+            ("high", 36, "bn en es it ms te th"),
+            ("medium", 43, "ar id pt"),
+            ("medium", 94, "zh"),
+            ("top", 45, "ar bn de en it ja ko ms te zh"),
+            ("high", 112, "ms"),
+        )
+        for code in codes.split()
+    ),
     parts=(*_WEIGHT_OF,),
     more=("id",),
     make=_with_note,

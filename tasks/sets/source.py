@@ -42,6 +42,7 @@ class Source:
     parts: tuple[str, ...] = ("",)  #: files or splits whose rows are asked by turns: the first of each, then the second of each
     more: tuple[str, ...] = ()  #: other columns that `make` needs
     make: Make = plain_row  #: of the cells question, answer and `more`
+    broken: frozenset[str] = frozenset()  #: ids of questions that are broken as published, and asked as they are
     kind: Kind = "number"  #: what its answers are
     by_id: bool = False  #: whether its languages have the same questions in different orders, to be put in that of their ids
     fetch: str = ""  #: where else it is to be had

@@ -36,17 +36,20 @@ def test_mgsm_rev2_asks_other_questions_under_the_golds_of_mgsm() -> None:
 
 
 def test_afrimgsm_is_read_by_its_own_codes_and_asked_as_lm_eval_asks(folder: Path) -> None:
-    from lm_eval.tasks import TaskManager
-    from lm_eval.utils import apply_template
+    from importlib.util import find_spec
+
+    from jinja2 import Environment, StrictUndefined
 
     (folder / "afrimgsm").mkdir()
     row = {"question": "Bata wa Janet hutaga mayai 16?", "answer": None, "answer_number": 18, "equation_solution": None}
     (folder / "afrimgsm" / "swa.jsonl").write_text(json.dumps(row) + "\n")
     (document,) = SUITES["afrimgsm"].rows("sw")
     assert (document["answer"], SUITES["afrimgsm"].where("sw")) == ("18", "afrimgsm/swa.jsonl")
-    task = Path(str(TaskManager().task_index["afrimgsm_swa_prompt_1"].yaml_path)).parent / "afrimgsm_yaml"
+    task = Path(str(find_spec("lm_eval").origin)).parent / "tasks" / "afrimgsm" / "direct" / "prompt_1" / "afrimgsm_yaml"  # type: ignore[union-attr]
     (template,) = (line for line in task.read_text().splitlines() if line.startswith("doc_to_text:"))
-    theirs = apply_template(template.partition("'")[2].rpartition("'")[0].encode().decode("unicode_escape"), row)
+    # as lm-eval renders templates (lm_eval/utils.py)
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+    theirs = environment.from_string(template.partition("'")[2].rpartition("'")[0]).render(**row)
     assert asked("afrimgsm", "sw", "published") == theirs == "Question: Bata wa Janet hutaga mayai 16?\nAnswer:"
     assert "### Instruction:\nBata wa Janet hutaga mayai 16?\n\n" in asked("afrimgsm", "sw", "alpaca")
 
