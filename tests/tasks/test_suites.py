@@ -1,9 +1,11 @@
 """Suites as lm-eval sees them."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -203,3 +205,65 @@ def test_a_task_says_in_which_folder_its_language_was_added(tables: None, tmp_pa
     # the YAML of the box keeps the tables as they are
     questions("pocket", "en", config_source=str(TASKS_FOLDER / "pocket" / "pocket_en.yaml"))
     assert "it" in SUITES["mgsm"].languages
+
+
+#: Suite to a language, to what a small data folder holds of it, and to an answer that both readings count as right.
+SMALL = {
+    "mgsm_rev2": ("sw", "mgsm_rev2/mgsm_sw.tsv", "Ni ngapi?\t8\nWangapi?\t3\n", "The answer is 8."),
+    "afrimgsm": ("ak", "afrimgsm/twi.jsonl", [{"question": each, "answer": None, "answer_number": 8} for each in "AB"], "8"),
+    "mnumgluesub": (
+        "de",
+        "mnumgluesub/NumGLUE_test_multi_genen_collect.json",
+        [{"prompt": f"Please answer in German.\n\n### Instruction:\n{each}?\n\n### Response:", "answer": 8} for each in "AB"],
+        "8",
+    ),
+    "mmath": (
+        "fr",
+        "mmath/fr.json",
+        [{"question": f"{each}?", "answer": "8", "gid": 0, "data_source": each} for each in ("AIME2024", "MATH500")],
+        r"\boxed{8}",
+    ),
+    "xcsqa": (
+        "ja",
+        "xcsqa/jap/dev.jsonl",
+        [
+            {"id": each, "answerKey": "B", "question": {"stem": each, "choices": [{"label": c, "text": c * 2} for c in "AB"]}}
+            for each in ("p", "q")
+        ],
+        "The answer is (B).",
+    ),
+}
+
+
+def test_stock_lm_eval_asks_and_scores_a_task_of_every_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import lm_eval
+    from lm_eval.api.model import LM
+    from lm_eval.tasks import TaskManager
+
+    right = {f"{suite}_{code}": answer for suite, (code, _, _, answer) in SMALL.items()} | {"polymath_sw": r"\boxed{8}"}
+
+    class FirstRight(LM):  # type: ignore[misc, unused-ignore]
+        """Answers the first question of each task right, and no other."""
+
+        def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+            return [right[each.task_name] if each.doc_id == 0 else "-" for each in requests]
+
+        loglikelihood = loglikelihood_rolling = generate_until
+
+    for _, file, content, _ in SMALL.values():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        told = content if isinstance(content, str) else json.dumps(content)
+        if file.endswith(".jsonl"):
+            told = "".join(json.dumps(row) + "\n" for row in content)
+        (tmp_path / file).write_text(told)
+    (tmp_path / "polymath" / "sw").mkdir(parents=True)
+    for level in ("low", "medium", "high", "top"):
+        row = {"id": f"{level}-sw-0", "question": f"{level}?", "answer": "$8$"}
+        (tmp_path / "polymath" / "sw" / f"{level}.jsonl").write_text(json.dumps(row) + "\n")
+    monkeypatch.setenv("XREASON_DATA", str(tmp_path))
+    manager = TaskManager(include_path=str(TASKS_FOLDER), include_defaults=False)
+    found = lm_eval.simple_evaluate(FirstRight(), tasks=sorted(right), task_manager=manager, bootstrap_iters=0)
+    scored = {task: each["paper,none"] for task, each in found["results"].items()}
+    # one of two; low of the four levels, 1 / 15; AIME2024 of two sources, each question weighing 1 / (30 or 311)
+    halves = dict.fromkeys(right, 0.5) | {"polymath_sw": 1 / 15, "mmath_fr": 311 / (311 + 30)}
+    assert scored == pytest.approx(halves)
