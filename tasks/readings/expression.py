@@ -15,19 +15,23 @@ import queue
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal, Never
 
 from xreason.tasks.errors import UserError
+from xreason.tasks.readings.numbers import NumberFormat, in_english_style, number_format, numbers_of
+from xreason.tasks.readings.phrases import ALL_PHRASES, Wording, alternatives, conjunctions, wording
+from xreason.tasks.readings.strict import strict_reading
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 #: Seconds of processor time after which a comparison is ended; what it compares is not equal then.
 TIME_LIMIT = 0.9
-_LONGEST_WAIT = 60.0  # seconds by the clock, in case the machine hardly runs at all
+_LONGEST_WAIT = 600.0  # seconds by the clock, for the case that the machine hardly runs at all
 _MEMORY = 2 << 30  # bytes of address space that a comparing process may have
 _GROWN = 1 << 19  # kibibytes of memory at which it makes way for a fresh one
 _LONGEST = 4000  # characters of an answer that is compared; the longest published gold has 273
@@ -35,38 +39,200 @@ _PROCESSES = min(4, os.cpu_count() or 1)
 
 Boxed = Literal["first", "last"]
 
-_BOXED = re.compile(r"\\?\b[fF]?boxed\s*\{")
-_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})")
+_BRACE = re.compile(r"(?P<box>\\?f?boxed\s*\{)|[{}]")
+_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
+_TRIES = 8  # phrases that are tried, from the last backwards
+_WINDOW = 600  # characters behind a phrase in which its expression must be
+_MOST_BOXES = 32  # that are one list
+_HEAD = 60  # characters between a phrase and the formula that it declares
 
-
-def boxed(text: str, which: Boxed) -> str | None:
-    r"""Returns what the first or the last `\boxed{...}` of `text` that is closed holds, braces in it included; None without one."""
-    starts = [match.end() for match in _BOXED.finditer(text)]
-    for start in starts if which == "first" else reversed(starts):
-        depth = 1
-        for end in range(start, len(text)):
-            depth += (text[end] == "{") - (text[end] == "}")
-            if depth == 0:
-                return text[start:end].strip()
-    return None
+_FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^$\\])+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|\Z|[*\"'”»)])|[。！？।॥۔؟]|\n")
+_LINE = re.compile(r"#### *(.+)")
+#: A formula without dollars: digits, operators, brackets, single letters, names of functions.
+_PLAIN = re.compile(
+    r"(?=.*\d|.*[a-zπ])(?:[\d\s.,:;+\-−–*/×·÷^=<>≤≥()\[\]{}|√π∞°%!²³¹⁰⁴-⁹½¼¾⅓⅔']|\\[a-zA-Z]+|sqrt|pi|sin|cos|tan|log|ln|(?<![^\W_])[a-z](?![^\W\d_]))+"
+)
+_MARKS = str.maketrans(
+    {"−": "-", "–": "-", "－": "-", "٫": ".", "٬": "", "٪": r"\%", "％": r"\%", "π": r"\pi ", "∞": r"\infty ", "×": r"\times "}
+    | {"÷": "/", "·": r"\cdot ", "≤": r"\leq ", "≥": r"\geq ", "（": "(", "）": ")", "，": ", ", "、": ", ", "；": ";", "＝": "="}
+    | {mark: f"^{{{number}}}" for number, mark in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
+    | {
+        vulgar: rf"\frac{{{over[0]}}}{{{over[1]}}}"
+        for vulgar, over in {"½": "12", "⅓": "13", "⅔": "23", "¼": "14", "¾": "34"}.items()
+    }
+)
+_ROOT = re.compile(r"√\s*(\d+|[a-z]|\([^()]*\))")
+_UNIT = re.compile(
+    r"\s*\\(?:text|mathrm|textbf|mbox)\{[^{}\d]*\}[.。]?\Z|(?:(?<=\d)[^\W\da-zA-Zα-ωΑ-Ω_]+|\s+(?!pi\b|or\b|and\b)[^\W\d_]{2,})(?:\s+[^\W\d_]+){0,2}[.。]?\Z"
+)
+_WRAPPED = re.compile(r"\s*(?:\\(?:text|mathrm|textbf|mathbf|displaystyle)\s*)?\{(.*)\}\s*\Z", re.DOTALL)
+_CURRENCY = re.compile(r"\\?[$€£¥₹৳฿₽￥＄]")
+_LAST_DIGITS = re.compile(r"[+-]?(?=\.?[0-9])(?:[1-9]\d{0,2}(?:,\d{3})*(?!\d)|\d*)(?:\.\d*)?")
 
 
 def paper_expression(text: str, which: Boxed) -> str | None:
     r"""Returns the expression that the authors of a benchmark take for the answer of `text`, or None where there is none.
 
-    `which` box counts: PolyMath's authors take the first, MMATH's the last.
+    PolyMath's authors take what the first closed box holds (QwenLM/PolyMath, eval/run_eval.py, fbf4e41), here with its spaces,
+    which they take out. MMATH's (RUCAIBox/MMATH, utils.py, 8796b04) take the last box; where that is empty or not closed, and where
+    there is none, the last number, behind "answer is" and the like in lower case where such stands. What follows from that rule is
+    kept, because published scores rest on it: a box with a space before its brace is none, "0.5" reads as 0.5 and ".5" as 5.
+
+    What equals the gold is MMATH's rule for both: see `equal`. PolyMath's own script also takes 50 and 5000 for 0.5.
     """
-    return boxed(text, which)
+    boxes = _boxes(text)
+    if which == "first":
+        return text[slice(*boxes[0])].strip() if boxes else None
+    start = text.rfind("\\boxed")
+    held = start + len("\\boxed{") if text.startswith("\\boxed{", start) else None
+    said = next((text[begin:end] for begin, end in boxes if begin == held), "")
+    wrapped = re.match(r"\{(.*)\}$", said)
+    if said := wrapped[1] if wrapped else said:
+        return said
+    shown = text.lower()
+    for prefix in ("final answer", "answer is", "answer:", "answer is:", "final answer:", "final answer is"):
+        if prefix in shown:
+            shown = text.split(prefix)[-1].strip()
+    numbers = _LAST_DIGITS.findall(shown)
+    return numbers[-1].replace(",", "").replace("+", "").strip(".") if numbers else None
 
 
 def expression_reading(text: str, language: str) -> str | None:
     r"""Returns the expression, in LaTeX, that a careful reader takes for the answer of `text`, or None where there is none.
 
+    Where it stands. The last closed `\boxed{}` that holds something decides, with those before it where they are one list
+    ("$\boxed{1}$ or $\boxed{2}$"); without one, the last line "#### 18"; without one, the last phrase such as "The answer is $x^2$"
+    (phrases.py; English ones count in every language) with a formula behind it, in dollars or bare; without one, the last formula,
+    where no number follows; else what the strict reading of numbers reads.
+
+    How it is written. Digits of any script; a number alone, with its unit, is read as the strict reading reads it: "1.234,5 Euro"
+    is 1234.5 in German. Within a formula "," and ";" part, as in LaTeX; where the comma is the decimal mark, "2{,}5" is 2.5, and a
+    ";" makes other commas decimal: "(1,5; 2)". The language's own words for "and" and "or" (CLDR) part a list.
+
     Args:
         text: the response, any string.
-        language: the language that it was asked in, by its ISO 639 code.
+        language: the language that it was asked in, by any code that CLDR knows.
+
+    Raises:
+        ValueError: CLDR knows no language of that code.
     """
-    return boxed(text, "last")
+    for said in _candidates(text, language):
+        if said.strip(" \n\t.。$*{}"):
+            return _written(said, text, language)
+    number = strict_reading(text, language)
+    return None if number is None else f"{number.normalize():f}"
+
+
+def _boxes(text: str) -> list[tuple[int, int]]:
+    """Returns where what closed boxes hold begins and ends, by where it begins."""
+    opened: list[int | None] = []
+    closed = []
+    for brace in _BRACE.finditer(text):
+        if brace[0] != "}":
+            opened.append(brace.end() if brace["box"] else None)
+        elif opened and (start := opened.pop()) is not None:
+            closed.append((start, brace.start()))
+    return sorted(closed)
+
+
+def _candidates(text: str, language: str) -> Iterator[str]:
+    boxes = [(start, end) for start, end in _boxes(text) if text[start:end].strip()]
+    if boxes:
+        yield _listed(text, boxes, language)
+        return
+    if lines := _LINE.findall(text):
+        yield lines[-1].strip("* ")
+    yield from _declared(text, language)
+    ending = text[-_LONGEST:].partition("\n")[2] if len(text) > _LONGEST else text
+    formulas = list(_FORMULA.finditer(ending))
+    if formulas and not re.search(r"\d", ending[formulas[-1].end() :]):
+        yield next(filter(None, formulas[-1].groups()))
+
+
+def _listed(text: str, boxes: Sequence[tuple[int, int]], language: str) -> str:
+    """Returns what the last box holds, behind those of the same list."""
+    words = alternatives(conjunctions(language))
+    listed = [boxes[-1]]
+    for box in reversed(boxes[-_MOST_BOXES:-1]):
+        between = text[box[1] + 1 : listed[0][0]]
+        if len(between) > _HEAD or not re.fullmatch(
+            rf"[\s$,;、，\\()\[\]]*(?:{words})?[\s$\\()\[\]]*\\boxed\s*\{{", between, re.IGNORECASE
+        ):
+            break
+        listed.insert(0, box)
+    return ", ".join(dict.fromkeys(text[start:end].strip() for start, end in listed))
+
+
+@cache
+def _wording(language: str) -> Wording:
+    conjunctions(language)  # which knows whether CLDR knows it
+    return wording(language.replace("_", "-").partition("-")[0].lower(), ALL_PHRASES)
+
+
+def _declared(text: str, language: str) -> Iterator[str]:
+    """Yields the formulas that phrases declare, the last phrase first."""
+    said = _wording(language)
+    lowered = "".join(lower if len(lower := each.lower()) == 1 else each for each in text)
+    position = len(text)
+    for _ in range(_TRIES):
+        position, noun = max((lowered.rfind(noun, 0, position), noun) for noun in said.nouns)
+        if position < 0:
+            return
+        inside = lowered[position - 1 : position].isalpha() and (noun.isascii() or not said.dense)
+        link = None if inside else said.link.match(lowered, position + len(noun))
+        if link is None:
+            continue
+        # a dash behind the noun ("Answer - 5") is none where a number follows at once
+        start = link.end() - (text[link.end() - 1] in "-−" and text[link.end() : link.end() + 1].isdecimal())
+        statement = text[start : start + _WINDOW].lstrip(" \n\t*:：")
+        formula = _FORMULA.search(statement)
+        gap = statement[: formula.start()] if formula else statement
+        if formula and len(gap) <= _HEAD and not _SENTENCE_END.search(gap) and not re.search(r"\d", gap):
+            denied = said.denial.search(gap.lower()) or (link["verb"] and said.denial.search(link["verb"]))
+            other = denied and _FORMULA.search(statement, formula.end())
+            yield next(filter(None, (other or formula).groups()))
+        else:
+            end = _SENTENCE_END.search(statement)
+            plain = (statement[: end.start()] if end else statement).strip(" *`")
+            if _PLAIN.fullmatch(plain):
+                yield plain
+
+
+def _written(said: str, text: str, language: str) -> str:
+    """Returns an expression as LaTeX has it, from how a response in a language writes it; as it stands where it is too long."""
+    said = said.strip().strip("$").strip()
+    if len(said) > _LONGEST:
+        return said
+    said = said.removesuffix("。").removesuffix("।") if "\n" not in said else said
+    while (wrapped := _WRAPPED.match(said)) and re.search(r"\d", wrapped[1]) and not re.search("[{}]", wrapped[1]):
+        said = wrapped[1].strip()
+    rules = _numbers(language)
+    plain = _CURRENCY.sub("", said).replace("{,}", ",").replace(r"\,", "").replace(r"\!", "").strip()
+    for number in (plain, _UNIT.sub("", plain).strip()):
+        for style in (rules, in_english_style(rules)):
+            match = style.pattern.fullmatch(number.lstrip("+-−– ").lower())
+            if match and match.lastgroup in ("number", "scaled") and len(numbers_of(match, match[0], style)) == 1:
+                value = strict_reading(f"{text}\n\\boxed{{{number}}}", language)
+                if value is not None:
+                    return f"{value:f}"
+    said = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in said)
+    said = _ROOT.sub(lambda root: rf"\sqrt{{{root[1]}}}", said).translate(_MARKS)
+    words = sorted({word for word in conjunctions(language) if word.isalpha()}, key=len, reverse=True)
+    said = re.sub(rf"\s*\\text\s*\{{\s*,?\s*(?:{alternatives(words)})\s*\}}\s*", ", ", said, flags=re.IGNORECASE)
+    said = re.sub(rf"\s+(?:{alternatives(word for word in words if len(word) > 1)})\s+", ", ", said, flags=re.IGNORECASE)
+    if rules.decimal == ",":
+        said = re.sub(r"(?<=\d)\{,\}(?=\d)", ".", said)
+        if ";" in said:
+            said = re.sub(r"(?<=\d),(?=\d)", ".", said)
+    return re.sub(r" +", " ", said.replace("{,}", "").replace(";", ",")).strip()
+
+
+@cache
+def _numbers(language: str) -> NumberFormat:
+    from babel import Locale
+
+    return number_format(Locale.parse(language.replace("-", "_")))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -99,7 +265,8 @@ def all_equal(pairs: Sequence[tuple[str, str]]) -> list[bool]:
 
 
 def _bare(text: str) -> str:
-    return re.sub(r"[\s$]|\\left|\\right|\\[,;!]", "", text)
+    """Returns the text of a formula without what only sets it: spaces, dollars, how large brackets and fractions are."""
+    return re.sub(r"[\s$]|\\(?:left|right)(?![a-z])|\\[,;!]|(?<=\\)[dtc](?=frac)", "", text)
 
 
 @cache

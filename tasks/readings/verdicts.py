@@ -105,27 +105,36 @@ def expression_verdicts(texts: Sequence[str], gold: str, language: str, which: B
     paper = [paper_expression(text, which) for text in texts]
     strict = [expression_reading(text, language) for text in texts]
     right = {answer: equal(gold, answer) for answer in {*paper, *strict} if answer is not None}
-    return _read(paper, strict, right)
+
+    def alike(answers: Sequence[str | None]) -> list[str | None]:
+        seen: list[str] = []
+        voted: list[str | None] = []
+        for answer in answers:
+            if answer is None or right[answer]:
+                voted.append(None if answer is None else gold)
+                continue
+            voted.append(next((each for each in seen if equal(each, answer)), answer))
+            seen.append(answer)
+        return voted
+
+    return _read(alike(paper), alike(strict), gold)
 
 
 def choice_verdicts(texts: Sequence[str], gold: str, language: str, choices: Sequence[str]) -> Verdicts:
     """Returns the verdicts on one question's samples whose answer is the letter of one of its choices."""
     paper = [paper_choice(text) for text in texts]
     strict = [choice_reading(text, language, choices) for text in texts]
-    return _read(paper, strict, {gold: True})
+    return _read(paper, strict, gold)
 
 
-def _read(paper: Sequence[str | None], strict: Sequence[str | None], right: Mapping[str, bool]) -> Verdicts:
-    def judged(answer: str | None) -> bool:
-        return answer is not None and right.get(answer, False)
-
+def _read(paper: Sequence[str | None], strict: Sequence[str | None], gold: str) -> Verdicts:
     return Verdicts(
-        paper=tuple(map(judged, paper)),
-        strict=tuple(map(judged, strict)),
+        paper=tuple(answer == gold for answer in paper),
+        strict=tuple(answer == gold for answer in strict),
         answered=tuple(answer is not None for answer in strict),
         metamath=None,
-        majority_paper=judged(_majority(paper)),
-        majority_strict=judged(_majority(strict)),
+        majority_paper=_majority(paper) == gold,
+        majority_strict=_majority(strict) == gold,
         majority_metamath=None,
     )
 
