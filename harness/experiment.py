@@ -30,6 +30,7 @@ from xreason.harness.scoring.questions import Asking
 from xreason.harness.serving.arguments import Dtype, checked
 from xreason.leaderboards.records import Reading
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
+from xreason.tasks.cldr.codes import chosen
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE
@@ -139,7 +140,7 @@ class Experiment(BaseModel):
     def languages_trained(self) -> tuple[str, ...]:
         """Returns the codes that the corpora are asked for."""
         if self.train_languages is not None:
-            return self.train_languages
+            return chosen(self.train_languages)
         scored = [code for name in self.suites for code in languages_of(SUITES[name], self.languages)]
         average = {code for name in self.suites for code in SUITES[name].average_languages}
         return tuple(code for code in dict.fromkeys(scored) if code in average)

@@ -80,13 +80,14 @@ class _Measured:
     def __init__(self, contenders: Sequence[Contender], suite: str) -> None:
         told = [(record.families or {}).get(suite) for each in contenders for record in each.records]
         self.families = next((each for each in told if each is not None), None)
+        self.weights = contenders[0].records[0].weights.get(suite)
         self._contenders = contenders
         self._answered: dict[tuple[Key, Reading], Answered] = {}
         self._luck: dict[tuple[Reading, tuple[str, ...]], Luck | None] = {}
 
     def of(self, runs: Sequence[Mapping[str, Outcomes]], contender: Contender) -> Answered:
         """Returns answers that are not the plain ones of a reading."""
-        return Answered(runs, families=self.families, trained=contender.is_trained)
+        return Answered(runs, families=self.families, weights=self.weights, trained=contender.is_trained)
 
     def answers(self, contender: Contender, languages: Sequence[str], reading: Reading) -> Answers:
         known = self._answered.get((contender.key, reading))

@@ -265,6 +265,8 @@ class Record(Frozen):
     folders: dict[str, str] = {}  #: suite to the folder in scores/, beside the record, with its responses; none before format 3
     #: suite to the family of each question, where some vary the same problem; None before format 4, which tells it.
     families: dict[str, tuple[Count, ...]] | None = None
+    #: suite to how much each question weighs in a language's accuracy, of those in which not all weigh the same.
+    weights: dict[str, tuple[Annotated[int, Field(gt=0, lt=2**31)], ...]] = {}
 
     @model_validator(mode="after")
     def _samples_as_the_provenance_says(self) -> Self:

@@ -59,7 +59,7 @@ def board(
         check_repository(push)
     said: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
     judged = {name: value for name, value in said.items() if value is not None}
-    chosen: dict[str, Any] = {"across_styles": across_styles, "languages": options.listed(languages), "published": published}
+    chosen: dict[str, Any] = {"across_styles": across_styles, "languages": options.codes(languages), "published": published}
 
     def gathered() -> "tuple[list[Board], list[tuple[Path, Record]]]":
         found: list[tuple[Path, Record]] = []

@@ -120,7 +120,7 @@ def train(
 
     what = {"layers": options.layers_of(layers), "corpora": list(options.listed(corpora) or ()) or None, "rows": rows}
     how = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "max_steps": max_steps}
-    settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.listed(languages)
+    settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.codes(languages)
     planned = partial(plan_training_alone, languages=codes, source=source, data=data, seed=seed, devices=launch, outline=dry_run)
     plan = planned(method, settings, model, out, save_minutes=SAVE_MINUTES if save_minutes is None else save_minutes)
     if dry_run:

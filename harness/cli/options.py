@@ -82,7 +82,7 @@ _TASKS_HELP = "Folder of your own languages and suites (or XREASON_TASKS); xreas
 # An option's flag is the name of the command's parameter, where it does not say another.
 Model = Annotated[str | None, typer.Option(help="Base model: a folder, a hub id, or pocket.")]
 Suites = Annotated[str | None, typer.Option(help="Suites, by commas: mgsm, msvamp, pocket.")]
-Languages = Annotated[str | None, typer.Option(help="Language codes, by commas; all of the suite by default.")]
+Languages = Annotated[str | None, typer.Option(help="Codes, or groups such as low, by commas; all of the suite by default.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many questions a language.")]
 MaxNewTokens = Annotated[int | None, typer.Option(min=1, help="Longest response, in tokens.")]
 Data = Annotated[Path | None, typer.Option(help="Folder with local copies of the data sets (or XREASON_DATA).", callback=use_data)]
@@ -100,7 +100,10 @@ ModelArgs = Annotated[
     typer.Option("--model-args", "--model_args", help="As lm-eval has them: pretrained=M,dtype=bfloat16,tensor_parallel_size=2."),
 ]
 FreshEngines = Annotated[bool | None, typer.Option("--fresh-engines", help="Start an engine for every model; swap no weights.")]
-Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat.")]
+Prompt = Annotated[
+    str | None,
+    typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat, published, published-chat."),
+]
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
 WorkedExamples = Annotated[
@@ -158,6 +161,13 @@ def listed(text: str | None) -> tuple[str, ...] | None:
     if text is not None and not names:
         raise UserError(f"{text!r} names nothing; give names with commas between them, or leave the option out.")
     return names or None
+
+
+def codes(text: str | None) -> tuple[str, ...] | None:
+    """Returns the languages that stand between commas, by their codes in the table: in any usual spelling, or groups of them."""
+    from xreason.tasks.cldr.codes import chosen
+
+    return None if text is None else chosen(listed(text) or ())
 
 
 def layers_of(text: str | None) -> int | list[int] | str | None:

@@ -46,6 +46,9 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     asking = scoring.asking
     if asking.prompt.chat:
         _check_template(lm, name, asking.system)
+    if isinstance(room := getattr(lm, "max_length", None), int) and not hasattr(lm, "base_url") and scoring.max_new_tokens >= room:
+        takes = f"{name} takes {room:,} tokens, and a response to {scoring.benchmark.title} may have {scoring.max_new_tokens:,}"
+        raise UserError(f"{takes}, which leaves no room for a question; give fewer, such as --max-new-tokens {room // 2}.")
     manager, tasks = _tasks(scoring)
     tracker = EvaluationTracker(output_path=str(directory))
     asked = described(lm, model)

@@ -12,7 +12,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, Style
-from xreason.tasks.suites import SUITES, Suite, languages_of, suite_of
+from xreason.tasks.suites import SUITES, Suite, languages_of, no_prompt_of_its_own, suite_of
 
 
 class Asking(BaseModel):
@@ -135,6 +135,8 @@ class Scoring(BaseModel):
         Raises:
             UserError: some cannot be had or are not in their form, or the style does not speak a language.
         """
+        if self.asking.prompt.of_authors and not self.benchmark.published:
+            raise no_prompt_of_its_own(self.benchmark)
         for code in self.languages:
             if not self.asking.prompt.speaks(code):
                 name = LANGUAGES[code].english
@@ -182,7 +184,16 @@ def scorings(
 @cache
 def _question_hashes(suite: str, languages: tuple[str, ...]) -> dict[str, str]:
     # cached: the key of every model's step asks for it
-    return {code: rows_hash(SUITES[suite].rows(code)) for code in languages}
+    rows, chosen = {code: SUITES[suite].rows(code) for code in languages}, SUITES[suite]
+    places: dict[str, int] = {}
+    for code, found in rows.items():
+        if chosen.weights and [row.get("weight") for row in found] != list(chosen.weights[: len(found)]):
+            raise UserError(f"{chosen.where(code)} is not all of {chosen.title} in {code}; put the set as published in its place.")
+        # the same problem stands in the same place in all languages, or statistics would take it for two
+        if any(places.setdefault(row["id"], place) != place for place, row in enumerate(found) if "id" in row and chosen.by_id):
+            said = f"{chosen.where(code)} shares questions of {chosen.title} with another language, but not all"
+            raise UserError(f"{said}; put the sets as published in their places, or ask in one language.")
+    return {code: rows_hash(found) for code, found in rows.items()}
 
 
 @cache

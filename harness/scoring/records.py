@@ -72,6 +72,7 @@ def record_of(
         checkpoint_bytes=checkpoint_bytes,
         folders={task.scoring.suite: task.folder.name for task in scores},
         families=families_of(task.scoring.benchmark for task in scores),
+        weights=weights_of(task.scoring.benchmark for task in scores),
     )
     write_record(record, folder / RECORD_FILE)
     return record
@@ -80,6 +81,11 @@ def record_of(
 def families_of(suites: Iterable[Suite]) -> dict[str, tuple[int, ...]]:
     """Returns suite to the family of each of its questions, of those in which some vary the same problem."""
     return {suite.name: suite.families for suite in suites if suite.families}
+
+
+def weights_of(suites: Iterable[Suite]) -> dict[str, tuple[int, ...]]:
+    """Returns suite to the weight of each of its questions, of those in which not all weigh the same."""
+    return {suite.name: suite.weights for suite in suites if suite.weights}
 
 
 def _scores(task: Score) -> dict[str, LanguageScore]:
@@ -136,12 +142,19 @@ def boards_of(
             english_margin=english_margin,
             across_styles=across_styles,
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
-            cautions=_untold_families(scored, suite),
+            cautions=(*_untold_families(scored, suite), *_weighing(scored, suite)),
         )
         counted = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)) if overlaps else ()
         beside = {"cautions": (*board.cautions, *counted), "published": published_rows(suite) if published else ()}
         boards.append(board.model_copy(update=beside))
     return boards
+
+
+def _weighing(records: Sequence[Record], suite: str) -> list[str]:
+    """Returns how questions weigh, where not all weigh the same."""
+    if suite not in SUITES or not any(suite in record.weights for record in records):
+        return []
+    return [f"Accuracies in {SUITES[suite].title} are weighted, as published: {SUITES[suite].weighing}."]
 
 
 def _untold_families(records: Sequence[Record], suite: str) -> list[str]:

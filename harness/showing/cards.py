@@ -41,7 +41,7 @@ _HUB_SETS = (
     ("of GSM8K, translated", "Mathoctopus/GSM8KInstruct_Parallel"),
     ("GSM8K with rationales, both", "Mathoctopus/GSM8KInstruct_Parallel"),
 )
-_METRIC = "accuracy in percent, by the last number"
+_METRIC = "accuracy in percent, as the authors of the set read and weigh answers"
 _SCORE_HEADINGS = ("suite", "language", "questions", "accuracy in percent, 95 % interval")
 
 

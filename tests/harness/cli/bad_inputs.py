@@ -279,7 +279,7 @@ _MAY_BE_WRONG = "|".join(
     (
         r"(metamath|questions_hash|truncated|recipe|devices?|weights_hash|dtype|engine|sampling|system|worked_examples|machine)\S* (missing|null)",
         r"training\.\w+ (missing|null)",
-        r"(cut_off|in_language|identifier|limit|checkpoint_bytes|tokens|sources|families|in_domain)\S* (missing|null)",
+        r"(cut_off|in_language|identifier|limit|checkpoint_bytes|tokens|sources|families|weights|in_domain)\S* (missing|null)",
         r"(languages|losses|cut_off|paper|strict|answered|in_language)\.0 missing",
         r"losses\S* |^seed negative|versions\.\S+ missing|(max_new_tokens|data)\.pocket |^(version|identifier) ",
         # what no board can hold against the others: the error names the rows
