@@ -190,8 +190,7 @@ def _declared(text: str, language: str) -> Iterator[str]:
             other = denied and _FORMULA.search(statement, formula.end())
             yield next(filter(None, (other or formula).groups()))
         else:
-            end = _SENTENCE_END.search(statement)
-            plain = (statement[: end.start()] if end else statement).strip(" *`")
+            plain = _SENTENCE_END.split(statement, maxsplit=1)[0].strip(" *`")
             if _PLAIN.fullmatch(plain):
                 yield plain
 
