@@ -26,8 +26,7 @@ from xreason.harness.serving.models import Model, plain_model
 
 TURNS = 3
 #: As the engine in this process is started, which logs nothing. What it sets in the environment for vLLM holds for both.
-ALIKE = ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "4096", "--max-num-seqs", "256"]
-ALIKE += ["--disable-log-stats", "--disable-uvicorn-access-log"]
+ALIKE = ["--max-num-seqs", "256", "--disable-log-stats", "--disable-uvicorn-access-log"]
 
 
 def main() -> None:

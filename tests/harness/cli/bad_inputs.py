@@ -480,7 +480,8 @@ def of_options() -> Iterator[Case]:
             if parameter.type_descriptor.annotation is bool:
                 yield Case(f"{words} {flag}=yes", (*run, f"{flag}=yes"), says=(flag,))
                 continue
-            yield Case(f"{words} {flag} without a value", (*run, flag), says=(flag,))
+            if flag != "--ray":  # which means a cluster of this machine's then
+                yield Case(f"{words} {flag} without a value", (*run, flag), says=(flag,))
             if flag in run and parameter.required:
                 at = run.index(flag)
                 yield Case(f"{words} without {flag}", (*run[:at], *run[at + 2 :]), says=(flag,))
