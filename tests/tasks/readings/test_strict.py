@@ -12,7 +12,7 @@ import pytest
 from babel.numbers import format_decimal
 
 from xreason.tasks import data
-from xreason.tasks.languages import LANGUAGES
+from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES
 from xreason.tasks.readings.paper import paper_reading
 from xreason.tasks.readings.phrases import ENGLISH
 from xreason.tasks.readings.strict import strict_reading
