@@ -31,6 +31,7 @@ def board(
     across_styles: Annotated[bool, typer.Option("--across-styles", help="Rank rows of different prompt styles too.")] = False,
     published: Annotated[bool, typer.Option("--published", help="Beside them, what others report; not ranked.")] = False,
     tasks: options.Tasks = None,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
@@ -76,7 +77,7 @@ def board(
     if markdown and not as_json:
         typer.echo(board_markdown(boards), nl=False)
     else:
-        options.show_boards(as_json, boards)
+        options.show_boards(as_json, boards, wide)
     if serve:
         _serve(gathered, lambda: [each for path in records for each in (record_paths(path) if path.is_dir() else [path])], port)
 
@@ -120,6 +121,7 @@ def _serve(
 def rescore(
     run: Annotated[Path, typer.Argument(help="Folder of finished runs, such as runs/pocket.")],
     tasks: options.Tasks = None,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Applies the present readings to stored responses: no model, no GPU."""
@@ -132,7 +134,7 @@ def rescore(
     for each in done:
         name = f"{each.record.method}, seed {each.record.seed}"
         progress.say(f"{name}: {each.changed:,} of {each.verdicts:,} verdicts changed")
-    options.show_boards(as_json, boards)
+    options.show_boards(as_json, boards, wide)
     options.say_where(run)
 
 

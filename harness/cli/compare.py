@@ -40,6 +40,7 @@ def compare(
     tflops: options.Tflops = None,
     exact: options.Exact = False,
     out: options.Out = options.RUNS,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
@@ -80,7 +81,7 @@ def compare(
         options.show_outlook(as_json, plan, out, tflops, exact)
         return
     done = run(plan, report_to=options.listed(report_to) or (), ray=ray)
-    options.show_boards(as_json, done.boards)
+    options.show_boards(as_json, done.boards, wide)
     options.say_where(out / settled.name)
     options.end_with(done.failures)
 
@@ -158,6 +159,7 @@ def score(
     tflops: options.Tflops = None,
     exact: options.Exact = False,
     out: options.Out = options.RUNS,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
@@ -193,6 +195,6 @@ def score(
         options.show_outlook(as_json, plan, out, tflops, exact)
         return
     done = run(plan)
-    options.show_boards(as_json, done.boards)
+    options.show_boards(as_json, done.boards, wide)
     options.say_where(plan.folder)
     options.end_with(done.failures)

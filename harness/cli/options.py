@@ -158,6 +158,9 @@ Tflops = Annotated[
     typer.Option(help="For --dry-run: 10^12 operations a second that a device reaches; else a product is timed.", callback=_rate),
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="For --dry-run: tokenize every row, however long that takes.")]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="Print all of a board, in 100 columns: both readings, pairs, samples, responses.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -238,12 +241,12 @@ def show(as_json: bool, content: Any, *tables: Any) -> None:
     (console if console.is_terminal else Console(width=120)).print(*tables, sep="\n")
 
 
-def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
+def show_boards(as_json: bool, boards: "Sequence[Board]", wide: bool) -> None:
     """Prints boards, one a suite."""
     from xreason.leaderboards.forms.as_json import boards_json
-    from xreason.leaderboards.forms.terminal import board_table
+    from xreason.leaderboards.forms.terminal import board_tables
 
-    show(as_json, boards_json(boards), *map(board_table, boards))
+    show(as_json, boards_json(boards), board_tables(boards, wide=wide))
 
 
 def heed_dry_run(dry_run: bool, tflops: float | None, exact: bool) -> None:

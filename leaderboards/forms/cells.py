@@ -15,6 +15,10 @@ from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: Columns of Table 1, and how many of them may be suites.
 MOST_COLUMNS, _MOST_SUITES = 8, 5
+#: Headings of columns that hold names.
+NAMES = ("model", "first", "second")
+#: What a pen says that prints `Cell.side`.
+SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
 _BY_WORTH = ("gain", "English", "training time", "tuned")
 #: Of what a row says, what stands where there is room.
@@ -52,6 +56,14 @@ class Cell:
     high: float | None = None
     best: bool = False  #: whether no row of its column has more
     dagger: bool = False  #: whether it is significant by Holm's correction and rests on no single training
+
+    @property
+    def side(self) -> str:
+        """Its spread for narrow columns: of an interval the wider side, as printed."""
+        if self.low is None or self.high is None or not isinstance(self.value, float):
+            return self.spread
+        value, low, high = (round(part, 1) for part in (self.value, self.low, self.high))
+        return f"±{max(value - low, high - value):.1f}"
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,20 @@ def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
     return Table(f"{board.suite}{said or ', by language'}", ("model", *codes), rows, tuple(legend))
 
 
+def blocks(table: Table, most: int) -> list[Table]:
+    """Returns a table that begins with names as several, each with the names and at most so many of the other columns."""
+    columns = len(table.headings) - 1
+    wide = -(-columns // max(1, -(-columns // most)))  # as many in each, or one more
+    return [
+        replace(
+            table,
+            headings=(table.headings[0], *table.headings[start : start + wide]),
+            rows=tuple((row[0], *row[start : start + wide]) for row in table.rows),
+        )
+        for start in range(1, columns + 1, wide)
+    ]
+
+
 def means_table(board: Board) -> Table:
     """Returns what rows say in one line beyond Table 1: both readings, in language, without English, gains and cost."""
     lines = [row_cells(board, row) for row in board.rows]
@@ -101,12 +127,12 @@ def means_table(board: Board) -> Table:
     return Table(f"{board.suite}: means, gains and cost", ("model", *means), rows, legend)
 
 
-def pairs_table(board: Board) -> Table:
-    """Returns all ranked rows against each other."""
-    rows = tuple(
-        (_named(each.first), _named(each.second), _gain(each.difference), _chance(each.difference)) for each in board.pairs
-    )
-    return Table(f"{board.suite}: differences of means", ("first", "second", "first minus second", "p (Holm)"), rows)
+def pairs_table(board: Board, *, every: bool = False) -> Table | None:
+    """Returns all ranked rows against each other, or these only where gains do not tell it of all that are ranked; else None."""
+    pairs = board.pairs if every else _format.pairs(board)
+    rows = tuple((_named(each.first), _named(each.second), _gain(each.difference), _chance(each.difference)) for each in pairs)
+    headings = ("first", "second", "first minus second", "p (Holm)")
+    return Table(f"{board.suite}: differences of means", headings, rows) if rows else None
 
 
 def response_table(board: Board) -> Table:
@@ -137,9 +163,9 @@ def sampling_tables(board: Board) -> list[Table]:
 
 def stage_table(boards: Sequence[Board]) -> Table | None:
     """Returns what each stage trained on and took, each training once; None where nothing was trained."""
-    # the same training stands on the board of every suite
+    # the same training stands on the board of every suite, and in rows that were asked in other styles
     trained = {
-        (row.name, seed, training.model_dump_json()): training
+        (f"{row.method} ({row.setting})" if row.setting else row.method, seed, training.model_dump_json()): training
         for board in boards
         for row in board.rows
         for seed, training in zip(row.seeds, row.trainings, strict=False)
@@ -240,11 +266,13 @@ def _table_one(boards: Sequence[Board]) -> Table:
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     first = boards[0]
-    means = "; ".join(f"{board.suite} over {', '.join(board.average_languages)}" for board in boards)
-    yield f"Accuracy in percent, by {_format.READINGS[first.reading]}, with its 95 % interval: the mean of {means}; best in bold."
-    yield "Rank: one more than the rows that are significantly better."
+    over = {f"over {', '.join(board.average_languages)}": board.suite for board in boards}
+    means = [codes if len(over) == 1 else f"of {suite} {codes}" for codes, suite in over.items()]
+    by = _format.READINGS[first.reading]
+    yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."
+    yield "Rank: one more than the rows that are significantly better by this mean."
     said = {
-        "gain": "Gain: the mean less that of the base; †: significant by Holm's correction, and not resting on a single training.",
+        "gain": "Gain: this mean less the base's; †: significant by Holm's correction, and not resting on a single training.",
         "English": f"English: less the base's; within: surely no more than {first.english_margin:g} points off.",
         "tuned": "Tuned: the share of parameters that any stage may change.",
         "training time": "Training time: of one seed, all devices together.",

@@ -15,14 +15,6 @@ NOTHING = "–"
 #: What the readings are called where people read.
 READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading", "metamath": "MetaMath's reading"}
 
-#: What columns mean, wherever a board is read.
-LEGEND = (
-    "Accuracy in percent with its 95 % interval, over questions and seeds; ± by language is the wider side. "
-    "Rank: one more than the rows that are significantly better. Gain: the mean's difference from the base. "
-    "Bold: significant by Holm's correction, and not resting on a single training. "
-    "English: lost or gained where its interval excludes 0, within points where it lies inside their margin, else not settled. "
-    "Training time is that of all devices together."
-)
 #: When the readings are said to disagree, see `xreason.leaderboards.board.build_board`.
 NOTES_LEGEND = (
     "A line on strict against paper stands where their difference over the same responses is significant and larger than half the "
@@ -131,9 +123,14 @@ def chance(p: float | None) -> str:
 
 
 def statements(board: Board) -> list[str]:
-    """What a board is, one sentence each: what ranks are of, what was corrected together, and what it could have shown."""
+    """What a board is, one sentence each: what ranks are of, then its `claims`."""
     over = f"Ranks, gains and pairs are of the mean over {', '.join(board.average_languages)}, by {READINGS[board.reading]}."
-    said = [over]
+    return [one_line(over), *claims(board)]
+
+
+def claims(board: Board) -> list[str]:
+    """What ranks speak of, what was corrected together, and what it could have shown, one sentence each."""
+    said = []
     if board.claims == "trainings":
         said.append("Rows of one seed are of that training, not of its method: ranks are of these trainings.")
     if board.clusters < max(board.questions.values()):
@@ -142,7 +139,7 @@ def statements(board: Board) -> list[str]:
         if family.smallest_difference is not None:
             least = f"differences from {percent(family.smallest_difference)} points would have shown in 4 of 5 cases"
             said.append(f"Holm's correction over {_told(family)}: {least}.")
-    return [one_line(each) for each in said]
+    return said
 
 
 def _told(family: Family) -> str:

@@ -3,21 +3,37 @@
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from xreason.leaderboards.board import Board, BoardError, Row
+from xreason.leaderboards.board import Board, BoardError
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
-from xreason.leaderboards.forms.cells import Cell, Table, language_table, means_table, name_cell, stage_cells, tables_one
+from xreason.leaderboards.forms.cells import (
+    Cell,
+    Table,
+    language_table,
+    means_table,
+    pairs_table,
+    response_table,
+    sampling_tables,
+    stage_table,
+    tables_one,
+)
 from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.provenance import provenance_facts
 from xreason.leaderboards.forms.published import PUBLISHED_LEGEND, PUBLISHED_TITLE, published_cells
-from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
+#: What GitHub makes an emoji or a link of, whatever is escaped: only code is left as it is.
+_EMOJI = r":(?:(?=[\d_+-]*[a-z])[\w+-]{1,60}|[+-]1|100|1234):"
+_LINK = r"(?:(?<!\w)\w+://|www\.|(?<![\w.+-])[\w.+-]*@)[^\s|`\\]*"
+_ONLY_AS_CODE = re.compile(rf"((?:{_EMOJI}|{_LINK})+)", re.IGNORECASE)
+#: What a list begins with, where a line does.
+_LISTED = re.compile(r"^(\d{0,9})([-+.)])(?= |$)")
 _STAGE_CELLS_LEFT_OFF = {"share tuned", "sequences a step", "tokens", "loss"}
 _READINGS_LEGEND = (
     "The papers' reading takes the last number of a response, without its sign, and 0 where there is none; the strict reading "
@@ -37,9 +53,11 @@ def board_markdown(boards: Sequence[Board]) -> str:
         parts += [_drawn(one), escape(" ".join(one.legend))]
     for board in boards:
         parts += _suite_parts(board)
-    if stages := _stage_lines(boards):
-        listed = table(list(stages[0]), "lrllrllr", (list(line.values()) for line in stages))
-        parts += _folded("What each stage trained on", [listed])
+    if stages := stage_table(boards):
+        kept = [place for place, heading in enumerate(stages.headings) if heading not in _STAGE_CELLS_LEFT_OFF]
+        rows = tuple(tuple(row[place] for place in kept) for row in stages.rows)
+        listed = replace(stages, headings=tuple(stages.headings[place] for place in kept), rows=rows)
+        parts += _folded(stages.title, [_drawn(listed)])
     return "\n\n".join(parts) + "\n"
 
 
@@ -82,8 +100,13 @@ def insert_board(boards: Sequence[Board], page: Path) -> None:
 
 def escape(text: str) -> str:
     """Returns text from elsewhere as GitHub shows it literally, on one line: no markup, no HTML, no new table cell."""
-    literal = _format.one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\1", literal)
+    parts = _ONLY_AS_CODE.split(_format.one_line(text))
+    return "".join(f"`{part}`" if number % 2 else _escaped(part) for number, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    literal = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _LISTED.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", literal))
 
 
 def table(headings: Sequence[str], alignment: str, lines: Iterable[Sequence[str]]) -> str:
@@ -117,29 +140,26 @@ def _folded(summary: str, parts: Iterable[str]) -> list[str]:
 def _suite_parts(board: Board) -> list[str]:
     notes = "\n".join(f"- {escape(line)}" for line in (*_format.caution_lines(board), *_format.note_lines(board.notes)))
     by_language = language_table(board)
-    parts = [f"## {escape(board.suite)}", escape(" ".join(_format.statements(board))), notes]
+    parts = [f"## {escape(board.suite)}", escape(" ".join(_format.claims(board))), notes]
     parts += [_drawn(by_language), escape(" ".join(by_language.legend))]
     summary = f"More of {board.suite}: differences, both readings, responses, and where it comes from"
     return [*filter(None, parts), *_folded(summary, _more(board))]
 
 
 def _more(board: Board) -> list[str]:
-    means = means_table(board)
-    parts = ["### Means, gains and cost", _drawn(means), escape(" ".join(means.legend))]
-    if pairs := _format.pairs(board):
-        judged = [[escape(each.first), escape(each.second), *_judged(each.difference)] for each in pairs]
-        parts += ["### Differences of means", table(["first", "second", "first minus second", "p (Holm)"], "llr", judged)]
-    languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
-    otherwise = [[_name(row), *_accuracies(board, row.languages_by_other_reading, row.mean_by_other_reading)] for row in board.rows]
-    parts += [f"### By {_format.READINGS[board.other_reading]}", table(["model", *languages, mean], "lr", otherwise)]
+    other = language_table(board, by_other_reading=True)
+    parts = _titled(board, means_table(board), pairs_table(board), other)
     parts += [f"{_READINGS_LEGEND} {_format.NOTES_LEGEND}"]
-    for title, sampled in _format.samplings(board).items():
-        lines_of = [[_name(row), *map(_format.interval, columns.values())] for row, columns in sampled]
-        parts += [f"### {title.capitalize()}", table(["model", *sampled[0][1]], "lr", lines_of)]
-    legend = _format.responses_legend(source.identifier for source in board.provenance)
-    responses = table(["model", "responses", *languages, mean], "llr", _response_lines(board))
-    parts += ["### How the responses look", f"Shares in percent. {escape(legend)}", responses]
+    parts += _titled(board, *sampling_tables(board), response_table(board))
     return [*parts, *_published_parts(board), _provenance_line(board)]
+
+
+def _titled(board: Board, *tables: Table | None) -> list[str]:
+    parts = []
+    for each in filter(None, tables):
+        title = escape(each.title.removeprefix(board.suite).lstrip(",: "))
+        parts += [f"### {title[:1].upper()}{title[1:]}", _drawn(each), escape(" ".join(each.legend))]
+    return [part for part in parts if part]
 
 
 def _published_parts(board: Board) -> list[str]:
@@ -148,41 +168,6 @@ def _published_parts(board: Board) -> list[str]:
     headings, lines = published_cells(board)
     written = ([escape(cell) for cell in line] for line in lines)
     return [f"### {PUBLISHED_TITLE}", PUBLISHED_LEGEND, table(headings, "lllr", written)]
-
-
-def _name(row: Row) -> str:
-    return escape(name_cell(row).text)
-
-
-def _with(written: str, more: str) -> str:
-    return f"{written} ({more})" if more else written
-
-
-def _accuracies(board: Board, languages: Mapping[str, Interval], mean: Interval) -> list[str]:
-    return [*(_format.compact_interval(languages.get(code)) for code in board.languages), _format.interval(mean)]
-
-
-def _judged(difference: Difference) -> list[str]:
-    written = _format.interval(difference)
-    return [f"**{written}**" if difference.marked else written, _format.chance(difference.p_adjusted)]
-
-
-def _response_lines(board: Board) -> list[list[str]]:
-    lines = []
-    for row in board.rows:
-        cells = _format.response_cells([*map(row.responses.get, board.languages), row.mean_responses])
-        lines += [[_name(row), label, *map(escape, written)] for label, written in cells.items()]
-    return lines
-
-
-def _stage_lines(boards: Sequence[Board]) -> list[dict[str, str]]:
-    # the same training stands on the board of every suite
-    rows = [row for board in boards for row in board.rows]
-    trained = [(_with(row.method, row.setting), *each) for row in rows for each in zip(row.seeds, row.trainings, strict=False)]
-    once = {(name, seed, training.model_dump_json()): (name, seed, training) for name, seed, training in trained}
-    stages = [(method, seed, stage) for method, seed, training in once.values() for stage in training.stages]
-    lines = ({"method": method, "seed": str(seed)} | stage_cells(stage) for method, seed, stage in stages)
-    return [{name: escape(cell) for name, cell in line.items() if name not in _STAGE_CELLS_LEFT_OFF} for line in lines]
 
 
 def _provenance_line(board: Board) -> str:
