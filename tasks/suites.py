@@ -175,6 +175,15 @@ def suite_of(name: str) -> Suite:
     return SUITES[name]
 
 
+def hub_place(suite: str, code: str) -> tuple[str, str] | None:
+    """Returns the hub's data set with a suite's questions in a language, and their config in it; None where they are not there."""
+    added = [change.questions.get(suite, {}).get(code) for change in CHANGES]
+    if suite not in data.SOURCES or any(each.file for each in added if each):
+        return None
+    source = data.SOURCES[suite]
+    return source.hub_id, source.configs.get(code, code)
+
+
 def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
     """Returns the languages of `codes` that the suite has, in the suite's order; all of its languages for None.
 

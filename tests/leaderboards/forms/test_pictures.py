@@ -9,7 +9,7 @@ import pytest
 
 from tests.leaderboards.conftest import AVERAGE, RecordMaker
 from xreason.leaderboards.board import Board, build_board
-from xreason.leaderboards.forms.pictures.drawings import canvas_for, draw_forgetting
+from xreason.leaderboards.forms.pictures.drawings import MOST_ROWS, canvas_for, draw_forgetting
 from xreason.leaderboards.forms.pictures.files import pictures_of, svg_of, write_pictures
 from xreason.leaderboards.forms.pictures.looks import LIGHT, drawable
 from xreason.leaderboards.records import Record
@@ -96,3 +96,22 @@ def test_a_board_without_trainings_shows_languages_alone(make: RecordMaker) -> N
 def test_matplotlib_is_imported_only_to_draw() -> None:
     program = "import sys, xreason.leaderboards.forms.pictures.files; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+
+
+def test_a_picture_shows_as_many_rows_as_can_be_told_apart_and_says_so(make: RecordMaker) -> None:
+    records = [make("base", {"en": 0.2, "sw": 0.2})]
+    records += [_timed(make(f"method-{number}", {"en": 0.3 + number / 100, "sw": 0.3})) for number in range(MOST_ROWS + 1)]
+    board = build_board(records, "mgsm", average_languages=("en", "sw"))
+    assert [picture.name for picture in pictures_of(board)] == ALL
+    for picture in (each for each in pictures_of(board) if each.name in ("gains", "losses")):
+        svg = svg_of(picture, board)
+        assert f"{picture.title}, the first {MOST_ROWS} of {MOST_ROWS + 2}" in svg
+        # the base stands first, then the best
+        assert f"method-{MOST_ROWS}" in svg and "method-1<" not in svg
+
+
+def test_what_only_rows_beyond_those_have_is_not_drawn(make: RecordMaker) -> None:
+    bases = [make(f"base-{number}", {"en": 0.5}, weights_hash=str(number)) for number in range(MOST_ROWS)]
+    board = build_board([*bases, _timed(make("slam", {"en": 0.1}))], "mgsm", average_languages=("en",))
+    assert board.rows[-1].name == "slam"
+    assert [picture.name for picture in pictures_of(board)] == ["languages", "pairs"]
