@@ -237,8 +237,8 @@ def show(as_json: bool, content: Any, *tables: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    # into a pipe or a file, a table is not cut to the 80 columns that rich takes where there is no terminal
-    (console if console.is_terminal else Console(width=120)).print(*tables, sep="\n")
+    # into a pipe or a file, a table is not cut to the 80 columns that rich takes where there is no terminal and nobody says
+    (console if console.is_terminal or "COLUMNS" in os.environ else Console(width=120)).print(*tables, sep="\n")
 
 
 def show_boards(as_json: bool, boards: "Sequence[Board]", wide: bool) -> None:
