@@ -135,10 +135,8 @@ def _heading(text: str) -> str:
 
 def _said(sentence: str) -> str:
     """A sentence of ours: its signs are TeX's."""
-    words = {"†": "$^\\dagger$", "±": "$\\pm$"}
-    return "".join(words.get(part, _literal(part)) for part in re.split("([†±])", _format.one_line(sentence))).replace(
-        " \\%", "~\\%"
-    )
+    words = {"†": "$^\\dagger$", "±": "$\\pm$", " %": "~\\%"}
+    return "".join(words.get(part, _literal(part)) for part in re.split("([†±]| %)", _format.one_line(sentence)))
 
 
 def _cell(cell: Cell) -> str:
@@ -148,7 +146,7 @@ def _cell(cell: Cell) -> str:
     if cell.best:
         text = f"\\textbf{{{text}}}"
     text += "$^\\dagger$" if cell.dagger else ""
-    below = " ".join(filter(None, (_number(cell.side), escape(cell.word))))
+    below = " ".join(filter(None, (_number(cell.side), escape(cell.word.replace(" points", "")))))
     return f"\\xreasonunder{{{text}}}{{{below}}}" if below else text
 
 
