@@ -115,7 +115,12 @@ def timed(folder: Path) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     said["of_processors"] = round(used.ru_utime + used.ru_stime, 2)
-    told = {"seconds": said, "peak_memory_bytes": peak, "rows": len(boards[0].rows), "pairs": len(boards[0].pairs)}
+    told = {
+        "seconds": said,
+        "peak_memory_gib": round(peak / 1024**3, 2),
+        "rows": len(boards[0].rows),
+        "pairs": len(boards[0].pairs),
+    }
     sys.stdout.write(json.dumps(told))
 
 

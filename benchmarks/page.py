@@ -36,7 +36,7 @@ BOUNDS: tuple[tuple[str, str, str, str, float], ...] = (
     ("memory", "worst", "estimated memory over PyTorch's peak, where it is farthest from 1", "most", 1.15),
     ("memory", "worst", "the same", "least", 0.85),
     ("board", "records.200.seconds.all", "seconds from 200 records of 12,750 answers to all files of their board", "most", 10),
-    ("board", "records.200.peak_memory_bytes", "bytes of memory that this takes", "most", 2 * 1024**3),
+    ("board", "records.200.peak_memory_gib", "GiB of memory that this takes", "most", 2),
 )
 
 

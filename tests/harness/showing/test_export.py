@@ -146,7 +146,8 @@ def test_a_card_scores_as_the_board_of_its_record_does(tmp_path: Path) -> None:
         cells = row_cells(board, board.rows[0])
         for code in ("en", "sw", "te", "th"):
             assert f"| {board.suite} | {code} | 250 | {cells[code].text} {cells[code].spread} |" in read.text
-        assert f"| {board.suite} | mean of 3 | 750 | {cells['mean'].text} {cells['mean'].spread} |" in read.text
+        asked = f"mean of {len(board.average_languages)} | {250 * len(board.average_languages)}"
+        assert f"| {board.suite} | {asked} | {cells['mean'].text} {cells['mean'].spread} |" in read.text
     # the pocket world is no data set of the hub
     assert [path.name for path in (tmp_path / "out" / ".eval_results").iterdir()] == ["mgsm.yaml"]
 
