@@ -22,6 +22,7 @@ from xreason.leaderboards.forms.cells import (
     means_table,
     name_cell,
     pairs_table,
+    sampling_tables,
     tables_one,
 )
 from xreason.leaderboards.forms.published import published_tables
@@ -59,8 +60,8 @@ def _suite(board: Board, wide: bool) -> list[RenderableType]:
             parts.append(Text(f"and {more:,} more: --wide", style="dim"))
     if wide:
         other = language_table(board, by_other_reading=True)
-        parts += [_drawn(means_table(board)), *(_drawn(block) for block in blocks(other, _MOST_LANGUAGES))]
-        parts += [*_samplings(board), _responses(board)]
+        parts += [_drawn(block) for block in (*blocks(means_table(board), 8), *blocks(other, _MOST_LANGUAGES))]
+        parts += [*map(_drawn, sampling_tables(board)), _responses(board)]
     return [*parts, *published_tables(board)]
 
 
@@ -118,17 +119,6 @@ def _unlike(board: Board) -> set[int]:
 
 def _texts(row: Sequence[Cell]) -> list[str]:
     return [cell.text for cell in row]
-
-
-def _samplings(board: Board) -> list[Drawing]:
-    tables = []
-    for title, sampled in _format.samplings(board).items():
-        table = _table(f"{board.suite}, {title}", ("model", *sampled[0][1]))
-        for row, columns in sampled:
-            values = (_format.compact_interval(estimate).partition(" ") for estimate in columns.values())
-            table.add_row(_written(name_cell(row)), *(_written(Cell(value, spread)) for value, _, spread in values))
-        tables.append(table)
-    return tables
 
 
 def _responses(board: Board) -> Drawing:
