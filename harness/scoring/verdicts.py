@@ -15,7 +15,7 @@ from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import as_object, parse_json, read_object
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.readings.verdicts import all_verdicts, answer_part
+from xreason.tasks.readings.verdicts import all_verdicts, answer_part, judges
 from xreason.tasks.suites import Suite
 
 VERDICTS_FILE = "verdicts.json"
@@ -77,7 +77,7 @@ def _flag(verdicts: Iterable[bool]) -> str:
 def read_scores(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     """Returns the scores of `directory`: its verdicts; where the readings have changed since, what they now make of its samples."""
     stored = _stored_verdicts(directory)
-    if stored.get("version") != suite.version:
+    if stored.get("version") != _readings(suite):
         return read_again(directory, suite)
     path, found = directory / VERDICTS_FILE, _languages(stored, directory)
     return {code: _scored(partial(LanguageScore.model_validate, score), path) for code, score in found.items()}
@@ -104,11 +104,15 @@ def write_verdicts(directory: Path, suite: Suite, scores: Mapping[str, LanguageS
     from xreason.tasks.readings.identification import identifier
 
     content = {
-        "version": suite.version,
+        "version": _readings(suite),
         "identifier": identifier(),
         "languages": {code: score.model_dump() for code, score in scores.items()},
     }
     write_whole(directory / VERDICTS_FILE, json.dumps(content, indent=1) + "\n")
+
+
+def _readings(suite: Suite) -> str:
+    return ", ".join([suite.version, *(f"{package} {version}" for package, version in judges(suite.kind).items())])
 
 
 def identifier_of(directory: Path) -> str:
