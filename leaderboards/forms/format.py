@@ -122,12 +122,6 @@ def chance(p: float | None) -> str:
     return NOTHING if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def statements(board: Board) -> list[str]:
-    """What a board is, one sentence each: what ranks are of, then its `claims`."""
-    over = f"Ranks, gains and pairs are of the mean over {', '.join(board.average_languages)}, by {READINGS[board.reading]}."
-    return [one_line(over), *claims(board)]
-
-
 def claims(board: Board) -> list[str]:
     """What ranks speak of, what was corrected together, and what it could have shown, one sentence each."""
     said = []

@@ -142,7 +142,7 @@ def _told(board: Board, *, first: bool) -> dict[str, Any]:
         "published": published_table(board),
         "facts": provenance_facts(board),
         "asked": "; ".join(dict.fromkeys(style.words for style in board.styles)),
-        "statements": " ".join(_format.statements(board)),
+        "claims": " ".join(_format.claims(board)),
         "questions": sum(board.questions.values()),
     }
 

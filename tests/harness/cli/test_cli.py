@@ -211,7 +211,10 @@ def test_tasks_lists_every_suite_and_language_as_a_table_and_as_json(xreason: Ru
     assert table.returncode == 0, table.stderr
     assert "Kiswahili" in table.stdout
     suites = json.loads(xreason("tasks", "--json").stdout)
-    assert {suite["suite"]: len(suite["languages"]) for suite in suites} == {"mgsm": 11, "msvamp": 10, "pocket": 6}
+    assert {suite["suite"]: len(suite["languages"]) for suite in suites} == {
+        **{"mgsm": 11, "msvamp": 10, "pocket": 6, "mgsm_rev2": 11, "afrimgsm": 19, "mnumgluesub": 10},
+        **{"polymath": 18, "mmath": 10, "xcsqa": 16},
+    }
     assert suites[0]["languages"][0]["where"] == "juletxara/mgsm"
 
 
