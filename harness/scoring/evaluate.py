@@ -46,8 +46,9 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     asking = scoring.asking
     if asking.prompt.chat:
         _check_template(lm, name, asking.system)
-    manager, tasks = _tasks(scoring)
+    manager, tasks, loaded = _tasks(scoring)
     tracker = EvaluationTracker(output_path=str(directory))
+    lm.tasks = loaded
     asked = described(lm, model)
     with _quiet_and_quick():
         results = lm_eval.simple_evaluate(
@@ -66,7 +67,7 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     answered = asked.get("checkpoint") or asked.get("pretrained") or asked["model"]
     results["config"] |= {"model": answered, "model_dtype": asked.get("dtype"), "model_sha": asked.get("revision")}
     told = tracker.general_config_tracker
-    told.model_source = "local-completions" if model.served_as else "vllm"
+    told.model_source = "local-completions" if model.served_as else "vllm" if model.has_weights else model.name
     told.model_name, told.model_name_sanitized = answered, sanitize_model_name(name)
     samples = results.pop("samples")
     tracker.save_results_aggregated(results=results, samples=samples)
@@ -99,6 +100,8 @@ def described(lm: Any, model: Model) -> dict[str, Any]:
     """
     if (url := getattr(lm, "base_url", None)) is not None:
         return {"model": model.served_as or model.name, "base_url": url}
+    if not model.has_weights:
+        return {"model": model.name}
     folder = model.folder.resolve()
     where: dict[str, Any] = {"pretrained": str(folder)}
     if folder.parent.name == "snapshots":
@@ -161,8 +164,8 @@ def _check_template(lm: Any, name: str, system: str | None) -> None:
         raise UserError(f"The chat template of {name} has no place for a system instruction; leave it out, or {another}")
 
 
-def _tasks(scoring: Scoring) -> tuple[Any, list[Any]]:
-    """Returns lm-eval's task manager, and its groups and tasks, set to ask as the scoring says."""
+def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
+    """Returns lm-eval's task manager, its groups and tasks, set to ask as the scoring says, and every single task by its name."""
     from lm_eval.api.samplers import get_sampler
     from lm_eval.filters import build_filter_ensemble
     from lm_eval.tasks import TaskManager
@@ -181,7 +184,8 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any]]:
             task.set_config("repeats", asking.samples)
             task._filters = [build_filter_ensemble("none", [["take_first_k", {"k": asking.samples}]])]
     grouped = {name for names in loaded["group_map"].values() for name in names}
-    return manager, [*loaded["groups"].values(), *(task for name, task in loaded["tasks"].items() if name not in grouped)]
+    asked = [*loaded["groups"].values(), *(task for name, task in loaded["tasks"].items() if name not in grouped)]
+    return manager, asked, loaded["tasks"]
 
 
 def _task_names(scoring: Scoring) -> list[str]:
