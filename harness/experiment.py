@@ -33,7 +33,7 @@ from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.suites import SUITES, languages_of, suite_of
+from xreason.tasks.suites import languages_of, suite_of
 from xreason.trainers.methods import PAPER_METHODS, load_method
 from xreason.trainers.stages import Method
 
@@ -142,8 +142,8 @@ class Experiment(BaseModel):
         """Returns the codes that the corpora are asked for."""
         if self.train_languages is not None:
             return self.train_languages
-        scored = [code for name in self.suites for code in languages_of(SUITES[name], self.languages)]
-        average = {code for name in self.suites for code in SUITES[name].average_languages}
+        scored = [code for name in self.suites for code in languages_of(suite_of(name), self.languages)]
+        average = {code for name in self.suites for code in suite_of(name).average_languages}
         return tuple(code for code in dict.fromkeys(scored) if code in average)
 
 

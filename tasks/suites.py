@@ -8,15 +8,19 @@ What they add is in the folder of that registry, as YAML that stock lm-eval runs
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from xreason.tasks import data
 from xreason.tasks.added import REGISTRY_FILE, Registry, read_registry, registries, write_whole
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
+from xreason.tasks.lmeval import found as lm_eval
+from xreason.tasks.lmeval.patterns import PREFIX
 from xreason.tasks.msvamp.families import FAMILIES
 from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
@@ -51,6 +55,8 @@ class Suite:
     #: the data sets of whose kind its questions are: what was trained on text made from one of them is in its domain here. Names as
     #: in `xreason.trainers.corpora.load.MADE_FROM`.
     in_domain: tuple[str, ...] = ()
+    #: of a suite that is lm-eval's, the pattern that names its tasks (see xreason.tasks.lmeval.patterns); "" for our own.
+    lm_eval: str = ""
 
     @property
     def average_languages(self) -> tuple[str, ...]:
@@ -58,12 +64,15 @@ class Suite:
         return self.languages if self.mean_over is None else tuple(code for code in self.mean_over if code in self.languages)
 
     def questions_in(self, language: str) -> int:
-        """Returns how many test questions one of its languages has."""
+        """Returns how many test questions one of its languages has; of lm-eval's, 0 where they cannot be had."""
+        if self.lm_eval and language not in self.added:
+            with suppress(UserError):
+                return len(self.rows(language))
         return self.added.get(language, self.questions)
 
     def task(self, language: str) -> str:
-        """Returns the name of the lm-eval task of one language."""
-        return f"{self.name}_{language}"
+        """Returns the name of the lm-eval task of one language; of a suite that is lm-eval's, its pattern."""
+        return self.lm_eval or f"{self.name}_{language}"
 
 
 def _published(
@@ -79,6 +88,40 @@ def _published(
     rows, where = partial(data.rows, name), partial(data.where, name)
     exemplars = partial(data.exemplars, name) if name in data.SOURCES and data.SOURCES[name].exemplars else None
     return Suite(name, title, languages, questions, max_new_tokens, source, rows, where, exemplars, in_domain=in_domain)
+
+
+def tasks_found(pattern: str) -> lm_eval.Found:
+    """Returns the tasks that a pattern names, of a person's folder or of lm-eval."""
+    return lm_eval.find(pattern, _own_folder())
+
+
+def tasks_loaded(pattern: str, language: str) -> Mapping[str, Any]:
+    """Returns lm-eval's tasks of one language of a pattern, by name, with their questions."""
+    return lm_eval.loaded(pattern, _own_folder(), language)
+
+
+def task_settings(pattern: str, language: str) -> list[Any]:
+    """Returns what beside the questions can change what a model answers to them."""
+    return lm_eval.settings(pattern, _own_folder(), language)
+
+
+def _own_folder() -> Path | None:
+    folder = CHANGES[-1].folder
+    return folder if folder != TASKS_FOLDER and folder.is_dir() else None
+
+
+def _of_lm_eval(name: str, pattern: str) -> Suite:
+    found = tasks_found(pattern)
+    # looked up when they are asked for: a person's folder may be another by then
+    rows = partial(_lm_eval_rows, pattern)
+    longest, source = found.max_new_tokens, "a task of lm-eval"
+    languages = tuple(found.leaves)
+    suite = Suite(name, name, languages, 0, longest, source, rows, found.where, version=found.version, mean_over=None)
+    return replace(suite, lm_eval=pattern)
+
+
+def _lm_eval_rows(pattern: str, code: str) -> list[data.Row]:
+    return lm_eval.rows(pattern, _own_folder(), code)
 
 
 def _pocket_rows(code: str) -> list[data.Row]:
@@ -165,11 +208,13 @@ def use(*changes: Registry) -> None:
 
 
 def suite_of(name: str) -> Suite:
-    """Returns the suite of that name.
+    """Returns the suite of that name; a name such as "lm-eval:xcopa" is of tasks of lm-eval.
 
     Raises:
         UserError: there is none; names the nearest.
     """
+    if name.startswith(PREFIX):
+        return _of_lm_eval(name, name.removeprefix(PREFIX))
     if name not in SUITES:
         raise unknown("suite", name, SUITES)
     return SUITES[name]
@@ -185,7 +230,7 @@ def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
         return suite.languages
     by_name = {language.english.lower(): language.code for language in LANGUAGES.values()}
     for code in codes:
-        if code not in LANGUAGES:
+        if code not in LANGUAGES and code not in suite.languages:
             raise unknown("language", code, LANGUAGES, nearest=by_name.get(code.lower()))
     chosen = tuple(code for code in suite.languages if code in codes)
     if not chosen:
@@ -208,6 +253,8 @@ def files() -> dict[Path, str | None]:
 
 
 def _files_of(suite: Suite, registry: Registry, notice: str) -> dict[Path, str | None]:
+    if suite.lm_eval:
+        return {}
     box, template, group = TASKS_FOLDER / suite.name, f"_{suite.name}_template", f"_{suite.name}_group.yaml"
     questions, whole = registry.questions.get(suite.name, {}), not notice or _text(box / group) != group_yaml(suite)
     held = {f"{suite.task(code)}.yaml": language_yaml(suite, code) for code in (suite.languages if whole else questions)}

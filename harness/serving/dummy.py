@@ -1,9 +1,9 @@
-r"""The dummy model: it answers every question at once, right or wrong by a rule that can be reckoned by hand. No weights, no engine.
+r"""The dummy model: it answers every question at once, right or wrong by a rule. No weights, no engine.
 
     xreason score dummy --suites mgsm,msvamp
 
 The number of a question in its task says how it is answered, from 0 on: right, wrong, with nothing, with something hostile, and
-again. Of n questions, (n + 3) // 4 are right. So it is with log-likelihoods too: the right choice of every fourth is the likely one.
+again. Of n questions, (n + 3) // 4 are right. So it is with log-likelihoods: the right choice of every fourth is the likely one.
 A fault in the data, in a reading or in a board is found by it before any engine starts.
 
 This module imports lm-eval: import it only where questions are really asked.

@@ -56,10 +56,12 @@ def language_table(board: Board) -> Table:
     """Returns the accuracy in every language of a board, by the reading that ranks."""
     codes = tuple(_format.language_headings(board))
     lines = [[name_cell(row), *(_narrow(row.languages.get(code)) for code in board.languages)] for row in board.rows]
-    legend = ["By language: accuracy in percent, ± the wider side of its 95 % interval."]
+    value = board.measure or "accuracy in percent"
+    legend = [f"By language: {value}, ± the wider side of its 95 % interval."]
     if board.partial_languages:
         legend.append("*: not all rows were scored in it, and no mean counts it.")
-    return Table(f"{board.suite}, by language", ("model", *codes), _with_best(lines, range(1, len(codes) + 1)), tuple(legend))
+    best = range(1, 1 if board.measure else len(codes) + 1)
+    return Table(f"{board.suite}, by language", ("model", *codes), _with_best(lines, best), tuple(legend))
 
 
 def row_cells(board: Board, row: Row) -> dict[str, Cell]:
@@ -132,14 +134,18 @@ def _table_one(boards: Sequence[Board]) -> Table:
     named = {"rank": f"rank{of}", "gain": f"gain{of}", "English": f"English{of}"}
     suites = [board.suite for board in boards]
     headings = [named["rank"], "model", *suites, *(named.get(heading, heading) for heading in after)]
-    return Table(" and ".join(suites), tuple(headings), _with_best(lines, range(2, 2 + len(boards))), tuple(_legend(boards, after)))
+    best = [2 + place for place, board in enumerate(boards) if not board.measure]
+    return Table(" and ".join(suites), tuple(headings), _with_best(lines, best), tuple(_legend(boards, after)))
 
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
-    first = boards[0]
-    means = "; ".join(f"{board.suite} over {', '.join(board.average_languages)}" for board in boards)
-    yield f"Accuracy in percent, by {_format.READINGS[first.reading]}, with its 95 % interval: the mean of {means}; best in bold."
-    yield "Rank: one more than the rows that are significantly better."
+    first, judged = boards[0], [board for board in boards if not board.measure]
+    means = "; ".join(f"{board.suite} over {', '.join(board.average_languages)}" for board in judged)
+    if judged:
+        by = f"Accuracy in percent, by {_format.READINGS[first.reading]}"
+        yield f"{by}, with its 95 % interval: the mean of {means}; best in bold."
+        yield "Rank: one more than the rows that are significantly better."
+    yield from (statement for board in boards if board.measure for statement in _format.statements(board))
     said = {
         "gain": "Gain: the mean less that of the base; †: significant by Holm's correction, and not resting on a single training.",
         "English": f"English: less the base's; within: surely no more than {first.english_margin:g} points off.",
@@ -149,7 +155,7 @@ def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     yield from (said[column] for column in columns)
 
 
-def _with_best(lines: Sequence[Sequence[Cell]], columns: range) -> tuple[tuple[Cell, ...], ...]:
+def _with_best(lines: Sequence[Sequence[Cell]], columns: Sequence[int]) -> tuple[tuple[Cell, ...], ...]:
     """Marks the highest value of each of these columns, where there is one that is not everybody's."""
     rows = [list(line) for line in lines]
     for column in columns:

@@ -132,6 +132,9 @@ def chance(p: float | None) -> str:
 
 def statements(board: Board) -> list[str]:
     """What a board is, one sentence each: what ranks are of, what was corrected together, and what it could have shown."""
+    if board.measure:
+        own = "each with its own standard error, ± 1.96 of them: nothing is ranked, and no two rows are held against each other"
+        return [one_line(f"{board.suite}: {board.measure} as lm-eval reports it, {own}.")]
     over = f"Ranks, gains and pairs are of the mean over {', '.join(board.average_languages)}, by {READINGS[board.reading]}."
     said = [over]
     if board.claims == "trainings":

@@ -133,6 +133,8 @@ def _more(board: Board) -> list[str]:
     if pairs := _format.pairs(board):
         judged = [[escape(each.first), escape(each.second), *_judged(each.difference)] for each in pairs]
         parts += ["### Differences of means", table(["first", "second", "first minus second", "p (Holm)"], "llr", judged)]
+    if board.measure:
+        return [*parts, _provenance_line(board)]
     languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
     otherwise = [[_name(row), *_accuracies(board, row.languages_by_other_reading, row.mean_by_other_reading)] for row in board.rows]
     parts += [f"### By {_format.READINGS[board.other_reading]}", table(["model", *languages, mean], "lr", otherwise)]

@@ -21,7 +21,8 @@ _RANKING = ("#", "model", "mean", "other\nlanguages", "gain over\nbase", "Englis
 
 def board_table(board: Board) -> Group:
     """Draws a board: ranking, accuracies by language, samples and responses, notes, and lines on how to read them."""
-    tables = [_ranking(board), *_pairs(board), _languages(board), *_samplings(board), _responses(board)]
+    tables = [_ranking(board), *_pairs(board), _languages(board), *_samplings(board)]
+    tables += [] if board.measure else [_responses(board)]
     notes = [Text(line, style="yellow") for line in (*_format.caution_lines(board), *_format.note_lines(board.notes))]
     return Group(*tables, *published_tables(board), *notes, Text(_legend(board), style="dim"))
 
@@ -67,13 +68,15 @@ def _pairs(board: Board) -> list[Table]:
 
 def _languages(board: Board) -> Table:
     title = f"accuracy by {_format.READINGS[board.reading]}, below it by {_format.READINGS[board.other_reading]}"
-    table = _table(title, ("model", "mean", *_format.language_headings(board)))
+    table = _table(board.measure or title, ("model", "mean", *_format.language_headings(board)))
 
     def accuracies(mean: Interval, languages: Mapping[str, Interval]) -> list[Text]:
         return [_value(_format.compact_interval(accuracy)) for accuracy in (mean, *map(languages.get, board.languages))]
 
     for row in board.rows:
         table.add_row(_name(row), *accuracies(row.mean, row.languages))
+        if board.measure:
+            continue
         other = Text(f"  {board.other_reading}", style="dim")
         table.add_row(other, *accuracies(row.mean_by_other_reading, row.languages_by_other_reading))
     return table
@@ -125,6 +128,8 @@ def _judged(difference: Difference) -> list[Text | str]:
 
 
 def _legend(board: Board) -> str:
+    if board.measure:
+        return " ".join(_format.statements(board))
     styles = dict.fromkeys(style.words for style in board.styles)
     return (
         f"{' '.join(_format.statements(board))} Asked: {_format.one_line('; '.join(styles))}. {_format.LEGEND} "

@@ -127,16 +127,16 @@ def write_page(
 def _told(board: Board, *, first: bool) -> dict[str, Any]:
     """Returns what the template says of a board."""
     # the same trainings stand on the board of every suite
-    pictures = [picture for picture in pictures_of(board) if first or picture.name != "losses"]
+    pictures = [] if board.measure else [picture for picture in pictures_of(board) if first or picture.name != "losses"]
     return {
         "suite": _format.one_line(board.suite),
         "pictures": {picture.name: (picture, svg_of(picture, board)) for picture in pictures},
         "notes": [*_format.caution_lines(board), *_format.note_lines(board.notes)],
         "ranking": tables.ranking(board),
         "languages": tables.languages(board),
-        "by_other_reading": tables.by_other_reading(board),
+        "by_other_reading": None if board.measure else tables.by_other_reading(board),
         "pairs": tables.pairs(board) if board.pairs else None,
-        "responses": tables.responses(board),
+        "responses": None if board.measure else tables.responses(board),
         "responses_legend": _format.responses_legend(source.identifier for source in board.provenance),
         "samplings": tables.samplings(board),
         "published": tables.published(board),

@@ -64,7 +64,7 @@ def ranking(board: Board) -> Table:
 def languages(board: Board) -> Table:
     """Returns accuracies by language."""
     lines = [[_estimate(row.languages.get(code), compact=True) for code in board.languages] for row in board.rows]
-    caption = f"Accuracy by language in percent, by {_format.READINGS[board.reading]}"
+    caption = board.measure or f"Accuracy by language in percent, by {_format.READINGS[board.reading]}"
     return _of_models(caption, ["model", *_format.language_headings(board)], board, lines)
 
 
