@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xreason.tasks import data
-from xreason.tasks.added import REGISTRY_FILE, Registry, read_registry, registries, write_whole
+from xreason.tasks.added import REGISTRY_FILE, AddedSuite, LmEvalTasks, Registry, read_registry, registries, write_whole
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
@@ -160,10 +160,20 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
     suites = {suite.name: suite for suite in _IN_CODE}
     for registry in changes:
         for name, said in sorted(registry.suites.items()):
+            if said.lm_eval:
+                suites[name] = _kept(name, said, said.lm_eval)
+                continue
             added = _published(name, said.title, (), 0, said.source, max_new_tokens=said.max_new_tokens, in_domain=said.in_domain)
             suites[name] = replace(added, mean_over=None)
         suites = {name: _changed(suite, registry) for name, suite in suites.items()}
     return suites
+
+
+def _kept(name: str, said: AddedSuite, tasks: LmEvalTasks) -> Suite:
+    """Returns a suite of lm-eval's tasks as it was added: those are looked for when they are asked."""
+    rows, codes = partial(_lm_eval_rows, tasks.pattern), tuple(tasks.questions)
+    kept = Suite(name, said.title, codes, 0, said.max_new_tokens, said.source, rows, lambda _: PREFIX + tasks.pattern)
+    return replace(kept, mean_over=None, version=tasks.version, added=tasks.questions, lm_eval=tasks.pattern)
 
 
 def _changed(suite: Suite, registry: Registry) -> Suite:
@@ -220,8 +230,10 @@ def suite_of(name: str) -> Suite:
     return SUITES[name]
 
 
-def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
+def languages_of(suite: Suite, codes: Sequence[str] | None, beside: Sequence[str] = ()) -> tuple[str, ...]:
     """Returns the languages of `codes` that the suite has, in the suite's order; all of its languages for None.
+
+    `beside` are the names of suites that are asked too: languages of tasks of lm-eval, which the table lacks, may be theirs.
 
     Raises:
         UserError: a code is no language of the table (names the nearest), or none of them is in the suite.
@@ -229,8 +241,9 @@ def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
     if codes is None:
         return suite.languages
     by_name = {language.english.lower(): language.code for language in LANGUAGES.values()}
+    theirs = {code for name in beside for each in [suite_of(name)] if each.lm_eval for code in each.languages}
     for code in codes:
-        if code not in LANGUAGES and code not in suite.languages:
+        if code not in LANGUAGES and code not in suite.languages and code not in theirs:
             raise unknown("language", code, LANGUAGES, nearest=by_name.get(code.lower()))
     chosen = tuple(code for code in suite.languages if code in codes)
     if not chosen:

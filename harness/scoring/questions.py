@@ -189,7 +189,7 @@ def scorings(
     return tuple(
         Scoring(
             suite=suite.name,
-            languages=languages_of(suite, languages),
+            languages=languages_of(suite, languages, suites),
             limit=limit,
             max_new_tokens=told.get(suite.name) or suite.max_new_tokens,
             asking=asking,
