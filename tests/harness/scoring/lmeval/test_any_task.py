@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness.conftest import Run
 from tests.harness.scoring.lmeval.conftest import BELEBELE, TASKS, XCOPA
 from xreason.harness.adding.languages import add_lm_eval_suite, remove_suite
 from xreason.harness.plan import plan_endpoint, plan_scoring
@@ -218,3 +219,17 @@ def test_what_can_change_an_answer_is_in_the_key_and_what_cannot_is_not(tasks: P
     assert len({plain, key(TRANSLATE, style="chat"), key(TRANSLATE, temperature=0.5), key(XCOPA_THREE)}) == 4
     assert suite_of(TRANSLATE).version == "2.0"
     assert find("translate_sw", tasks).generates
+
+
+def test_the_command_line_says_in_one_sentence_what_is_wrong_with_a_pattern(tasks: Path, xreason: Run) -> None:
+    own = ("--tasks", tasks)
+    for arguments, said in (
+        (("score", "dummy", "--suites", "lm-eval:", *own), "names nothing"),
+        (("suite", "add", "mine", "--lm-eval", "hellaswag", *own), "say it: lm-eval:en=hellaswag"),
+        (("suite", "add", "mine", "--lm-eval", "xcopa_sw", "--hub", "a/b", *own), "give only --title and --source"),
+        (("suite", "add", "mine", *own), "give --title and --source"),
+    ):
+        done = xreason(*arguments)
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
