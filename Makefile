@@ -30,7 +30,7 @@ compare: setup
 	$(BIN)/xreason compare
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not every_core"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not every_core"
 	$(BIN)/python -m pytest -m every_core
 
 check: setup

@@ -1,6 +1,7 @@
 """What a server costs: questions put to `vllm serve` against the same questions put to the engine in this process.
 
     python -m benchmarks.endpoint              # the pocket model, 100 questions in each of its languages
+    python -m benchmarks.endpoint random 40    # a random one of 51 million parameters
     python -m benchmarks.endpoint FOLDER 400
 
 Prints JSON: tokens a second of both, their ratio (medians of three turns, one after the other), and how many answers are the same.
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.models import random_llama
 from benchmarks.report import report
 from benchmarks.server import Server
 from xreason.harness.scoring.endpoint import serving
@@ -25,18 +27,21 @@ from xreason.harness.serving import engine
 from xreason.harness.serving.models import Model, plain_model
 
 TURNS = 3
+WORDS = 1024  # of the pocket model's tokenizer
 #: As the engine in this process is started, which logs nothing. What it sets in the environment for vLLM holds for both.
-ALIKE = ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "4096", "--max-num-seqs", "256"]
-ALIKE += ["--disable-log-stats", "--disable-uvicorn-access-log"]
+ALIKE = ["--max-num-seqs", "256", "--disable-log-stats", "--disable-uvicorn-access-log"]
 
 
 def main() -> None:
     """Asks both, in turns, and prints how fast they were."""
-    model = plain_model(sys.argv[1] if len(sys.argv) > 1 else "pocket")
+    named = sys.argv[1] if len(sys.argv) > 1 else "pocket"
     limit = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     (scoring,), (first,) = scorings(("pocket",), limit=limit), scorings(("pocket",), ("en",), limit=4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if named == "random":
+            named = str(random_llama(folder / "random", seed=0, hidden=640, layers=10, words=WORDS, dtype="float32"))
+        model = plain_model(named)
         server = Server(folder, model.folder, ALIKE)
         try:
             running = engine.start(model, max_length=2048, dtype="float32", max_num_seqs=256)
@@ -66,7 +71,8 @@ def main() -> None:
         for part in (("client", "api", "engine") if place == "server" else ("client",))
     }
     report(
-        model=model.name,
+        model=sys.argv[1] if len(sys.argv) > 1 else "pocket",
+        weight_bytes=model.size,
         questions=scoring.questions,
         requests_in_flight=in_flight,
         tokens_per_second={place: round(rate) for place, rate in rates.items()},

@@ -28,13 +28,27 @@ BOUNDS: tuple[tuple[str, str, str, str, float], ...] = (
     ("serving-scoring", "lm_eval_over_xreason.4", "four models: one lm_eval process each, over one `xreason score`", "least", 3.5),
     ("serving-scoring", "lm_eval_over_xreason.10", "the same of ten models", "least", 6),
     ("serving-generation", "engine_over_bare", "generation: tokens/s over bare LLM.generate's", "least", 0.97),
-    ("endpoint", "server_over_in_process", "a server: tokens/s over those of the engine in this process", "least", 0.8),
+    (
+        "endpoint-random",
+        "server_over_in_process",
+        "a server of 51 million parameters: tokens/s over those of the engine in this process",
+        "least",
+        0.8,
+    ),
+    ("endpoint-random", "same_answers", "share of its answers that are the same", "least", 1),
+    ("endpoint", "server_over_in_process", "the same of the pocket model, 1.2 million parameters", "least", 0.8),
     ("endpoint", "same_answers", "share of its answers that are the same", "least", 1),
     ("placing-compare", "compare.placed_over_in_turn", "a comparison on a Ray of two nodes, over the same in turn", "most", 0.9),
+    ("placing-compare", "compare.boards_equal", "whether its board is the same to the last digit", "least", 1),
+    ("placing-compare", "kills.0.boards_equal", "a node killed at a random moment: whether the board is the same", "least", 1),
+    ("placing-compare", "kills.1.boards_equal", "a second one", "least", 1),
+    ("placing-compare", "kills.2.boards_equal", "a third one", "least", 1),
     ("placing-waits", "waits.placed_over_in_turn", "the same where every step is a fixed wait", "most", 0.55),
     ("planning", "papers_7b.seconds.1", "seconds of `compare papers-7b --dry-run`, configs alone, the slowest", "most", 5),
     ("memory", "worst", "estimated memory over PyTorch's peak, where it is farthest from 1", "most", 1.15),
     ("memory", "worst", "the same", "least", 0.85),
+    ("board", "records.200.seconds.all", "seconds from 200 records of 12,750 answers to all files of their board", "most", 10),
+    ("board", "records.200.peak_memory_gib", "GiB of memory that this takes", "most", 2),
 )
 
 

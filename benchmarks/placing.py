@@ -37,10 +37,10 @@ base: pocket
 suites: [pocket]
 source: pocket
 methods:
-  slam: {layers: 1, rows: 1440, epochs: 1, batch_size: 32, learning_rate: 2e-3, warmup_ratio: 0.03}
-  two-stage: {epochs: 1, batch_size: 32, learning_rate: 1e-3, stages: [{rows: 960}, {rows: 4800}]}
-  full: {corpora: english-rationales, rows: 1334, epochs: 1, batch_size: 32, learning_rate: 1e-3}
-  lora: {corpora: english-rationales, rows: 1334, epochs: 1, batch_size: 32, learning_rate: 2e-3, rank: 8}
+  slam: {layers: 1, rows: 720, epochs: 1, batch_size: 32, learning_rate: 2e-3, warmup_ratio: 0.03}
+  two-stage: {epochs: 1, batch_size: 32, learning_rate: 1e-3, stages: [{rows: 480}, {rows: 2400}]}
+  full: {corpora: english-rationales, rows: 667, epochs: 1, batch_size: 32, learning_rate: 1e-3}
+  lora: {corpora: english-rationales, rows: 250, epochs: 1, batch_size: 32, learning_rate: 2e-3, rank: 8}
 """
 
 

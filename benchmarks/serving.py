@@ -11,7 +11,6 @@ ten times the median of its four.
 """
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.models import random_llama
 from benchmarks.report import report
 from xreason.trainers.pocket import MODEL
 
@@ -39,7 +39,7 @@ def swap() -> None:
     from xreason.harness.serving.models import plain_model
 
     with tempfile.TemporaryDirectory() as place:
-        folders = [_random(Path(place) / name, seed) for seed, name in enumerate(("one", "other"))]
+        folders = [random_llama(Path(place) / name, seed=seed) for seed, name in enumerate(("one", "other"))]
         models = [plain_model(str(folder)) for folder in folders]
         size = (folders[0] / "model.safetensors").stat().st_size
         running = engine.start(models[0], max_length=1024)
@@ -148,22 +148,6 @@ def generation() -> None:
         engine_over_bare=round(statistics.median(pairs), 3),
         of_each_turn=[round(pair, 3) for pair in pairs],
     )
-
-
-def _random(folder: Path, seed: int) -> Path:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(seed)
-    sizes = {"hidden_size": 2048, "intermediate_size": 5632, "num_attention_heads": 16, "num_key_value_heads": 16}
-    config = LlamaConfig(**sizes, num_hidden_layers=8, vocab_size=32000, max_position_embeddings=2048, tie_word_embeddings=False)
-    torch.set_default_dtype(torch.bfloat16)
-    LlamaForCausalLM(config).save_pretrained(folder, max_shard_size="100GB")
-    torch.set_default_dtype(torch.float32)
-    for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
-        if (MODEL / name).exists():
-            shutil.copyfile(MODEL / name, folder / name)
-    return folder
 
 
 def _checkpoint(folder: Path, seed: int) -> Path:

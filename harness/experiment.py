@@ -27,9 +27,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from xreason.harness.scoring.questions import Asking
-from xreason.harness.serving.arguments import checked
+from xreason.harness.serving.arguments import Dtype, checked
 from xreason.leaderboards.records import Reading
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
+from xreason.tasks.cldr.codes import chosen
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE
@@ -73,9 +74,7 @@ class Experiment(BaseModel):
     limit: int | None = Field(default=None, gt=0)  #: only the first so many questions a language
     #: longest response, in tokens, of all suites or of those it names; each suite's own for None.
     max_new_tokens: Positive | dict[str, Positive] | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = (
-        "auto"  #: what vLLM serves in; "auto" is what the base stores, on a GPU bfloat16 for float32
-    )
+    dtype: Dtype = "auto"  #: what vLLM serves in
     engine: dict[str, Any] = {}  #: arguments of vLLM by their names: tensor_parallel_size, quantization, ...
     fresh_engines: bool = False  #: starts an engine for every model, in place of one whose weights are swapped
     prompt: str = DEFAULT_STYLE  #: name of the prompt style that questions are put in
@@ -141,7 +140,7 @@ class Experiment(BaseModel):
     def languages_trained(self) -> tuple[str, ...]:
         """Returns the codes that the corpora are asked for."""
         if self.train_languages is not None:
-            return self.train_languages
+            return chosen(self.train_languages)
         scored = [code for name in self.suites for code in languages_of(suite_of(name), self.languages, self.suites)]
         average = {code for name in self.suites for code in suite_of(name).average_languages}
         return tuple(code for code in dict.fromkeys(scored) if code in average)

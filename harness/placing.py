@@ -15,6 +15,7 @@ import socket
 import time
 import traceback
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Hands(ExitStack):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Job(ABC):
     """What one process does at a time."""
 
     name: str  #: of the board's row, or of the model whose layers are found
@@ -76,9 +77,9 @@ class Job:
         """Returns whether all its steps stand."""
         return all(step.is_done() for step in self.steps)
 
+    @abstractmethod
     def do(self, hands: Hands) -> Any:
         """Does what of it is not done yet; returns what is told of it."""
-        raise NotImplementedError
 
 
 class Result(NamedTuple):

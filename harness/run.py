@@ -293,6 +293,9 @@ def _scorings(plan: Plan) -> Iterator[Job]:
     """Yields what scores, a job a row."""
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
+    # a model that thinks for long is still shown whole questions
+    answers = max((each.scoring.max_new_tokens for row in plan.rows for each in row.scores), default=0)
+    longest = longest if answers < longest else answers + longest
     serving = {"dtype": plan.dtype, "fresh": plan.fresh_engines, "longest": longest, **plan.engine}
     for row in plan.rows:
         told: dict[str, Any] = {"name": _title(row), "rows": (_title(row),), "steps": row.scores, "devices": cards(plan.engine)}

@@ -82,13 +82,14 @@ class _Measured:
     def __init__(self, contenders: Sequence[Contender], suite: str) -> None:
         told = [(record.families or {}).get(suite) for each in contenders for record in each.records]
         self.families = next((each for each in told if each is not None), None)
+        self.weights = contenders[0].records[0].weights.get(suite)
         self._contenders = contenders
         self._answered: dict[tuple[Key, Reading], Answered] = {}
         self._luck: dict[tuple[Reading, tuple[str, ...]], Luck | None] = {}
 
     def of(self, runs: Sequence[Mapping[str, Outcomes]], contender: Contender) -> Answered:
         """Returns answers that are not the plain ones of a reading."""
-        return Answered(runs, families=self.families, trained=contender.is_trained)
+        return Answered(runs, families=self.families, weights=self.weights, trained=contender.is_trained)
 
     def answers(self, contender: Contender, languages: Sequence[str], reading: Reading) -> Answers:
         known = self._answered.get((contender.key, reading))
@@ -180,6 +181,8 @@ def build_board(
     over = [(each, base) for each in contenders if not each.is_base and (base := bases.get((each.key.model_hash, each.key.style)))]
     gained = together(measured.differences(over, columns.averaged, reading))
     gains = {each.key: gain for (each, _), gain in zip(over, gained, strict=True)}
+    others = measured.differences(over, columns.without_english, reading) if columns.without_english else []
+    gains_without_english = {each.key: gain for (each, _), gain in zip(over, others, strict=False)}
     everywhere = ENGLISH in {*columns.shown} - {*columns.partial}
     compared_english = measured.differences(over, [ENGLISH], reading) if everywhere else []
     english = {each.key: difference for (each, _), difference in zip(over, compared_english, strict=False)}
@@ -191,6 +194,7 @@ def build_board(
             rank=None if each.key in first else 1 + better[each.key],
             mean=means[each.key],
             gain=gains.get(each.key),
+            gain_without_english=gains_without_english.get(each.key),
             english=english.get(each.key),
             english_verdict=_english_verdict(english.get(each.key), english_margin),
         )
@@ -289,6 +293,8 @@ def _row(contender: Contender, measured: _Measured, columns: _Columns, **found: 
         mean_by_other_reading=mean(columns.averaged, other),
         responses=responses,
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
+        mean_tokens=_mean_tokens(contender, columns, lambda score: score.mean_tokens),
+        mean_thinking_tokens=_mean_tokens(contender, columns, lambda score: score.mean_thinking_tokens),
         sampling=_sampling(contender, measured, columns) if contender.key.style.samples > 1 else None,
         trainings=trainings,
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),
@@ -308,6 +314,13 @@ def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
     columns = {name: [getattr(each, name) for each in shares] for name in ResponseShares.model_fields}
     known = {name: [share for share in column if share is not None] for name, column in columns.items()}
     return ResponseShares.model_validate({name: sum(column) / len(column) if column else None for name, column in known.items()})
+
+
+def _mean_tokens(contender: Contender, columns: _Columns, told: Callable[[LanguageScore], float | None]) -> float | None:
+    """The mean over seeds and average languages; None where one of them was not told."""
+    means = [told(scores[code]) for scores in contender.scores for code in columns.averaged]
+    known = [each for each in means if each is not None]
+    return sum(known) / len(known) if len(known) == len(means) else None
 
 
 def _sampling(contender: Contender, measured: _Measured, columns: _Columns) -> Sampling:

@@ -36,6 +36,7 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
         _check_questions([record for record in records if code in record.scores[suite]], suite, code)
     if told := [record for record in records if suite in (record.families or {})]:
         _check_same(told, lambda record: {f"the families of questions of {suite}": (record.families or {})[suite]}, _SAME_WAY)
+    _check_same(records, lambda record: {f"the weights of questions of {suite}": record.weights.get(suite)}, _SAME_WAY)
     if not across_styles:
         _check_same(records, _style, f"{_SAME_WAY}, or rank across styles with --across-styles")
 

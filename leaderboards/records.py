@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from xreason.leaderboards.files import write_whole
@@ -30,6 +30,8 @@ Verdict = Annotated[tuple[Bits, ...], Field(min_length=1)]
 Identified = Annotated[tuple[Annotated[str, Field(pattern=r"\A[01-]+\z")], ...], Field(min_length=1)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+#: One that diverged is a string in JSON, which has no number for it.
+Loss = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]})]
 
 
 class RecordError(ValueError):
@@ -190,7 +192,7 @@ class StageCost(Frozen):
     seconds: Quantity  #: wall-clock time of the training loop
     tokens_per_second: Quantity
     peak_memory_bytes: Count
-    losses: tuple[tuple[int, float], ...]  #: (step, training loss) as logged
+    losses: tuple[tuple[int, Loss], ...]  #: (step, training loss) as logged
     frame: str | None = None  #: name of the prompt style that its text stood in; None where that is not known
     truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
     sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
@@ -276,6 +278,8 @@ class Record(Frozen):
     folders: dict[str, str] = {}  #: suite to the folder in scores/, beside the record, with its responses; none before format 3
     #: suite to the family of each question, where some vary the same problem; None before format 4, which tells it.
     families: dict[str, tuple[Count, ...]] | None = None
+    #: suite to how much each question weighs in a language's accuracy, of those in which not all weigh the same.
+    weights: dict[str, tuple[Annotated[int, Field(gt=0, lt=2**31)], ...]] = {}
     #: suite to language code, of suites that are tasks of lm-eval; where their verdicts are 0 or 1, they stand in `scores` too.
     measures: dict[str, dict[str, Measure]] = {}
 
@@ -283,6 +287,11 @@ class Record(Frozen):
     def suites(self) -> tuple[str, ...]:
         """The suites that it tells of, those with verdicts first."""
         return tuple(dict.fromkeys((*self.scores, *self.measures)))
+
+    @property
+    def languages(self) -> set[str]:
+        """The codes of all languages that it tells of, of any suite."""
+        return {code for told in (self.scores, self.measures) for each in told.values() for code in each}
 
     @model_validator(mode="after")
     def _of_some_suite(self) -> Self:

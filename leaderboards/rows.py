@@ -75,17 +75,20 @@ class Row(Frozen):
     mean: Interval  #: mean accuracy over the board's average languages: what rank, gain and pairs are of
     #: the mean of answers that are right and in the question's language, as far as text tells; None where nothing told it.
     mean_in_language: Interval | None
-    mean_without_english: Interval | None  #: the same without English; None where only English was averaged
+    mean_without_english: Interval | None  #: `mean` without English; None where only English was averaged
     #: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
     languages_by_other_reading: dict[str, Interval]
     mean_by_other_reading: Interval
     gain: Difference | None  #: `mean` minus that of the base model asked in the same style; None for the base, or without one
+    gain_without_english: Difference | None  #: `mean_without_english` minus that of the base model; None where `gain` or it is None
     english: Difference | None  #: English accuracy minus that of the base model; None for the base, and where either is missing
     #: "lost", "gained", or "within" the board's margin, as its interval's bounds say; None where English is not compared.
     english_verdict: Literal["lost", "gained", "within", "not settled"] | None
     #: language code to how the responses look; `mean_responses` is their mean over the average languages.
     responses: dict[str, ResponseShares]
     mean_responses: ResponseShares
+    mean_tokens: float | None  #: tokens a response, a mean over the average languages; None where a record does not tell
+    mean_thinking_tokens: float | None  #: those of them that are thinking; None also where a model cannot mark it
     sampling: Sampling | None  #: None with one sample a question
     #: what each seed's training took, in the order of `seeds`; empty for a base, and where no report of one is there.
     trainings: tuple[Training, ...]

@@ -1,4 +1,4 @@
-"""The questions of MGSM, MSVAMP and added suites: from a data folder where it has them, else from the hub.
+"""The questions of published sets and added suites: from a data folder where it has them, else from the hub.
 
     {"question": "Joho hutumia komeo 2 za ufumwele wa buluu ...", "answer": "3", "language": "sw"}
 
@@ -15,15 +15,21 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from xreason.tasks.added import Hub, Registry, registries
 from xreason.tasks.errors import MissingSetError, UserError
-from xreason.tasks.files import out_of_reach
-
-Row = dict[str, str]
+from xreason.tasks.files import out_of_reach, read_json
+from xreason.tasks.readings.choice import LETTERS
+from xreason.tasks.readings.verdicts import Kind
+from xreason.tasks.sets.grade_school import AFRIMGSM, MGSM, MGSM_REV2, MNUMGLUESUB, MSVAMP
+from xreason.tasks.sets.mmath import MMATH
+from xreason.tasks.sets.polymath import POLYMATH
+from xreason.tasks.sets.source import Row as Row
+from xreason.tasks.sets.source import Source
+from xreason.tasks.sets.xcsqa import XCSQA
 
 #: A gold answer as MGSM and MSVAMP write it: -3, 2,125, 8.0.
 GOLD = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
@@ -33,25 +39,9 @@ _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _NO_QUESTIONS = frozenset(("nan", "null", "none", "n/a", "inf"))
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a suite's questions are: on the hub, and in a data folder."""
-
-    hub_id: str  #: the data set on the Hugging Face hub, one config a language, split `test`, and `train` for worked examples
-    file: str  #: its place in a data folder, `{language}` standing for the code
-    question: str  #: the column with the question, as `answer` is that with the gold answer (none are named in a TSV file)
-    answer: str
-    exemplars: str | None = None  #: the file with the worked examples of all languages, or None where the set has none
-    configs: Mapping[str, str] = field(default_factory=dict)  #: language code to the hub's config, where that is not the code
-    #: language code to how many rows of the published set ask an earlier row's question again under another gold answer; None for
-    #: sets of others, of which that is not known.
-    repeats: Mapping[str, int] | None = field(default_factory=dict)
-
-
 _IN_CODE: dict[str, Source] = {
-    "mgsm": Source("juletxara/mgsm", "mgsm/mgsm_{language}.tsv", "question", "answer_number", "mgsm/exemplars.jsonl"),
-    # broken translations: in Bengali one of four questions, in Thai one of five
-    "msvamp": Source("Mathoctopus/MSVAMP", "msvamp/{language}.jsonl", "m_query", "response", repeats={"bn": 3, "th": 4}),
+    **{"mgsm": MGSM, "msvamp": MSVAMP, "mgsm_rev2": MGSM_REV2, "afrimgsm": AFRIMGSM, "mnumgluesub": MNUMGLUESUB},
+    **{"polymath": POLYMATH, "mmath": MMATH, "xcsqa": XCSQA},
 }
 
 
@@ -69,35 +59,53 @@ def sources_with(*changes: Registry) -> dict[str, Source]:
 SOURCES: dict[str, Source] = sources_with(*registries())
 
 
-def local_path(suite: str, language: str) -> Path | None:
+def local_path(suite: str, language: str, part: str = "") -> Path | None:
     """Returns where the data folder would hold the questions, or None where XREASON_DATA is not set."""
     folder = os.environ.get("XREASON_DATA")
-    return Path(folder) / SOURCES[suite].file.format(language=language) if folder else None
+    return Path(folder) / SOURCES[suite].place(language, part or SOURCES[suite].parts[0]) if folder else None
 
 
 def where(suite: str, language: str) -> str:
-    """Returns where the questions come from, for people: a file inside the data folder, or a hub id."""
+    """Returns where the questions come from, for people: a file inside the data folder, a hub id, or where else they are had."""
     path, source = local_path(suite, language), SOURCES[suite]
-    return source.file.format(language=language) if path and path.exists() else source.hub_id
+    if path and path.exists():
+        return source.place(language, "{" + ",".join(source.parts) + "}")
+    return source.hub_id or source.fetch
 
 
 def rows(suite: str, language: str) -> list[Row]:
-    """Returns all test questions of one language, in their published order.
+    """Returns all test questions of one language, in their published order; of a set in parts, a question of each by turns.
 
     Raises:
         UserError: the questions are neither in the data folder nor to be had from the hub, or a row is not in its form.
     """
-    path, source = local_path(suite, language), SOURCES[suite]
-    columns, repeats = (source.question, source.answer), None if source.repeats is None else source.repeats.get(language, 0)
+    source = SOURCES[suite]
+    turns = zip_longest(*(_found(suite, language, part) for part in source.parts))
+    cells = (each for turn in turns for each in turn if each is not None)
+    named = str(path) if (path := local_path(suite, language)) and path.exists() else str(source.hub_id)
+    rows = _rows(cells, language, named, source)
+    return sorted(rows, key=lambda row: str(row["id"])) if source.by_id else rows
+
+
+def _found(suite: str, language: str, part: str) -> Iterator[tuple[str, list[Any]]]:
+    """Yields where each row of a part of a set is, in words, and its cells."""
+    path, source = local_path(suite, language, part), SOURCES[suite]
+    columns = (source.question, source.answer, *source.more)
     if path and path.exists():
-        return _rows(_cells(path, columns), language, str(path), repeats)
-    table = _hub_split(suite, language, "test", path)
-    missing = [column for column in columns if column not in table.column_names]
+        for where, cells in _cells(path, columns):
+            yield f"{path}, {where}", cells
+        return
+    table = _hub_split(suite, language, source.split.format(part=part), path)
+    missing = [column for column in columns if column.partition(".")[0] not in table.column_names]
     if missing:
         has = f"{source.hub_id} has no column {missing[0]!r} in {language}; it has {', '.join(table.column_names)}"
         raise UserError(f"{has}; add the suite with those (--question-column, --answer-column).")
-    cells = ((f"row {number}", [row[column] for column in columns]) for number, row in enumerate(table, start=1))
-    return _rows(cells, language, f"{source.hub_id}, config {source.configs.get(language, language)}", repeats)
+    for number, row in enumerate(table, start=1):
+        place = f"{source.hub_id}, config {source.config_of(language)}, row {number}"
+        try:
+            yield place, _columns(row, columns)
+        except ValueError as error:
+            _refuse(place, str(error))
 
 
 def own_rows(path: Path, language: str) -> list[Row]:
@@ -108,7 +116,8 @@ def own_rows(path: Path, language: str) -> list[Row]:
     """
     if not path.exists():
         raise UserError(f"{path} is gone; put it back, or take {language} out with `xreason language remove` and add it again.")
-    return _rows(_cells(path, ("question", "answer")), language, str(path))
+    cells = ((f"{path}, {where}", cells) for where, cells in _cells(path, ("question", "answer")))
+    return _rows(cells, language, str(path), Source(None, str(path), "question", "answer"))
 
 
 def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
@@ -119,8 +128,12 @@ def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
 
 
 def rows_hash(questions: list[Row]) -> str:
-    """Returns the SHA-256 of the questions and gold answers, the same from a file and from the hub where they say the same."""
-    said = (json.dumps([row["question"], row["answer"]], ensure_ascii=False) for row in questions)
+    """Returns the SHA-256 of what is asked and of the gold answers, the same from a file and from the hub where these agree."""
+    more = ("instruction", "published")
+    said = (
+        json.dumps([row["question"], row["answer"], *(row[key] for key in more if key in row)], ensure_ascii=False)
+        for row in questions
+    )
     return hashlib.sha256("".join(said).encode()).hexdigest()
 
 
@@ -151,7 +164,7 @@ def _exemplars(suite: str, language: str) -> list[Row]:
     else:
         table = _hub_split(suite, language, "train", path)
         place, columns = (
-            f"{source.hub_id}, config {source.configs.get(language, language)}",
+            f"{source.hub_id}, config {source.config_of(language)}",
             (source.question, "answer", source.answer),
         )
         told = [(f"worked example {number}", [row[each] for each in columns]) for number, row in enumerate(table, start=1)]
@@ -177,11 +190,17 @@ def text_problem(text: object, name: str) -> str | None:
     return f"the {name} holds the character U+{ord(broken[0]):04X}, which is no text" if broken else None
 
 
-def gold_problem(gold: object) -> str | None:
-    """Returns what is wrong with a gold answer; None where nothing is."""
+def gold_problem(gold: object, kind: Kind = "number", choices: Sequence[str] = ()) -> str | None:
+    """Returns what is wrong with a gold answer of a kind, to a question with these choices if any; None where nothing is."""
     said = "" if gold is None else str(gold).strip()
     if not said:
         return "the answer is empty"
+    if kind == "expression":
+        return None if isinstance(gold, str) and not _NO_TEXT.search(gold) else f"the answer {_shortened(gold)} is no text"
+    if kind == "choice":
+        return (
+            None if said in LETTERS[: len(choices)] else f"the answer {_shortened(said)} is no letter of its {len(choices)} choices"
+        )
     return None if GOLD.fullmatch(said) and len(said) <= _LONGEST_GOLD else f"the answer {_shortened(said)} is no number"
 
 
@@ -195,24 +214,38 @@ def _refuse(place: str, problem: str | None) -> None:
         raise UserError(f"{place}: {problem}; put the set as published in its place.")
 
 
-def _rows(found: Iterable[tuple[str, Sequence[Any]]], language: str, place: str, repeats: int | None = 0) -> list[Row]:
-    """Returns the rows of a set that `place` names, each with its place there; at most `repeats` ask again (see Source)."""
+def _rows(found: Iterable[tuple[str, Sequence[Any]]], language: str, named: str, source: Source) -> list[Row]:
+    """Returns the rows of a set that is `named` so, each of which comes with its place."""
     rows: list[Row] = []
-    asked: dict[str, tuple[str, float]] = {}
-    again = 0
-    for where, (question, gold) in found:
-        _refuse(f"{place}, {where}", text_problem(question, "question") or gold_problem(gold))
-        rows.append({"question": question, "answer": str(gold), "language": language})
-        value = float(str(gold).replace(",", ""))
-        first, before = asked.setdefault(same_question(question), (where, value))
-        if first != where and value == before:
-            _refuse(f"{place}, {where}", f"the row is that of {first}")
-        again += first != where
+    asked: dict[tuple[str, ...], tuple[str, object]] = {}
+    again, repeats = 0, None if source.repeats is None else source.repeats.get(language, 0)
+    for place, cells in found:
+        try:
+            row = source.make(cells, language)
+        except ValueError as error:
+            _refuse(place, str(error))
+        if row is None:
+            continue
+        asked_badly = None if row.get("id") in source.broken else text_problem(row["question"], "question")
+        _refuse(place, asked_badly or gold_problem(row["answer"], source.kind, row.get("choices", ())))
+        rows.append(row | {"answer": str(row["answer"])})
+        gold = rows[-1]["answer"]
+        value = float(gold.replace(",", "")) if source.kind == "number" else gold
+        first, before = asked.setdefault((same_question(row["question"]), *row.get("choices", ())), (place, value))
+        if first != place and value == before:
+            _refuse(place, f"the row is that of {_within(first, place)}")
+        again += first != place
         if repeats is not None and again > repeats:
-            _refuse(f"{place}, {where}", f"the question is that of {first}, under another answer")
+            _refuse(place, f"the question is that of {_within(first, place)}, under another answer")
     if not rows:
-        raise UserError(f"{place} holds no question for {language}; put the test set there as its authors wrote it.")
+        raise UserError(f"{named} holds no question for {language}; put the test set there as its authors wrote it.")
     return rows
+
+
+def _within(first: str, place: str) -> str:
+    """Returns a place in words as it is called beside another: "line 1" where they are in the same file."""
+    (file, _, where), other = first.rpartition(", "), place.rpartition(", ")[0]
+    return where if file == other else first
 
 
 def same_question(question: str) -> str:
@@ -221,7 +254,13 @@ def same_question(question: str) -> str:
 
 
 def _cells(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
-    """Yields where each row is and these columns of it: of JSON lines by their names, of tab-separated values all, in order."""
+    """Yields where each row is and these columns of it: of JSON by their names, of tab-separated values all, in order.
+
+    JSON is an object a line, or one array of objects (`.json`).
+    """
+    if path.suffix == ".json":
+        yield from _array(path, columns)
+        return
     parse = _tab_separated if path.suffix == ".tsv" else _json_object
     try:
         content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
@@ -238,6 +277,18 @@ def _cells(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[Any]]
             raise UserError(f"{path}, line {number}: {what}; put the file as published in its place.") from error
 
 
+def _array(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
+    remedy = "put the file as published in its place"
+    found = read_json(path, remedy)
+    if not isinstance(found, list):
+        raise UserError(f"{path} holds no JSON array; {remedy}.")
+    for number, row in enumerate(found, start=1):
+        try:
+            yield f"row {number}", _columns(row, columns)
+        except ValueError as error:
+            _refuse(f"{path}, row {number}", str(error))
+
+
 def _tab_separated(line: str, columns: Sequence[str]) -> list[Any]:
     cells = line.rstrip("\r").split("\t")
     if len(cells) != len(columns):
@@ -246,24 +297,37 @@ def _tab_separated(line: str, columns: Sequence[str]) -> list[Any]:
 
 
 def _json_object(line: str, columns: Sequence[str]) -> list[Any]:
-    row = json.loads(line)
-    missing = [name for name in columns if not isinstance(row, dict) or name not in row]
-    if missing:
-        raise ValueError(f"column {missing[0]} is missing")
-    return [row[name] for name in columns]
+    return _columns(json.loads(line), columns)
+
+
+def _columns(row: Any, columns: Sequence[str]) -> list[Any]:
+    """Returns the values of columns; "question.stem" is within "question"."""
+
+    def value(name: str) -> Any:
+        found = row
+        for key in name.split("."):
+            if not isinstance(found, Mapping) or key not in found:
+                raise ValueError(f"column {name} is missing")
+            found = found[key]
+        return found
+
+    return [value(name) for name in columns]
 
 
 def _hub_split(suite: str, language: str, split: str, path: Path | None) -> Any:
     source = SOURCES[suite]
+    looked = f"{path} does not exist" if path is not None else "no data folder is given (--data DIR or XREASON_DATA)"
+    holds = "worked examples" if split == "train" else "questions"
+    if source.hub_id is None:
+        had = f"the set is not on the hub, but to be had from {source.fetch}"
+        raise MissingSetError(f"No {holds} for {suite} in {language}: {looked}; {had}: put it in that place.")
     try:
         if out_of_reach(source.hub_id):
             raise ConnectionError
         from datasets import load_dataset
 
-        return load_dataset(source.hub_id, source.configs.get(language, language), split=split)
+        return load_dataset(source.hub_id, source.config_of(language), split=split)
     except Exception as error:  # whatever the hub client raises, the remedy is the same
-        looked = f"{path} does not exist" if path is not None else "no data folder is given (--data DIR or XREASON_DATA)"
-        holds = "questions" if split == "test" else "worked examples"
         raise MissingSetError(
             f"No {holds} for {suite} in {language}: {looked}, and {source.hub_id} could not be had from the hub "
             f"({type(error).__name__}); where there is internet, fetch it with: hf download --repo-type dataset {source.hub_id}"

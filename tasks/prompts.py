@@ -22,6 +22,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from xreason.tasks.added import TASKS_FOLDER
 from xreason.tasks.languages import IN_BOX
@@ -50,7 +51,8 @@ _ENDS = ("</s>", "<|im_end|>")
 class Style:
     """A way of asking: its name on the command line and on boards, and who asks so.
 
-    In its frame, {instruction} is the question, {language} the language's English name; the rest comes from `WORDS`. In a
+    In its frame, {instruction} is the question, with all that a suite says beside it (its choices), {language} the language's
+    English name, {published} or {message} all that the suite's authors put to a model; the rest comes from `WORDS`. In a
     `few_shot` style, worked examples may precede the question; of a `chat` style, the frame is the user's message in the model's
     own chat template. At each of its `ends` a response ends; which they are of a few-shot style, `stops` says.
     """
@@ -67,6 +69,11 @@ class Style:
         """A short hash of all of its text."""
         words = json.dumps({code: asdict(each) for code, each in WORDS.items()}, sort_keys=True) if self.few_shot else ""
         return hashlib.sha256((self.frame + words + "".join(self.ends)).encode()).hexdigest()[:12]
+
+    @property
+    def of_authors(self) -> bool:
+        """Whether it is each suite's own."""
+        return self.frame in ("{published}", "{message}")
 
     def speaks(self, language: str) -> bool:
         """Returns whether it has the words that it needs in this language."""
@@ -94,13 +101,17 @@ def alpaca(instruction: str) -> str:
     return _filled(ALPACA, {"instruction": instruction})
 
 
-def prompt(document: Mapping[str, str]) -> str:
+def prompt(document: Mapping[str, Any]) -> str:
     """Returns the prompt of one row of a suite: its `style`, `language` (code), `language_name` (English) and `question`.
+
+    Where a set has more to say, that is its `instruction` or what its authors `published`, see `xreason.tasks.sets.source.Row`.
 
     In a worked example (a row with a `rationale`), the question already begins with the language's word for "question".
     """
     style = STYLES[document["style"]]
-    fields = {"language": document["language_name"], "instruction": document["question"]}
+    if style.of_authors:
+        return str(document["published"])
+    fields = {"language": document["language_name"], "instruction": document.get("instruction") or document["question"]}
     if style.few_shot:
         words = WORDS[document["language"]]
         asked = "" if "rationale" in document else f"{words.question} "

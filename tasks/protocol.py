@@ -13,10 +13,10 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
-from xreason.tasks.readings.verdicts import answer_part, verdicts
-from xreason.tasks.suites import CHANGES, METRICS, TASKS_FOLDER, suite_of, use
+from xreason.tasks.readings.verdicts import METRICS, all_verdicts, answer_part, kind_of
+from xreason.tasks.suites import CHANGES, TASKS_FOLDER, no_prompt_of_its_own, suite_of, use
 
-__all__ = ["prompt", "questions", "score", "target"]
+__all__ = ["prompt", "questions", "score", "target", "weighted_mean"]
 
 
 def questions(
@@ -38,7 +38,11 @@ def questions(
     chosen = suite_of(suite)
     if style not in STYLES:
         raise unknown("prompt style", style, STYLES)
-    asked = {"style": style, "language_name": LANGUAGES[language].english}
+    if STYLES[style].of_authors and not chosen.published:
+        raise no_prompt_of_its_own(chosen)
+    asked: dict[str, Any] = {"style": style, "language_name": LANGUAGES[language].english}
+    if chosen.kind != "number":
+        asked["kind"] = chosen.kind
     try:
         worked = chosen.exemplars(language) if chosen.exemplars and shots != 0 else []
     except UserError:
@@ -48,11 +52,17 @@ def questions(
     return {split: Dataset.from_list([row | asked for row in rows]) for split, rows in splits.items()}
 
 
-def score(document: Mapping[str, str], responses: Sequence[str | Sequence[str]]) -> dict[str, float]:
-    """Returns lm-eval's metrics of one row of `questions`: `paper`, `strict` and `answered`, each a mean over the samples.
+def score(document: Mapping[str, Any], responses: Sequence[str | Sequence[str]]) -> dict[str, Any]:
+    """Returns lm-eval's metrics of one row of `questions`, those of its kind of answer, each a mean over the samples.
 
-    `responses` has one entry, the response or all of its samples.
+    `responses` has one entry, the response or all of its samples. Where questions weigh differently, a weight stands beside each.
     """
     sampled = [responses[0]] if isinstance(responses[0], str) else responses[0]
-    read = verdicts([answer_part(text, document) for text in sampled], document["answer"], document["language"])
-    return {metric: sum(each) / len(each) for metric in METRICS for each in [getattr(read, metric)]}
+    read = all_verdicts([[answer_part(text, document) for text in sampled]], [document])[0]
+    told = {metric: sum(each) / len(each) for metric in METRICS[kind_of(document)] for each in [getattr(read, metric)]}
+    return told if document.get("weight") is None else {metric: (value, document["weight"]) for metric, value in told.items()}
+
+
+def weighted_mean(scored: Sequence[tuple[float, float]]) -> float:
+    """Returns the mean of metrics that come with their weights: DW-ACC of PolyMath, the mean over sources of MMATH."""
+    return sum(value * weight for value, weight in scored) / sum(weight for _, weight in scored)

@@ -17,6 +17,7 @@ from typing import Any
 from xreason.tasks import data
 from xreason.tasks.added import REGISTRY_FILE, AddedSuite, LmEvalTasks, Registry, read_registry, registries, write_whole
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
+from xreason.tasks.cldr.codes import chosen as chosen_languages
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
 from xreason.tasks.lmeval import found as lm_eval
@@ -24,9 +25,9 @@ from xreason.tasks.lmeval.patterns import PREFIX
 from xreason.tasks.msvamp.families import FAMILIES
 from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
-
-#: What lm-eval reports of every task.
-METRICS = ("paper", "strict", "answered", "metamath")
+from xreason.tasks.readings.verdicts import METRICS, Kind
+from xreason.tasks.sets import mmath, polymath
+from xreason.tasks.sets.source import plain_row
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ class Suite:
     #: the data sets of whose kind its questions are: what was trained on text made from one of them is in its domain here. Names as
     #: in `xreason.trainers.corpora.load.MADE_FROM`.
     in_domain: tuple[str, ...] = ()
+    kind: Kind = "number"  #: what its answers are
+    published: bool = False  #: whether its rows say what its authors put to a model
+    by_id: bool = False  #: whether its rows are in the order of their ids, because the published order is another in every language
+    #: how much each question weighs in a language's score, in the order of the questions, where not all weigh the same; else ().
+    weights: tuple[int, ...] = ()
+    weighing: str = ""  #: the same in words
     #: of a suite that is lm-eval's, the pattern that names its tasks (see xreason.tasks.lmeval.patterns); "" for our own.
     lm_eval: str = ""
 
@@ -75,19 +82,12 @@ class Suite:
         return self.lm_eval or f"{self.name}_{language}"
 
 
-def _published(
-    name: str,
-    title: str,
-    languages: tuple[str, ...],
-    questions: int,
-    source: str,
-    *,
-    max_new_tokens: int,
-    in_domain: tuple[str, ...] = (),
-) -> Suite:
+def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str, **more: Any) -> Suite:
     rows, where = partial(data.rows, name), partial(data.where, name)
-    exemplars = partial(data.exemplars, name) if name in data.SOURCES and data.SOURCES[name].exemplars else None
-    return Suite(name, title, languages, questions, max_new_tokens, source, rows, where, exemplars, in_domain=in_domain)
+    told = data.SOURCES.get(name)
+    exemplars = partial(data.exemplars, name) if told and told.exemplars else None
+    known: dict[str, Any] = {"kind": told.kind, "published": told.make is not plain_row, "by_id": told.by_id} if told else {}
+    return Suite(name, title, languages, questions, source=source, rows=rows, where=where, exemplars=exemplars, **known, **more)
 
 
 def tasks_found(pattern: str) -> lm_eval.Found:
@@ -114,10 +114,8 @@ def _of_lm_eval(name: str, pattern: str) -> Suite:
     found = tasks_found(pattern)
     # looked up when they are asked for: a person's folder may be another by then
     rows = partial(_lm_eval_rows, pattern)
-    longest, source = found.max_new_tokens, "a task of lm-eval"
-    languages = tuple(found.leaves)
-    suite = Suite(name, name, languages, 0, longest, source, rows, found.where, version=found.version, mean_over=None)
-    return replace(suite, lm_eval=pattern)
+    told: dict[str, Any] = {"version": found.version, "mean_over": None, "lm_eval": pattern}
+    return Suite(name, name, tuple(found.leaves), 0, found.max_new_tokens, "a task of lm-eval", rows, found.where, **told)
 
 
 def _lm_eval_rows(pattern: str, code: str) -> list[data.Row]:
@@ -140,6 +138,73 @@ _IN_CODE = (
             "msvamp", "MSVAMP", PAPER_LANGUAGES, 1000, "arXiv 2310.20246, Apache-2.0", max_new_tokens=300, in_domain=("svamp",)
         ),
         families=FAMILIES,
+    ),
+    # new tokens as MGSM; the mean over MGSM's languages, so that the two stand side by side
+    _published(
+        "mgsm_rev2",
+        "MGSM-Rev2",
+        (*PAPER_LANGUAGES, "te"),
+        250,
+        "arXiv 2511.05162, CC BY-SA 4.0",
+        max_new_tokens=600,
+        in_domain=("gsm8k",),
+    ),
+    # new tokens and mean as lm-eval's afrimgsm, which sets none and averages over all
+    _published(
+        "afrimgsm",
+        "AfriMGSM",
+        ("en", "am", "ee", "fr", "ha", "ig", "rw", "ln", "lg", "om", "sn", "st", "sw", "ak", "vai", "wo", "xh", "yo", "zu"),
+        250,
+        "arXiv 2406.03368, Apache-2.0",
+        max_new_tokens=256,
+        in_domain=("gsm8k",),
+        mean_over=None,
+    ),
+    # MAPO's Evaluation/vllm_test.py and report_result.py; how many questions, as the figures of its README divide
+    _published(
+        "mnumgluesub",
+        "MNumGLUESub",
+        PAPER_LANGUAGES,
+        531,
+        "arXiv 2401.06838, licence not found",
+        max_new_tokens=1024,
+        in_domain=("numglue",),
+    ),
+    # what its authors allow is not found; as M-Thinker scores it. Low is MGSM's first 125 questions, before their correction
+    _published(
+        "polymath",
+        "PolyMath",
+        ("en", "zh", "ar", "bn", "de", "es", "fr", "id", "it", "ja", "ko", "ms", "pt", "ru", "sw", "te", "th", "vi"),
+        500,
+        "arXiv 2504.18428, Apache-2.0",
+        max_new_tokens=32768,
+        in_domain=("gsm8k",),
+        mean_over=None,
+        weights=polymath.WEIGHTS,
+        weighing="DW-ACC, in which a question of the levels low, medium, high and top weighs 1, 2, 4 and 8",
+    ),
+    _published(
+        "mmath",
+        "MMATH",
+        ("en", "zh", "ar", "es", "fr", "ja", "ko", "pt", "th", "vi"),
+        374,
+        "arXiv 2505.19126, licence not found",
+        max_new_tokens=32768,
+        in_domain=("math",),
+        mean_over=None,
+        weights=mmath.WEIGHTS,
+        weighing="the mean over four sources, each of which weighs the same",
+    ),
+    # as SLAM scores it
+    _published(
+        "xcsqa",
+        "X-CSQA",
+        ("en", "ar", "de", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt", "ru", "sw", "ur", "vi", "zh"),
+        1000,
+        "arXiv 2106.06937, MIT",
+        max_new_tokens=1024,
+        in_domain=("csqa",),
+        mean_over=None,
     ),
     Suite(
         "pocket",
@@ -172,8 +237,8 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
 def _kept(name: str, said: AddedSuite, tasks: LmEvalTasks) -> Suite:
     """Returns a suite of lm-eval's tasks as it was added: those are looked for when they are asked."""
     rows, codes = partial(_lm_eval_rows, tasks.pattern), tuple(tasks.questions)
-    kept = Suite(name, said.title, codes, 0, said.max_new_tokens, said.source, rows, lambda _: PREFIX + tasks.pattern)
-    return replace(kept, mean_over=None, version=tasks.version, added=tasks.questions, lm_eval=tasks.pattern)
+    told: dict[str, Any] = {"mean_over": None, "version": tasks.version, "added": tasks.questions, "lm_eval": tasks.pattern}
+    return Suite(name, said.title, codes, 0, said.max_new_tokens, said.source, rows, lambda _: PREFIX + tasks.pattern, **told)
 
 
 def _changed(suite: Suite, registry: Registry) -> Suite:
@@ -230,22 +295,35 @@ def suite_of(name: str) -> Suite:
     return SUITES[name]
 
 
+def hub_place(suite: str, code: str) -> tuple[str, str] | None:
+    """Returns the hub's data set with a suite's questions in a language, and their config in it; None where they are not there."""
+    added = [change.questions.get(suite, {}).get(code) for change in CHANGES]
+    if suite not in data.SOURCES or any(each.file for each in added if each):
+        return None
+    source = data.SOURCES[suite]
+    return (source.hub_id, source.config_of(code)) if source.hub_id else None
+
+
+def no_prompt_of_its_own(suite: Suite) -> UserError:
+    """Returns the error for a style of each suite's authors, where none is known of this suite's."""
+    with_one = ", ".join(each.name for each in SUITES.values() if each.published)
+    return UserError(f"No prompt of {suite.title}'s own authors is known here, only of {with_one}'s; choose another with --prompt.")
+
+
 def languages_of(suite: Suite, codes: Sequence[str] | None, beside: Sequence[str] = ()) -> tuple[str, ...]:
     """Returns the languages of `codes` that the suite has, in the suite's order; all of its languages for None.
 
-    `beside` are the names of suites that are asked too: languages of tasks of lm-eval, which the table lacks, may be theirs.
+    They may be spelled in any usual way, or be names of groups, see `xreason.tasks.cldr.codes.chosen`. `beside` are the names of
+    suites that are asked too: languages of tasks of lm-eval, which the table lacks, may be theirs.
 
     Raises:
         UserError: a code is no language of the table (names the nearest), or none of them is in the suite.
     """
     if codes is None:
         return suite.languages
-    by_name = {language.english.lower(): language.code for language in LANGUAGES.values()}
     theirs = {code for name in beside for each in [suite_of(name)] if each.lm_eval for code in each.languages}
-    for code in codes:
-        if code not in LANGUAGES and code not in suite.languages and code not in theirs:
-            raise unknown("language", code, LANGUAGES, nearest=by_name.get(code.lower()))
-    chosen = tuple(code for code in suite.languages if code in codes)
+    asked = chosen_languages(codes, {*suite.languages, *theirs})
+    chosen = tuple(code for code in suite.languages if code in asked)
     if not chosen:
         raise UserError(f"{suite.title} has none of {', '.join(codes)}; it has {', '.join(suite.languages)}.")
     return chosen
@@ -323,16 +401,19 @@ def language_yaml(suite: Suite, code: str) -> str:
 
 
 def template_yaml(suite: Suite) -> str:
-    """Returns what all tasks of a suite include: the papers' way of asking, with its own longest response and worked examples."""
+    """Returns what all tasks of a suite include: the papers' way of asking, with its own longest response, examples and metrics."""
     decoding = f"  do_sample: false\n  temperature: 0.0\n  max_gen_toks: {suite.max_new_tokens}\n  until: []\n"
     worked = "# how many worked examples are used is for --num_fewshot to say\nfewshot_split: train\nnum_fewshot: null\n"
-    return f"include: ../_papers_template\ngeneration_kwargs:\n{decoding}" + (worked if suite.exemplars else "")
+    mean = "!function xreason.tasks.protocol.weighted_mean" if suite.weights else "mean"
+    means = "".join(f"  - metric: {name}\n    aggregation: {mean}\n    higher_is_better: true\n" for name in METRICS[suite.kind])
+    own = f"metric_list:\n{means}" if suite.kind != "number" or suite.weights else ""
+    return f"include: ../_papers_template\ngeneration_kwargs:\n{decoding}" + (worked if suite.exemplars else "") + own
 
 
 def group_yaml(suite: Suite) -> str:
     """Returns the lm-eval group: the plain mean over its average languages, every language weighing the same."""
     tasks = "".join(f"  - {suite.task(code)}\n" for code in suite.average_languages)
-    means = "".join(f"  - metric: {name}\n    aggregation: mean\n    weight_by_size: false\n" for name in METRICS)
+    means = "".join(f"  - metric: {name}\n    aggregation: mean\n    weight_by_size: false\n" for name in METRICS[suite.kind])
     return f"group: {suite.name}\ntask:\n{tasks}aggregate_metric_list:\n{means}metadata:\n  version: {suite.version}\n"
 
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from xreason.harness.adding import cldr
 from xreason.harness.adding.question_files import Columns, Row, problems_of, read_questions, refuse
 from xreason.tasks import data
 from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, LmEvalTasks, Names, Registry, registries, write_registry
+from xreason.tasks.cldr.codes import language as cldr_language
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, Language, languages_with
 from xreason.tasks.lmeval.patterns import PREFIX
@@ -36,7 +36,7 @@ def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, 
     Raises:
         UserError: the language, the suite or the questions are not fit, the suite has the language, or the proof failed.
     """
-    language = cldr.language(code)
+    language = cldr_language(code)
     with _changing() as registry:
         chosen = _changeable(suite)
         if language.code in chosen.languages:
@@ -263,7 +263,7 @@ def _changeable(name: str) -> Suite:
 def _languages_of_new_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
     """Returns each by the code that was asked for, where both the suite's name and they will do."""
     _check_suite_name(name)
-    languages = {code: cldr.language(code) for code in codes}
+    languages = {code: cldr_language(code) for code in codes}
     if not languages:
         raise UserError(f"{name} would have no language; name some: --languages am,en with --hub, or --file-for en=questions.tsv.")
     if len({language.code for language in languages.values()}) != len(codes):

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from xreason.harness.adding import cldr
+from xreason.tasks.cldr import codes
 from xreason.tasks.data import GOLD, gold_problem, same_question, text_problem
 from xreason.tasks.errors import UserError
 
@@ -122,7 +122,7 @@ def _problems(row: Row, code: str) -> Iterator[str]:
     letters = [letter for letter in row.question if letter.isalpha()]
     own = len(_letter(code).findall("".join(letters)))
     if own < SCRIPT_SHARE * len(letters):
-        written = f"only {own / len(letters):.0%} of the letters are {cldr.script_names(code)}, the script of {code}"
+        written = f"only {own / len(letters):.0%} of the letters are {codes.script_names(code)}, the script of {code}"
         yield f"{written}; translate the question, or name its language."
 
 
@@ -131,7 +131,7 @@ def _letter(code: str) -> Any:
     """Returns a pattern of the letters that a language is written in; of any letter where CLDR does not know its scripts."""
     import regex  # type: ignore[import-untyped]
 
-    return regex.compile("|".join(rf"\p{{Script={script}}}" for script in cldr.unicode_scripts(code)) or r"\p{L}")
+    return regex.compile("|".join(rf"\p{{Script={script}}}" for script in codes.unicode_scripts(code)) or r"\p{L}")
 
 
 def _duplicates(rows: Iterable[Row]) -> Iterator[str]:

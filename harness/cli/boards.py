@@ -30,12 +30,14 @@ def board(
     languages: Annotated[str | None, typer.Option(help="Over these languages alone, comma-separated codes.")] = None,
     across_styles: Annotated[bool, typer.Option("--across-styles", help="Rank rows of different prompt styles too.")] = False,
     published: Annotated[bool, typer.Option("--published", help="Beside them, what others report; not ranked.")] = False,
+    push: Annotated[str | None, typer.Option("--push", help="Also upload its files to this data set of the hub.")] = None,
     tasks: options.Tasks = None,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Puts finished records side by side: table, markdown, JSON."""
     from xreason.harness.scoring.records import boards_of
-    from xreason.harness.scoring.samples import write_board_page
+    from xreason.harness.scoring.samples import command_line, write_board_page
     from xreason.harness.store.writable import check_writable
     from xreason.leaderboards.contamination import overlaps_beside
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
@@ -51,16 +53,22 @@ def board(
         check_writable(pictures, "name another folder with --pictures")
     if into is not None:
         check_writable(into.parent, "name another file with --into")
+    if push is not None:
+        from xreason.harness.showing.export import check_repository, push_boards
+
+        check_repository(push)
     said: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
     judged = {name: value for name, value in said.items() if value is not None}
-    chosen: dict[str, Any] = {"across_styles": across_styles, "languages": options.listed(languages), "published": published}
+    chosen: dict[str, Any] = {"across_styles": across_styles, "published": published}
 
     def gathered() -> "tuple[list[Board], list[tuple[Path, Record]]]":
         found: list[tuple[Path, Record]] = []
         for path in records:
             found += zip(record_paths(path), read_records(path), strict=True) if path.is_dir() else [(path, read_record(path))]
         overlaps = overlaps_beside([path for path, _ in found])
-        boards = boards_of([record for _, record in found], **judged, **chosen, overlaps=overlaps)
+        told = [record for _, record in found]
+        codes = options.codes(languages, {code for record in told for code in record.languages})
+        boards = boards_of(told, **judged, **chosen, languages=codes, overlaps=overlaps)
         return boards, [(path.parent, record) for path, record in found]
 
     boards, found = gathered()
@@ -69,14 +77,19 @@ def board(
         write_board_page(boards, found, out, single_file=single_file)
     if into is not None:
         insert_board(boards, into)
+    drawn: list[Path] = []
     if pictures is not None:
         from xreason.leaderboards.forms.pictures.files import write_pictures
 
-        write_pictures(boards, pictures)
+        drawn = write_pictures(boards, pictures)
     if markdown and not as_json:
         typer.echo(board_markdown(boards), nl=False)
     else:
-        options.show_boards(as_json, boards)
+        options.show_boards(as_json, boards, wide)
+    if push is not None:
+        from xreason.harness import progress
+
+        progress.say(f"uploaded to {push_boards(boards, push, command=command_line(), pictures=drawn)}")
     if serve:
         _serve(gathered, lambda: [each for path in records for each in (record_paths(path) if path.is_dir() else [path])], port)
 
@@ -120,6 +133,7 @@ def _serve(
 def rescore(
     run: Annotated[Path, typer.Argument(help="Folder of finished runs, such as runs/pocket.")],
     tasks: options.Tasks = None,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Applies the present readings to stored responses: no model, no GPU."""
@@ -132,7 +146,7 @@ def rescore(
     for each in done:
         name = f"{each.record.method}, seed {each.record.seed}"
         progress.say(f"{name}: {each.changed:,} of {each.verdicts:,} verdicts changed")
-    options.show_boards(as_json, boards)
+    options.show_boards(as_json, boards, wide)
     options.say_where(run)
 
 

@@ -40,6 +40,7 @@ def compare(
     tflops: options.Tflops = None,
     exact: options.Exact = False,
     out: options.Out = options.RUNS,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Trains methods, serves every model with one engine, scores all, and writes a leaderboard."""
@@ -80,7 +81,7 @@ def compare(
         options.show_outlook(as_json, plan, out, tflops, exact)
         return
     done = run(plan, report_to=options.listed(report_to) or (), ray=ray)
-    options.show_boards(as_json, done.boards)
+    options.show_boards(as_json, done.boards, wide)
     options.say_where(out / settled.name)
     options.end_with(done.failures)
 
@@ -119,7 +120,7 @@ def train(
 
     what = {"layers": options.layers_of(layers), "corpora": list(options.listed(corpora) or ()) or None, "rows": rows}
     how = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "max_steps": max_steps}
-    settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.listed(languages)
+    settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.codes(languages)
     planned = partial(plan_training_alone, languages=codes, source=source, data=data, seed=seed, devices=launch, outline=dry_run)
     plan = planned(method, settings, model, out, save_minutes=SAVE_MINUTES if save_minutes is None else save_minutes)
     if dry_run:
@@ -158,6 +159,7 @@ def score(
     tflops: options.Tflops = None,
     exact: options.Exact = False,
     out: options.Out = options.RUNS,
+    wide: options.Wide = False,
     as_json: options.Json = False,
 ) -> None:
     """Scores anything: hub ids, folders, checkpoints, or a running server."""
@@ -170,7 +172,7 @@ def score(
     named_in, dtype_in, arguments = told_as_lm_eval(model_args or "")
     if dtype_in and dtype not in (None, dtype_in):
         raise UserError("dtype is given twice, with different values; give it once.")
-    models, dtype = [*(models or ()), *([named_in] if named_in else ())], dtype or dtype_in
+    models, served_in = [*(models or ()), *([named_in] if named_in else ())], dtype or dtype_in or "auto"
     arguments = told([*(f"{name}={value}" for name, value in arguments.items()), *(engine or ())])
     if endpoint is not None and arguments:
         raise UserError("A running server has an engine of its own; start it with these arguments, and leave out --engine.")
@@ -187,12 +189,12 @@ def score(
         in_flight = options.in_flight(concurrency)
         plan = plan_endpoint(endpoint, models, asked, out, concurrency=in_flight, reading=reading or "paper")
     else:
-        planned = partial(plan_scoring, dtype=dtype or "auto", engine=arguments, fresh_engines=bool(fresh_engines))
+        planned = partial(plan_scoring, dtype=served_in, engine=arguments, fresh_engines=bool(fresh_engines))
         plan = planned(models, asked, out, reading=reading or "paper", outline=dry_run)
     if dry_run:
         options.show_outlook(as_json, plan, out, tflops, exact)
         return
     done = run(plan)
-    options.show_boards(as_json, done.boards)
+    options.show_boards(as_json, done.boards, wide)
     options.say_where(plan.folder)
     options.end_with(done.failures)

@@ -26,7 +26,7 @@ def layers(
     from xreason.harness.training.found import layers_table
     from xreason.harness.training.layers import find_layers
 
-    chosen = options.listed(languages)
+    chosen = options.codes(languages)
     plan = plan_finding(model, out, suite=suite, languages=chosen, questions=questions, source=source, data=data)
     run(plan)
     found = find_layers(plan.layers[0])

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -83,27 +83,15 @@ _TASKS_HELP = "Folder of your own languages and suites (or XREASON_TASKS); xreas
 # An option's flag is the name of the command's parameter, where it does not say another.
 Model = Annotated[str | None, typer.Option(help="Base model: a folder, a hub id, or pocket.")]
 Suites = Annotated[str | None, typer.Option(help="Suites, by commas: mgsm, msvamp, pocket, or any task of lm-eval: lm-eval:xcopa.")]
-Languages = Annotated[str | None, typer.Option(help="Language codes, by commas; all of the suite by default.")]
+Languages = Annotated[str | None, typer.Option(help="Codes, or groups such as low, by commas; all of the suite by default.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many questions a language.")]
 MaxNewTokens = Annotated[int | None, typer.Option(min=1, help="Longest response, in tokens.")]
 Data = Annotated[Path | None, typer.Option(help="Folder with local copies of the data sets (or XREASON_DATA).", callback=use_data)]
 Tasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_tasks)]
 NewTasks = Annotated[Path | None, typer.Option(help=_TASKS_HELP, callback=_use_new_tasks)]
-_DTYPES = ("auto", "float32", "bfloat16", "float16")
-
-
-def _known_dtype(dtype: str | None) -> str | None:
-    """Refuses what is none before anything starts."""
-    if dtype is not None and dtype not in _DTYPES:
-        raise unknown("dtype", dtype, _DTYPES)
-    return dtype
-
-
 Dtype = Annotated[
-    str | None,
-    typer.Option(
-        help="Serve in auto (as stored; float32 on a GPU as bfloat16), float32, bfloat16 or float16.", callback=_known_dtype
-    ),
+    Literal["auto", "float32", "bfloat16", "float16"] | None,
+    typer.Option(help="Serve in this; auto: as stored, float32 on a GPU as bfloat16."),
 ]
 Engine = Annotated[
     list[str] | None, typer.Option(metavar="KEY=VALUE", help="Any argument of vLLM, such as tensor_parallel_size=2; repeatable.")
@@ -113,7 +101,10 @@ ModelArgs = Annotated[
     typer.Option("--model-args", "--model_args", help="As lm-eval has them: pretrained=M,dtype=bfloat16,tensor_parallel_size=2."),
 ]
 FreshEngines = Annotated[bool | None, typer.Option("--fresh-engines", help="Start an engine for every model; swap no weights.")]
-Prompt = Annotated[str | None, typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat.")]
+Prompt = Annotated[
+    str | None,
+    typer.Option(help="Prompt style: alpaca, metamath, octopus, native-cot, en-cot, direct, chat, published, published-chat."),
+]
 Shots = Annotated[int | None, typer.Option(min=0, help="Worked examples before every question.")]
 Samples = Annotated[int | None, typer.Option(min=1, help="Responses to every question (with --temperature).")]
 WorkedExamples = Annotated[
@@ -159,6 +150,9 @@ Tflops = Annotated[
     typer.Option(help="For --dry-run: 10^12 operations a second that a device reaches; else a product is timed.", callback=_rate),
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="For --dry-run: tokenize every row, however long that takes.")]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="Print all of a board, in 100 columns: both readings, pairs, samples, responses.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -169,6 +163,16 @@ def listed(text: str | None) -> tuple[str, ...] | None:
     if text is not None and not names:
         raise UserError(f"{text!r} names nothing; give names with commas between them, or leave the option out.")
     return names or None
+
+
+def codes(text: str | None, known: Collection[str] = ()) -> tuple[str, ...] | None:
+    """Returns the languages that stand between commas, by their codes in the table: in any usual spelling, or groups of them.
+
+    `known` are codes beside the table's.
+    """
+    from xreason.tasks.cldr.codes import chosen
+
+    return None if text is None else chosen(listed(text) or (), known)
 
 
 def layers_of(text: str | None) -> int | list[int] | str | None:
@@ -236,16 +240,16 @@ def show(as_json: bool, content: Any, *tables: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    # into a pipe or a file, a table is not cut to the 80 columns that rich takes where there is no terminal
-    (console if console.is_terminal else Console(width=120)).print(*tables, sep="\n")
+    # into a pipe or a file, a table is not cut to the 80 columns that rich takes where there is no terminal and nobody says
+    (console if console.is_terminal or "COLUMNS" in os.environ else Console(width=120)).print(*tables, sep="\n")
 
 
-def show_boards(as_json: bool, boards: "Sequence[Board]") -> None:
+def show_boards(as_json: bool, boards: "Sequence[Board]", wide: bool) -> None:
     """Prints boards, one a suite."""
     from xreason.leaderboards.forms.as_json import boards_json
-    from xreason.leaderboards.forms.terminal import board_table
+    from xreason.leaderboards.forms.terminal import board_tables
 
-    show(as_json, boards_json(boards), *map(board_table, boards))
+    show(as_json, boards_json(boards), board_tables(boards, wide=wide))
 
 
 def heed_dry_run(dry_run: bool, tflops: float | None, exact: bool) -> None:

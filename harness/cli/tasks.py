@@ -56,7 +56,7 @@ def language_remove(
 
 
 def suite_add(
-    name: Annotated[str, typer.Argument(help="What it is called on the command line: afrimgsm.")],
+    name: Annotated[str, typer.Argument(help="What it is called on the command line: my_questions.")],
     title: Annotated[str, typer.Option(help="Its name on boards.")] = "",
     source: Annotated[str, typer.Option(help="Who made it, and its licence: arXiv 2406.03368, Apache-2.0.")] = "",
     lm_eval: Annotated[

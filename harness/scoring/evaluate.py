@@ -50,6 +50,7 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     asking, of_lm_eval = scoring.asking, bool(scoring.benchmark.lm_eval)
     if asking.prompt.chat:
         _check_template(lm, name, asking.system)
+    _check_room(lm, name, scoring)
     manager, tasks, loaded = _tasks_of_lm_eval(scoring) if of_lm_eval else _tasks(scoring)
     tracker = EvaluationTracker(output_path=str(directory))
     lm.tasks = loaded
@@ -194,6 +195,15 @@ def _check_template(lm: Any, name: str, system: str | None) -> None:
     messages = [{"role": "system", "content": system}, {"role": "user", "content": "?"}]
     if system and system.strip() not in lm.apply_chat_template(messages):
         raise UserError(f"The chat template of {name} has no place for a system instruction; leave it out, or {another}")
+
+
+def _check_room(lm: Any, name: str, scoring: Scoring) -> None:
+    room, suite = getattr(lm, "max_length", None), scoring.benchmark
+    if suite.lm_eval and not tasks_found(suite.lm_eval).generates:
+        return
+    if isinstance(room, int) and not hasattr(lm, "base_url") and scoring.max_new_tokens >= room:
+        takes = f"{name} takes {room:,} tokens, and a response to {suite.title} may have {scoring.max_new_tokens:,}"
+        raise UserError(f"{takes}, which leaves no room for a question; give fewer, such as --max-new-tokens {room // 2}.")
 
 
 def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:

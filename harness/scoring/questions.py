@@ -13,7 +13,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, Style
-from xreason.tasks.suites import Suite, languages_of, suite_of, task_settings
+from xreason.tasks.suites import Suite, languages_of, no_prompt_of_its_own, suite_of, task_settings
 
 
 class Asking(BaseModel):
@@ -138,6 +138,8 @@ class Scoring(BaseModel):
         """
         if self.benchmark.lm_eval:
             return self._identity_of_lm_eval()
+        if self.asking.prompt.of_authors and not self.benchmark.published:
+            raise no_prompt_of_its_own(self.benchmark)
         for code in self.languages:
             if not self.asking.prompt.speaks(code):
                 name = LANGUAGES[code].english
@@ -201,7 +203,17 @@ def scorings(
 @cache
 def _question_hashes(suite: str, languages: tuple[str, ...]) -> dict[str, str]:
     # cached: the key of every model's step asks for it
-    return {code: rows_hash(suite_of(suite).rows(code)) for code in languages}
+    chosen = suite_of(suite)
+    rows = {code: chosen.rows(code) for code in languages}
+    places: dict[str, int] = {}
+    for code, found in rows.items():
+        if chosen.weights and [row.get("weight") for row in found] != list(chosen.weights[: len(found)]):
+            raise UserError(f"{chosen.where(code)} is not all of {chosen.title} in {code}; put the set as published in its place.")
+        # the same problem stands in the same place in all languages, or statistics would take it for two
+        if any(places.setdefault(row["id"], place) != place for place, row in enumerate(found) if "id" in row and chosen.by_id):
+            said = f"{chosen.where(code)} shares questions of {chosen.title} with another language, but not all"
+            raise UserError(f"{said}; put the sets as published in their places, or ask in one language.")
+    return {code: rows_hash(found) for code, found in rows.items()}
 
 
 @cache

@@ -74,6 +74,7 @@ def record_of(
         folders={task.scoring.suite: task.folder.name for task in scores},
         families=families_of(task.scoring.benchmark for task in scores),
         measures={task.scoring.suite: read_measures(task.folder) for task in scores if task.scoring.benchmark.lm_eval},
+        weights=weights_of(task.scoring.benchmark for task in scores),
     )
     write_record(record, folder / RECORD_FILE)
     return record
@@ -82,6 +83,11 @@ def record_of(
 def families_of(suites: Iterable[Suite]) -> dict[str, tuple[int, ...]]:
     """Returns suite to the family of each of its questions, of those in which some vary the same problem."""
     return {suite.name: suite.families for suite in suites if suite.families}
+
+
+def weights_of(suites: Iterable[Suite]) -> dict[str, tuple[int, ...]]:
+    """Returns suite to the weight of each of its questions, of those in which not all weigh the same."""
+    return {suite.name: suite.weights for suite in suites if suite.weights}
 
 
 def _scores(task: Score) -> dict[str, LanguageScore]:
@@ -124,7 +130,7 @@ def boards_of(
         BoardError: records cannot stand side by side, or one was not scored in a language that was asked for.
     """
     boards = []
-    there = {code for record in records for told in (record.scores, record.measures) for each in told.values() for code in each}
+    there = {code for record in records for code in record.languages}
     if unknown := sorted(set(languages or ()) - there):
         raise BoardError(f"No record was scored in {', '.join(unknown)}: name languages among {', '.join(sorted(there))}.")
     for suite in dict.fromkeys(suite for record in records for suite in record.suites):
@@ -143,12 +149,19 @@ def boards_of(
             english_margin=english_margin,
             across_styles=across_styles,
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
-            cautions=[*_untold_families(scored, suite), *measure_cautions(scored, suite)],
+            cautions=(*_untold_families(scored, suite), *_weighing(scored, suite), *measure_cautions(scored, suite)),
         )
         counted = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)) if overlaps else ()
         beside = {"cautions": (*board.cautions, *counted), "published": published_rows(suite) if published else ()}
         boards.append(board.model_copy(update=beside))
     return boards
+
+
+def _weighing(records: Sequence[Record], suite: str) -> list[str]:
+    """Returns how questions weigh, where not all weigh the same."""
+    if suite not in SUITES or not any(suite in record.weights for record in records):
+        return []
+    return [f"Accuracies in {SUITES[suite].title} are weighted, as published: {SUITES[suite].weighing}."]
 
 
 def _untold_families(records: Sequence[Record], suite: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from xreason.harness.scoring.questions import Asking
-from xreason.harness.scoring.records import RECORD_FILE, families_of, write_boards
+from xreason.harness.scoring.records import RECORD_FILE, families_of, weights_of, write_boards
 from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.verdicts import identifier_of, read_again
 from xreason.leaderboards.board import Board
@@ -80,10 +80,12 @@ def _rescored(path: Path) -> Rescored:
             **asking.told(),
             **old["provenance"],
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
-            "identifier": identifier_of(next(iter(places.values()))),
+            # of measures of lm-eval's own alone, there is nothing to read anew
+            **({"identifier": identifier_of(next(iter(places.values())))} if places else {}),
         }
-        families = families_of(suite_of(suite) for suite in scores)
-        record = Record.model_validate({**old, "format": 4, "scores": scores, "provenance": provenance, "families": families})
+        suites = [suite_of(suite) for suite in scores]
+        asked = {"families": families_of(suites), "weights": weights_of(suites)}
+        record = Record.model_validate({**old, "format": 4, "scores": scores, "provenance": provenance, **asked})
     except (KeyError, TypeError, StopIteration, ValidationError) as error:
         raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); delete it and score that model again.") from error
     write_record(record, path)

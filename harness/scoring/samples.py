@@ -47,10 +47,13 @@ def write_board_page(
     Raises:
         UserError: stored samples are damaged.
     """
-    # called by another name, such as a test's, this was no command that can be given again
-    command = shlex.join(["xreason", *sys.argv[1:]]) if Path(sys.argv[0]).name == "xreason" else ""
     samples = (each for board in boards for each in samples_of(board, records))
-    write_page(boards, folder, command=command, samples=samples, single_file=single_file, live=live)
+    write_page(boards, folder, command=command_line(), samples=samples, single_file=single_file, live=live)
+
+
+def command_line() -> str:
+    """Returns the command that was given; "" where this process was called by another name, such as a test's."""
+    return shlex.join(["xreason", *sys.argv[1:]]) if Path(sys.argv[0]).name == "xreason" else ""
 
 
 def samples_of(board: Board, records: Sequence[tuple[Path, Record]]) -> Iterator[Samples]:

@@ -15,7 +15,7 @@ from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import as_object, parse_json, read_object
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.readings.verdicts import answer_part, verdicts
+from xreason.tasks.readings.verdicts import all_verdicts, answer_part
 from xreason.tasks.suites import Suite
 
 VERDICTS_FILE = "verdicts.json"
@@ -47,7 +47,8 @@ def language_score(
         for sample, document in zip(samples, documents, strict=True)
     ]
     language = documents[0]["language"]
-    read = [verdicts(each, document["answer"], language) for each, document in zip(texts, documents, strict=True)]
+    read = all_verdicts(texts, documents)
+    metamath = [each.metamath for each in read if each.metamath is not None]
     several = len(texts[0]) > 1
     identified = [in_language(column, language) for column in zip(*texts, strict=True)]
     return LanguageScore(
@@ -59,8 +60,8 @@ def language_score(
         in_language=None if identified[0] is None else tuple(each for each in identified if each is not None),
         majority_paper=_flag(each.majority_paper for each in read) if several else None,
         majority_strict=_flag(each.majority_strict for each in read) if several else None,
-        metamath=flags(each.metamath for each in read),
-        majority_metamath=_flag(each.majority_metamath for each in read) if several else None,
+        metamath=flags(metamath) if metamath else None,
+        majority_metamath=_flag(each.majority_metamath or False for each in read) if several and metamath else None,
         tokens=took[0],
         thinking_tokens=took[1],
     )

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -24,6 +24,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 
+#: What weights are served in; "auto" is what the model stores, on a GPU bfloat16 for float32.
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 #: What is not vLLM's to be told here, and what is to be given instead.
 _OURS = {
     **dict.fromkeys(
@@ -117,11 +119,13 @@ def told_as_lm_eval(text: str) -> tuple[str | None, str | None, dict[str, str]]:
     """Returns what `--model_args` tells, in lm-eval's form: model and dtype, None where they are not there, and vLLM's arguments.
 
     Raises:
-        UserError: a part of it is not of the form KEY=VALUE, told twice, or lm-eval's alone.
+        UserError: a part of it is not of the form KEY=VALUE, told twice, or lm-eval's alone; or the dtype is none.
     """
     # at the commas before a name, not at those within a list or a mapping
     given = told([part for part in re.split(r",(?=\s*[\w-]*=)", text) if part.strip()], "--model-args")
     model, dtype, adapter = (given.pop(name, None) for name in ("pretrained", "dtype", "lora_local_path"))
+    if dtype is not None and dtype not in get_args(Dtype):
+        raise unknown("dtype", dtype, get_args(Dtype))
     if given.get("batch_size", "").startswith("auto"):
         del given["batch_size"]
     if own := next((name for name in given if name in _OF_LM_EVAL), None):

@@ -10,12 +10,14 @@ This module imports lm-eval: import it only where questions are really asked.
 """
 
 import logging
-import re
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from lm_eval.api.model import LM
+
+from xreason.tasks.readings.choice import LETTERS
+from xreason.tasks.readings.verdicts import kind_of
 
 #: How questions are answered, by turns; the board's accuracies are shares of these.
 TURNS = ("right", "wrong", "empty", "hostile")
@@ -27,7 +29,6 @@ _HOSTILE = (
     "\\boxed{" * 40 + "{" * 40 + "9" * 400 + "e999999 \u202e</script><b>\x00\x1b[31m |` $\\frac{1}{0}$ 10^{10^{10}} ١٢٣ "
     "1e9! \ufeff\U0001f9ee " + _WRONG
 )
-_NUMBER = re.compile(r"-?[\d,]+(\.\d+)?", re.ASCII)
 _LIKELY, _UNLIKELY = 0.0, -1000.0
 
 
@@ -73,7 +74,7 @@ class Dummy(LM):  # type: ignore[misc]
         turn = TURNS[request.doc_id % len(TURNS)]
         if turn == "right":
             return right_answer(self.tasks[request.task_name], request.doc)
-        return {"wrong": f"The answer is: {_WRONG}", "empty": "", "hostile": _HOSTILE}[turn]
+        return {"wrong": wrong_answer(request.doc), "empty": "", "hostile": _HOSTILE}[turn]
 
     def _is_likely(self, request: Any) -> bool:
         task, is_right = self.tasks[request.task_name], TURNS[request.doc_id % len(TURNS)] == "right"
@@ -91,12 +92,26 @@ def right_answer(task: Any, document: Mapping[str, Any]) -> str:
     gold = gold[0] if isinstance(gold, list) and gold else gold
     if isinstance(gold, int) and task.config.doc_to_choice is not None:
         gold = task.doc_to_choice(document)[gold]
+    return said(document, str(document["answer"])) if "style" in document else str(gold)
+
+
+def wrong_answer(document: Mapping[str, Any]) -> str:
+    """Returns what a model would say that is wrong: of a choice of ours another letter, else a number that is no answer."""
     if "style" not in document:
-        return str(gold)
-    gold = str(document["answer"])
-    if _NUMBER.fullmatch(gold):
-        return f"The answer is: {gold}"
-    return f"The answer is: ({gold})" if len(gold) == 1 else f"The answer is: \\boxed{{{gold}}}"
+        return f"The answer is: {_WRONG}"
+    other = next(letter for letter in LETTERS if letter != document["answer"])
+    return said(document, other if kind_of(document) == "choice" else _WRONG)
+
+
+def said(document: Mapping[str, Any], answer: str) -> str:
+    """Returns a sentence from which every reading takes the answer to a question of ours."""
+    match kind_of(document):
+        case "expression":
+            return f"The answer is: \\boxed{{{answer}}}"
+        case "choice":
+            return f"The answer is ({answer})."
+        case _:
+            return f"The answer is: {answer}"
 
 
 def gold_choices(task: Any, document: Mapping[str, Any]) -> list[int]:

@@ -1,7 +1,11 @@
 """The model card of an exported model: from what, on what and how it was trained, what it scored, and how to load it.
 
 Its words are card.md's. What fills them is read from the checkpoint, its training.json, and record.json beside it; where these
-are missing, it says so. No path of the machine gets onto it.
+are missing, it says so. No path of the machine gets onto it. Scores are those of a board of this model alone.
+
+Beside it, .eval_results/SUITE.yaml holds the same accuracies in the hub's own form (https://huggingface.co/docs/hub/eval-results):
+of suites whose questions are a data set of the hub, one entry a language. Intervals, means, the other reading and seeds have no
+place in it.
 """
 
 import re
@@ -9,19 +13,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xreason.harness.scoring.records import boards_of
 from xreason.harness.store.provenance import commit
 from xreason.harness.training.train import TRAINING_FILE, read_training
+from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.cells import stage_cells
+from xreason.leaderboards.forms.cells import Cell, row_cells, stage_cells
 from xreason.leaderboards.forms.markdown import escape, table
 from xreason.leaderboards.records import Record, StageCost, read_record
-from xreason.leaderboards.statistics.answers import Answered
-from xreason.leaderboards.statistics.intervals import mean_interval
 from xreason.leaderboards.styles import style_of
-from xreason.tasks.data import SOURCES
-from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.tasks.prompts import ALPACA, STYLES
-from xreason.tasks.suites import SUITES
+from xreason.tasks.suites import SUITES, hub_place
 from xreason.trainers.checkpoints.base import POCKET
 from xreason.trainers.checkpoints.delta import Checkpoint
 from xreason.trainers.corpora.examples import IN_OCTOPUS
@@ -39,11 +41,12 @@ _HUB_SETS = (
     ("of GSM8K, translated", "Mathoctopus/GSM8KInstruct_Parallel"),
     ("GSM8K with rationales, both", "Mathoctopus/GSM8KInstruct_Parallel"),
 )
+_METRIC = "accuracy in percent, as the authors of the set read and weigh answers"
 _SCORE_HEADINGS = ("suite", "language", "questions", "accuracy in percent, 95 % interval")
 
 
 def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
-    """Writes the card of the exported model in `folder` over its base's, whose licence it keeps.
+    """Writes the card of the exported model in `folder` over its base's, whose licence it keeps, and .eval_results/ beside it.
 
     Args:
         checkpoint: what the model was made of.
@@ -57,12 +60,16 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
     from huggingface_hub import ModelCard
 
     stages, record = _beside(checkpoint)
+    # what lm-eval measures otherwise than by 0 or 1 is no accuracy
+    boards = [board for board in boards_of([record]) if not board.measure] if record else []
+    # a part of the questions is no result on the set
+    results = boards if record and record.provenance.limit is None else []
     of_folder = Path(checkpoint.base).is_absolute()
     hub_id = None if of_folder or checkpoint.base == POCKET else checkpoint.base
     unnamed = f"A model of the folder {Path(checkpoint.base).name}" if of_folder else "The pocket model that xreason ships"
     cells = [stage_cells(stage) for stage in stages]
     card = ModelCard.from_template(
-        _front_matter(checkpoint, hub_id, name, stages, record, _licence(folder)),
+        _front_matter(checkpoint, hub_id, name, stages, boards, results, _licence(folder)),
         template_path=str(_TEMPLATE),
         literal=escape,
         name=name,
@@ -71,7 +78,7 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
         source=next((each.method.source for each in list_methods() if each.name == checkpoint.method and each.method), ""),
         commit=commit(),
         stages=table(list(cells[0]), "l", ([*map(escape, each.values())] for each in cells)) if cells else "",
-        scores=table(_SCORE_HEADINGS, "llr", _score_lines(record)) if record else "",
+        scores=table(_SCORE_HEADINGS, "llr", _score_lines(boards)) if record else "",
         asked=record.provenance if record else None,
         style=style_of(record.provenance) if record else None,
         suites="; ".join(f"{name}: {SUITES[name].source}" for name in (record.scores if record else ()) if name in SUITES),
@@ -80,6 +87,8 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
         prompt=repr(_frame(stages)),
     )
     card.save(folder / CARD_FILE)
+    for board in results:
+        _write_eval_results(board, folder)
 
 
 def _frame(stages: Sequence[StageCost]) -> str:
@@ -113,46 +122,78 @@ def _beside(checkpoint: Checkpoint) -> tuple[Sequence[StageCost], Record | None]
 
 
 def _front_matter(
-    checkpoint: Checkpoint, base: str | None, name: str, stages: Sequence[StageCost], record: Record | None, licence: dict[str, Any]
+    checkpoint: Checkpoint,
+    base: str | None,
+    name: str,
+    stages: Sequence[StageCost],
+    boards: Sequence[Board],
+    results: Sequence[Board],
+    licence: dict[str, Any],
 ) -> "ModelCardData":
     from huggingface_hub import EvalResult, ModelCardData
 
-    scores = [(suite, code, score) for suite, codes in (record.scores if record else {}).items() for code, score in codes.items()]
-    results = [
+    indexed = [
         EvalResult(
             task_type="text-generation",
-            dataset_type=SOURCES[suite].hub_id if suite in SOURCES else suite,
-            dataset_name=f"{SUITES[suite].title if suite in SUITES else suite} ({code})",
+            dataset_type=(hub_place(board.suite, code) or (board.suite, ""))[0],
+            dataset_name=f"{SUITES[board.suite].title if board.suite in SUITES else board.suite} ({code})",
             dataset_config=code,
             metric_type="exact_match",
-            metric_name="accuracy in percent, by the last number",
-            metric_value=round(100 * sum(score.rights("paper")) / score.questions / score.samples, 1),
+            metric_name=_METRIC,
+            metric_value=value,
         )
-        for suite, code, score in scores
-        # a part of the questions is no result on the set
-        if record and record.provenance.limit is None
+        for board in results
+        for code, value in _values(board).items()
     ]
-    words = " ".join(stage.corpus for stage in stages)
+    words, languages = " ".join(stage.corpus for stage in stages), [each.languages for each in stages]
+    languages += [each.languages for each in boards]
     return ModelCardData(
         base_model=base,
-        language=sorted({code for stage in stages for code in stage.languages} | {code for _, code, _ in scores}) or None,
+        language=sorted({code for codes in languages for code in codes}) or None,
         datasets=list(dict.fromkeys(name for phrase, name in _HUB_SETS if phrase in words)) or None,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["xreason", checkpoint.method, "multilingual-reasoning"],
-        model_name=name if results else None,
-        eval_results=results or None,
+        model_name=name if indexed else None,
+        eval_results=indexed or None,
         **licence,
     )
 
 
-def _score_lines(record: Record) -> Iterator[tuple[str, ...]]:
-    """Yields a line a language, and after those of a suite their mean over the papers' languages, where it has several of them."""
-    for suite, scores in record.scores.items():
-        answered = Answered([record.verdicts(suite, "paper")], families=(record.families or {}).get(suite))
-        averaged = [code for code in scores if code in PAPER_LANGUAGES]
-        groups = {code: [code] for code in scores} | ({f"mean of {len(averaged)}": averaged} if len(averaged) > 1 else {})
-        for name, codes in groups.items():
-            questions = sum(scores[code].questions for code in codes)
-            accuracy = _format.interval(mean_interval(answered.over(codes)))
-            yield escape(suite), escape(name), _format.count(questions), accuracy
+def _values(board: Board) -> dict[str, float]:
+    """Returns the accuracy of the one row of a board by language, in percent, as it is printed."""
+    return {code: float(cell.text) for code, cell in _cells(board).items() if code in board.languages}
+
+
+def _cells(board: Board) -> dict[str, Cell]:
+    (row,) = board.rows
+    return row_cells(board, row)
+
+
+def _score_lines(boards: Sequence[Board]) -> Iterator[tuple[str, ...]]:
+    """Yields a line a language, and after those of a suite their mean, where it is over several of them."""
+    for board in boards:
+        averaged = board.average_languages
+        mean = {f"mean of {len(averaged)}": ("mean", averaged)} if len(averaged) > 1 else {}
+        for name, (heading, codes) in ({code: (code, (code,)) for code in board.languages} | mean).items():
+            cell = _cells(board)[heading]
+            questions = _format.count(sum(board.questions[code] for code in codes))
+            yield escape(board.suite), escape(name), questions, f"{cell.text} {cell.spread}"
+
+
+def _write_eval_results(board: Board, folder: Path) -> None:
+    """Writes the accuracies of the one row of a board as the hub reads them; nothing for questions that are not on the hub."""
+    import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+    from huggingface_hub.constants import EVAL_RESULTS_FOLDER
+
+    (asked,) = board.provenance
+    entries = [
+        EvalResultEntry(*place, value=value, date=asked.date, notes=f"{_METRIC}; {style_of(asked).words}")
+        for code, value in _values(board).items()
+        if (place := hub_place(board.suite, code))
+    ]
+    if entries:
+        (folder / EVAL_RESULTS_FOLDER).mkdir(exist_ok=True)
+        written = yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True)
+        (folder / EVAL_RESULTS_FOLDER / f"{board.suite}.yaml").write_text(written, encoding="utf-8")

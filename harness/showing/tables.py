@@ -16,7 +16,8 @@ from xreason.leaderboards.forms.format import count, share, size
 from xreason.leaderboards.records import Training
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.prompts import STYLES
-from xreason.tasks.suites import METRICS, SUITES
+from xreason.tasks.readings.verdicts import METRICS
+from xreason.tasks.suites import SUITES
 from xreason.trainers.methods import list_methods
 
 
@@ -30,7 +31,9 @@ def suites_as_dicts() -> list[dict[str, Any]]:
             "suite": suite.name,
             "title": suite.title,
             "source": suite.source,
-            "readings": ["lm-eval's own metric"] if suite.lm_eval else [metric for metric in METRICS if metric != "answered"],
+            "readings": ["lm-eval's own metric"]
+            if suite.lm_eval
+            else [metric for metric in METRICS[suite.kind] if metric != "answered"],
             "max_new_tokens": suite.max_new_tokens,
             "version": suite.version,
             "in_domain": list(suite.in_domain),
@@ -43,7 +46,9 @@ def suites_as_dicts() -> list[dict[str, Any]]:
                     "task": suite.task(code),
                     "questions": suite.questions_in(code),
                     "in_average": code in suite.average_languages,
-                    "styles": [style.name for style in STYLES.values() if style.speaks(code)],
+                    "styles": [
+                        style.name for style in STYLES.values() if style.speaks(code) and (suite.published or not style.of_authors)
+                    ],
                     "where": suite.where(code),
                 }
                 for code in suite.languages

@@ -8,7 +8,7 @@ from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms.cells import Cell, headings_of, row_cells
 
 #: What spreadsheets take for the beginning of a formula.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULAS = tuple("=+-@＝＋－＠\t\r\n")
 
 
 def boards_csv(boards: Sequence[Board]) -> str:

@@ -1,7 +1,7 @@
 """What stands in the tables of a board: one list of cells, which every form writes with a pen of its own.
 
 Table 1 holds all suites side by side and has at most eight columns; the second table holds the languages of one suite. What a row
-says beyond these is in `row_cells`, for forms that print it all.
+says beyond these is in `row_cells`, for forms that print it all; what a form folds has a table of its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +15,33 @@ from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: Columns of Table 1, and how many of them may be suites.
 MOST_COLUMNS, _MOST_SUITES = 8, 5
+#: Headings of columns that hold names.
+NAMES = ("model", "first", "second")
+#: What a pen says that prints `Cell.side`.
+SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
 _BY_WORTH = ("gain", "English", "training time", "tuned")
+#: Of what a row says, what stands where there is room.
+_MEANS = (
+    *("rank", "mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "English", "tuned"),
+    *("training time", "response tokens", "thinking tokens"),
+)
+#: What headings beyond those of Table 1 say.
+_OF_MEANS = {
+    "mean in language": "In language: right, and in the question's language.",
+    "response tokens": "Response tokens: of one response, thinking among them.",
+}
+#: The heading of a stage's cell to the field of StageCost that it holds, where that is a number.
+_STAGE_NUMBERS = {
+    "rows": "rows",
+    "share tuned": "tuned_parameters",
+    "sequences a step": "batch_size",
+    "learning rate": "learning_rate",
+    "tokens": "tokens",
+    "tokens/s": "tokens_per_second",
+    "time": "seconds",
+    "peak memory": "peak_memory_bytes",
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +57,14 @@ class Cell:
     best: bool = False  #: whether no row of its column has more
     dagger: bool = False  #: whether it is significant by Holm's correction and rests on no single training
 
+    @property
+    def side(self) -> str:
+        """Its spread for narrow columns: of an interval the wider side, as printed."""
+        if self.low is None or self.high is None or not isinstance(self.value, float):
+            return self.spread
+        value, low, high = (round(part, 1) for part in (self.value, self.low, self.high))
+        return f"±{max(value - low, high - value):.1f}"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -40,41 +73,136 @@ class Table:
     title: str
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    legend: tuple[str, ...]  #: what a column says, one short sentence for each that needs one
+    legend: tuple[str, ...] = ()  #: what a column says, one short sentence for each that needs one
+
+    @property
+    def word_columns(self) -> frozenset[int]:
+        """The columns that hold words, which stand at the left and are sorted as words."""
+        return frozenset(column for row in self.rows for column, cell in enumerate(row) if isinstance(cell.value, str))
 
 
 def tables_one(boards: Sequence[Board]) -> list[Table]:
     """Returns Table 1 of boards, one a suite, of the same comparison: for each five suites one.
 
     Rank, gain and English are of the first suite, which their headings name where there are several. Where the columns would be
-    more than eight, the tuned share is left out first, then the time, then English.
+    more than eight, the tuned share is left out first, then the time, then English. A suite that lm-eval measures otherwise than by
+    0 or 1 has none of the three, and none of its values is best.
     """
     return [_table_one(boards[start : start + _MOST_SUITES]) for start in range(0, len(boards), _MOST_SUITES)]
 
 
-def language_table(board: Board) -> Table:
-    """Returns the accuracy in every language of a board, by the reading that ranks."""
+def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
+    """Returns the accuracy in every language of a board, by the reading that ranks or by the other one."""
     codes = tuple(_format.language_headings(board))
-    lines = [[name_cell(row), *(_narrow(row.languages.get(code)) for code in board.languages)] for row in board.rows]
-    value = board.measure or "accuracy in percent"
-    legend = [f"By language: {value}, ± the wider side of its 95 % interval."]
+    found = [(row, row.languages_by_other_reading if by_other_reading else row.languages) for row in board.rows]
+    lines = [[name_cell(row), *(_narrow(languages.get(code)) for code in board.languages)] for row, languages in found]
+    said = f", by {_format.READINGS[board.other_reading]}" if by_other_reading else ""
+    legend = [f"{_format.measure(board)}{said}, ± the wider side of its 95 % interval."]
     if board.partial_languages:
         legend.append("*: not all rows were scored in it, and no mean counts it.")
-    best = range(1, 1 if board.measure else len(codes) + 1)
-    return Table(f"{board.suite}, by language", ("model", *codes), _with_best(lines, best), tuple(legend))
+    rows = _with_best(lines, () if board.measure else range(1, len(codes) + 1))
+    title = f"{board.suite}{f': {board.measure}' if board.measure else ''}{said or ', by language'}"
+    return Table(title, ("model", *codes), rows, tuple(legend))
+
+
+def blocks(table: Table, most: int) -> list[Table]:
+    """Returns a table that begins with names as several, each with the names and at most so many of the other columns."""
+    columns = len(table.headings) - 1
+    wide = -(-columns // max(1, -(-columns // most)))  # as many in each, or one more
+    return [
+        replace(
+            table,
+            headings=(table.headings[0], *table.headings[start : start + wide]),
+            rows=tuple((row[0], *row[start : start + wide]) for row in table.rows),
+        )
+        for start in range(1, columns + 1, wide)
+    ]
+
+
+def means_table(board: Board) -> Table:
+    """Returns what rows say in one line beyond Table 1: both readings, in language, without English, gains and cost."""
+    lines = [row_cells(board, row) for row in board.rows]
+    means = [heading for heading in lines[0] if heading in _MEANS or heading.startswith("mean by ")]
+    means = [heading for heading in means if any(cells[heading].value is not None for cells in lines)]
+    legend = tuple(sentence for heading, sentence in _OF_MEANS.items() if heading in means)
+    rows = tuple((cells["model"], *map(cells.__getitem__, means)) for cells in lines)
+    return Table(f"{board.suite}: means, gains and cost", ("model", *means), rows, legend)
+
+
+def pairs_table(board: Board, *, always: bool = False) -> Table | None:
+    """Returns the ranked rows against each other; None where there are none, or, if not `always`, where gains tell it of all."""
+    pairs = board.pairs if always else _format.pairs(board)
+    rows = tuple((_named(each.first), _named(each.second), _gain(each.difference), _chance(each.difference)) for each in pairs)
+    return (
+        Table(f"{board.suite}: differences of means", ("first", "second", "first minus second", "p (Holm)"), rows) if rows else None
+    )
+
+
+def response_table(board: Board) -> Table:
+    """Returns how responses look, a line a row and share, in percent."""
+    rows = []
+    for row in board.rows:
+        shown = [row.mean_responses, *map(row.responses.get, board.languages)]
+        for words, texts in _format.response_cells(shown).items():
+            shares = [getattr(each, words.replace(" ", "_"), None) for each in shown]
+            cells = [Cell(text, value=None if share is None else 100 * share) for text, share in zip(texts, shares, strict=True)]
+            rows.append((name_cell(row), _named(words), *cells))
+    headings = ("model", "responses", "mean", *_format.language_headings(board))
+    legend = ("Shares in percent.", _format.responses_legend(source.identifier for source in board.provenance))
+    return Table(f"{board.suite}: how the responses look", headings, tuple(rows), legend)
+
+
+def sampling_tables(board: Board) -> list[Table]:
+    """Returns a table for each way of sampling."""
+    return [
+        Table(
+            f"{board.suite}: {title}",
+            ("model", *sampled[0][1]),
+            tuple((name_cell(row), *map(_accuracy, columns.values())) for row, columns in sampled),
+        )
+        for title, sampled in _format.samplings(board).items()
+    ]
+
+
+def stage_table(boards: Sequence[Board]) -> Table | None:
+    """Returns what each stage trained on and took, each training once; None where nothing was trained."""
+    # the same training stands on the board of every suite
+    trained = {
+        (row.name, seed, training.model_dump_json()): training
+        for board in boards
+        for row in board.rows
+        for seed, training in zip(row.seeds, row.trainings, strict=False)
+    }
+    if not trained:
+        return None
+    rows = [
+        (
+            _named(name),
+            Cell(str(seed), value=seed),
+            *(Cell(text, value=_of_stage(stage, heading, text)) for heading, text in stage_cells(stage).items()),
+        )
+        for (name, seed, _), training in trained.items()
+        for stage in training.stages
+    ]
+    headings = stage_cells(next(iter(trained.values())).stages[0])
+    return Table("What each stage trained on", ("model", "seed", *headings), tuple(rows))
 
 
 def row_cells(board: Board, row: Row) -> dict[str, Cell]:
-    """Returns all that a row says in one line: heading to cell, the same headings for every row of a board."""
+    """Returns all that a row says in one line: heading to cell, the same headings for every row of a board.
+
+    Of a suite that lm-eval measures otherwise than by 0 or 1, values are lm-eval's own, and nothing stands where nothing is told.
+    """
     verdict, languages = _format.english_verdict(board, row), {code: _accuracy(row.languages.get(code)) for code in board.languages}
     return {
         "suite": Cell(board.suite, value=board.suite),
+        **({"measure": Cell(board.measure, value=board.measure)} if board.measure else {}),
         "rank": Cell(str(row.rank or ""), value=row.rank),
         "model": name_cell(row),
         "base": Cell(row.model, value=row.model),
         "seeds": Cell(str(len(row.seeds)), value=len(row.seeds)),
         "mean": _accuracy(row.mean),
-        f"mean by {_format.READINGS[board.other_reading]}": _accuracy(row.mean_by_other_reading),
+        f"mean by {_format.READINGS[board.other_reading]}": Cell() if board.measure else _accuracy(row.mean_by_other_reading),
         "mean in language": _accuracy(row.mean_in_language),
         "mean without English": _accuracy(row.mean_without_english),
         "gain": _gain(row.gain),
@@ -83,6 +211,8 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "English is": Cell(verdict, value=verdict or None),
         "tuned": _tuned(row),
         "training time": _time(row),
+        "response tokens": _tokens(row.mean_tokens),
+        "thinking tokens": _tokens(row.mean_thinking_tokens),
         **languages,
     }
 
@@ -91,6 +221,10 @@ def name_cell(row: Row) -> Cell:
     """Returns what a row is called, with its seeds where there are several."""
     name = row.name + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
     return Cell(name, value=row.name)
+
+
+def _named(name: str) -> Cell:
+    return Cell(name, value=name)
 
 
 def stage_cells(stage: StageCost) -> dict[str, str]:
@@ -119,7 +253,7 @@ def stage_cells(stage: StageCost) -> dict[str, str]:
 def _table_one(boards: Sequence[Board]) -> Table:
     first = boards[0]
     of = f" ({first.suite})" if len(boards) > 1 else ""
-    told = _BY_WORTH[: MOST_COLUMNS - 2 - len(boards)]
+    told = [each for each in _BY_WORTH if not (first.measure and each in ("gain", "English"))][: MOST_COLUMNS - 2 - len(boards)]
     after = [heading for heading in ("gain", "English", "tuned", "training time") if heading in told]
     by_name = [{row.name: row_cells(board, row) for row in board.rows} for board in boards]
     lines = []
@@ -140,14 +274,16 @@ def _table_one(boards: Sequence[Board]) -> Table:
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     first, judged = boards[0], [board for board in boards if not board.measure]
-    means = "; ".join(f"{board.suite} over {', '.join(board.average_languages)}" for board in judged)
+    over = {f"over {', '.join(board.average_languages)}": board.suite for board in judged}
+    means = [codes if len(over) == 1 else f"of {suite} {codes}" for codes, suite in over.items()]
+    by = _format.READINGS[first.reading]
     if judged:
-        by = f"Accuracy in percent, by {_format.READINGS[first.reading]}"
-        yield f"{by}, with its 95 % interval: the mean of {means}; best in bold."
-        yield "Rank: one more than the rows that are significantly better."
+        yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."
+    if not first.measure:
+        yield "Rank: one more than the rows that are significantly better by this mean."
     yield from (statement for board in boards if board.measure for statement in _format.statements(board))
     said = {
-        "gain": "Gain: the mean less that of the base; †: significant by Holm's correction, and not resting on a single training.",
+        "gain": "Gain: this mean less the base's; †: significant by Holm's correction, and not resting on a single training.",
         "English": f"English: less the base's; within: surely no more than {first.english_margin:g} points off.",
         "tuned": "Tuned: the share of parameters that any stage may change.",
         "training time": "Training time: of one seed, all devices together.",
@@ -184,6 +320,15 @@ def _gain(difference: Difference | None) -> Cell:
 def _chance(difference: Difference | None) -> Cell:
     p = difference.p_adjusted if difference else None
     return Cell("" if difference is None else _format.chance(p), value=p)
+
+
+def _tokens(mean: float | None) -> Cell:
+    return Cell(_format.NOTHING) if mean is None else Cell(_format.count(round(mean)), value=mean)
+
+
+def _of_stage(stage: StageCost, heading: str, text: str) -> float | str | None:
+    field = _STAGE_NUMBERS.get(heading)
+    return (text or None) if field is None else float(getattr(stage, field))
 
 
 def _tuned(row: Row) -> Cell:

@@ -15,14 +15,6 @@ NOTHING = "–"
 #: What the readings are called where people read.
 READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading", "metamath": "MetaMath's reading"}
 
-#: What columns mean, wherever a board is read.
-LEGEND = (
-    "Accuracy in percent with its 95 % interval, over questions and seeds; ± by language is the wider side. "
-    "Rank: one more than the rows that are significantly better. Gain: the mean's difference from the base. "
-    "Bold: significant by Holm's correction, and not resting on a single training. "
-    "English: lost or gained where its interval excludes 0, within points where it lies inside their margin, else not settled. "
-    "Training time is that of all devices together."
-)
 #: When the readings are said to disagree, see `xreason.leaderboards.board.build_board`.
 NOTES_LEGEND = (
     "A line on strict against paper stands where their difference over the same responses is significant and larger than half the "
@@ -130,13 +122,24 @@ def chance(p: float | None) -> str:
     return NOTHING if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def measure(board: Board) -> str:
+    """What the values of a board are."""
+    return one_line(board.measure or "Accuracy in percent")
+
+
 def statements(board: Board) -> list[str]:
-    """What a board is, one sentence each: what ranks are of, what was corrected together, and what it could have shown."""
+    """What a board is, one sentence each: what ranks are of, then its `claims`; of lm-eval's own measure, that it is."""
     if board.measure:
         own = "each with its own standard error, ± 1.96 of them: nothing is ranked, and no two rows are held against each other"
-        return [one_line(f"{board.suite}: {board.measure} as lm-eval reports it, {own}.")]
+        over = f"the mean over {', '.join(board.average_languages)}"
+        return [one_line(f"{board.suite}: {board.measure} as lm-eval reports it, {over}, {own}.")]
     over = f"Ranks, gains and pairs are of the mean over {', '.join(board.average_languages)}, by {READINGS[board.reading]}."
-    said = [over]
+    return [one_line(over), *claims(board)]
+
+
+def claims(board: Board) -> list[str]:
+    """What ranks speak of, what was corrected together, and what it could have shown, one sentence each."""
+    said = []
     if board.claims == "trainings":
         said.append("Rows of one seed are of that training, not of its method: ranks are of these trainings.")
     if board.clusters < max(board.questions.values()):
@@ -145,7 +148,7 @@ def statements(board: Board) -> list[str]:
         if family.smallest_difference is not None:
             least = f"differences from {percent(family.smallest_difference)} points would have shown in 4 of 5 cases"
             said.append(f"Holm's correction over {_told(family)}: {least}.")
-    return [one_line(each) for each in said]
+    return said
 
 
 def _told(family: Family) -> str:

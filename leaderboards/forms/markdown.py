@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from xreason.leaderboards.board import Board, BoardError, Row
@@ -11,21 +11,33 @@ from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
-from xreason.leaderboards.forms.cells import Cell, Table, language_table, name_cell, row_cells, stage_cells, tables_one
+from xreason.leaderboards.forms.cells import (
+    Cell,
+    Table,
+    language_table,
+    means_table,
+    name_cell,
+    pairs_table,
+    stage_cells,
+    tables_one,
+)
 from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.provenance import provenance_facts
 from xreason.leaderboards.forms.published import PUBLISHED_LEGEND, PUBLISHED_TITLE, published_cells
-from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
+#: What GitHub makes an emoji or a link of, whatever is escaped: only code is left as it is.
+_EMOJI = r":(?:(?=[\d_+-]*[a-z])[\w+-]{1,60}|[+-]1|100|1234):"
+_LINK = r"(?:(?<!\w)\w+://|www\.|(?<![\w.+-])[\w.+-]*@)[^\s|`\\]*"
+_ONLY_AS_CODE = re.compile(rf"((?:{_EMOJI}|{_LINK})+)", re.IGNORECASE)
+#: What a list begins with, where a line does.
+_LISTED = re.compile(r"^(\d{0,9})([-+.)])(?= |$)")
 _STAGE_CELLS_LEFT_OFF = {"share tuned", "sequences a step", "tokens", "loss"}
 _READINGS_LEGEND = (
     "The papers' reading takes the last number of a response, without its sign, and 0 where there is none; the strict reading "
     "takes the answer that the response states, as its language writes numbers, and no number is no answer."
 )
 _BEGIN, _END = "<!-- board -->", "<!-- /board -->"
-#: Of what a row says, what stands where there is room.
-_MEANS = ("mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "tuned")
 
 
 def board_markdown(boards: Sequence[Board]) -> str:
@@ -84,8 +96,13 @@ def insert_board(boards: Sequence[Board], page: Path) -> None:
 
 def escape(text: str) -> str:
     """Returns text from elsewhere as GitHub shows it literally, on one line: no markup, no HTML, no new table cell."""
-    literal = _format.one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\1", literal)
+    parts = _ONLY_AS_CODE.split(_format.one_line(text))
+    return "".join(f"`{part}`" if number % 2 else _escaped(part) for number, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    literal = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _LISTED.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", literal))
 
 
 def table(headings: Sequence[str], alignment: str, lines: Iterable[Sequence[str]]) -> str:
@@ -99,7 +116,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _drawn(cells: Table) -> str:
-    sides = "".join("l" if heading == "model" else "r" for heading in cells.headings)
+    sides = "".join("l" if column in cells.word_columns else "r" for column in range(len(cells.headings)))
     return table([escape(heading) for heading in cells.headings], sides, (list(map(_written, row)) for row in cells.rows))
 
 
@@ -119,25 +136,22 @@ def _folded(summary: str, parts: Iterable[str]) -> list[str]:
 def _suite_parts(board: Board) -> list[str]:
     notes = "\n".join(f"- {escape(line)}" for line in (*_format.caution_lines(board), *_format.note_lines(board.notes)))
     by_language = language_table(board)
-    parts = [f"## {escape(board.suite)}", escape(" ".join(_format.statements(board))), notes]
+    parts = [f"## {escape(board.suite)}", escape(" ".join(_format.claims(board))), notes]
     parts += [_drawn(by_language), escape(" ".join(by_language.legend))]
-    summary = f"More of {board.suite}: differences, both readings, responses, and where it comes from"
+    more = "the mean" if board.measure else "differences, both readings, responses"
+    summary = f"More of {board.suite}: {more}, and where it comes from"
     return [*filter(None, parts), *_folded(summary, _more(board))]
 
 
 def _more(board: Board) -> list[str]:
-    lines = [row_cells(board, row) for row in board.rows]
-    means = [heading for heading in lines[0] if heading in _MEANS or heading.startswith("mean by ")]
-    named = [[_written(cells["model"]), *(_written(cells[heading]) for heading in means)] for cells in lines]
-    parts = ["### Means, gains and parameters tuned", table(["model", *map(escape, means)], "lr", named)]
-    if pairs := _format.pairs(board):
-        judged = [[escape(each.first), escape(each.second), *_judged(each.difference)] for each in pairs]
-        parts += ["### Differences of means", table(["first", "second", "first minus second", "p (Holm)"], "llr", judged)]
+    means = means_table(board)
+    parts = [f"### {means.title.partition(': ')[2].capitalize()}", _drawn(means), escape(" ".join(means.legend))]
+    if pairs := pairs_table(board):
+        parts += ["### Differences of means", _drawn(pairs)]
     if board.measure:
         return [*parts, _provenance_line(board)]
     languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
-    otherwise = [[_name(row), *_accuracies(board, row.languages_by_other_reading, row.mean_by_other_reading)] for row in board.rows]
-    parts += [f"### By {_format.READINGS[board.other_reading]}", table(["model", *languages, mean], "lr", otherwise)]
+    parts += [f"### By {_format.READINGS[board.other_reading]}", _drawn(language_table(board, by_other_reading=True))]
     parts += [f"{_READINGS_LEGEND} {_format.NOTES_LEGEND}"]
     for title, sampled in _format.samplings(board).items():
         lines_of = [[_name(row), *map(_format.interval, columns.values())] for row, columns in sampled]
@@ -162,15 +176,6 @@ def _name(row: Row) -> str:
 
 def _with(written: str, more: str) -> str:
     return f"{written} ({more})" if more else written
-
-
-def _accuracies(board: Board, languages: Mapping[str, Interval], mean: Interval) -> list[str]:
-    return [*(_format.compact_interval(languages.get(code)) for code in board.languages), _format.interval(mean)]
-
-
-def _judged(difference: Difference) -> list[str]:
-    written = _format.interval(difference)
-    return [f"**{written}**" if difference.marked else written, _format.chance(difference.p_adjusted)]
 
 
 def _response_lines(board: Board) -> list[list[str]]:

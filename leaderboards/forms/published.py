@@ -8,6 +8,8 @@ from rich.text import Text
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.cells import Cell
+from xreason.leaderboards.forms.cells import Table as Cells
 from xreason.leaderboards.published.reported import PublishedRow
 
 PUBLISHED_TITLE = "As reported, not measured here"
@@ -24,6 +26,22 @@ def published_cells(board: Board) -> tuple[list[str], list[list[str]]]:
     return headings, [
         [row.model, row.method, row.size, *_scores(row, codes), f"{row.source}, {row.where}"] for row in board.published
     ]
+
+
+def published_table(board: Board) -> Cells | None:
+    """Returns the same as a table for a page, the mean before the languages, sources numbered; None for nothing to be shown."""
+    if not board.published:
+        return None
+    (*first, mean, _), lines = published_cells(board)
+    sources = list(dict.fromkeys(row.source for row in board.published))
+    rows = []
+    for row, line in zip(board.published, lines, strict=True):
+        words = [Cell(text, value=text) for text in line[:3]]
+        scores = [Cell(text, value=None if text == _format.NOTHING else float(text)) for text in (line[-2], *line[3:-2])]
+        place = f"[{sources.index(row.source) + 1}] {row.where}"
+        rows.append((*words, *scores, Cell(place, value=place)))
+    legend = (PUBLISHED_LEGEND, *(f"[{number}] {source}." for number, source in enumerate(sources, start=1)))
+    return Cells(PUBLISHED_TITLE, (*first[:3], mean, *first[3:], "source"), tuple(rows), legend)
 
 
 def _scores(row: PublishedRow, codes: Sequence[str]) -> list[str]:

@@ -1,137 +1,167 @@
-"""The board as tables in the terminal, which keep to 100 columns with eleven languages; an interval stands under its value."""
+"""Boards as tables in the terminal, which keep to 80 columns with eleven languages; an interval stands under its value."""
 
-from collections.abc import Mapping, Sequence
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rich import box
-from rich.console import Group
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.table import Table as Drawing
 from rich.text import Text
 
-from xreason.leaderboards.board import Board, Row
+from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
+from xreason.leaderboards.forms.cells import (
+    NAMES,
+    SIDE,
+    Cell,
+    Table,
+    blocks,
+    language_table,
+    means_table,
+    name_cell,
+    pairs_table,
+    tables_one,
+)
 from xreason.leaderboards.forms.published import published_tables
-from xreason.leaderboards.statistics.intervals import Difference, Interval
 
-_NAME_WIDTH = 16
-# in a terminal too narrow for the table, numbers may break, but a row must keep its name
-_NAME_LEAST = 9
-_MOST_PAIRS = 10
-_RANKING = ("#", "model", "mean", "other\nlanguages", "gain over\nbase", "English\nvs base", "tuned", "training\ntime")
-
-
-def board_table(board: Board) -> Group:
-    """Draws a board: ranking, accuracies by language, samples and responses, notes, and lines on how to read them."""
-    tables = [_ranking(board), *_pairs(board), _languages(board), *_samplings(board)]
-    tables += [] if board.measure else [_responses(board)]
-    notes = [Text(line, style="yellow") for line in (*_format.caution_lines(board), *_format.note_lines(board.notes))]
-    return Group(*tables, *published_tables(board), *notes, Text(_legend(board), style="dim"))
+# in a terminal too narrow for a table, numbers are cut, but a row must keep its name
+_NAME_LEAST, _NAME_MOST = 9, 28
+_WIDEST_HEADING = 8
+#: What stands beside a name in 80 columns.
+_MOST_LANGUAGES = 11
+_MOST_PAIRS = 5
+_SEEDS = re.compile(r" (\(\d+ seeds\))$")
 
 
-def _table(title: str, headings: Sequence[str]) -> Table:
+def board_tables(boards: Sequence[Board], *, wide: bool = False) -> Group:
+    """Draws boards, one a suite: Table 1 over all of them, their languages, what a reader must know, and how to read it.
+
+    Of languages the other reading stands below the one that ranks where it says something else. What else boards say, and both ends
+    of the intervals of Table 1, is drawn where they may be `wide`: 100 columns.
+    """
+    ones = tables_one(boards)
+    parts: list[RenderableType] = [_drawn(one, wide) for one in ones]
+    for board in boards:
+        parts += _suite(board, wide)
+    known = _told(boards, lambda board: [*_format.caution_lines(board), *_format.note_lines(board.notes)])
+    legend = Text(" ".join(dict.fromkeys(_legend(boards, ones, wide))), style="dim")
+    return Group(*parts, "", *(Text(line, style="yellow") for line in known), *([""] if known else []), legend)
+
+
+def _suite(board: Board, wide: bool) -> list[RenderableType]:
+    parts = _languages(board)
+    if pairs := pairs_table(board):
+        most = len(pairs.rows) if wide else _MOST_PAIRS
+        parts.append(_drawn(replace(pairs, rows=pairs.rows[:most]), wide))
+        if more := len(pairs.rows[most:]):
+            parts.append(Text(f"and {more:,} more: --wide", style="dim"))
+    if wide:
+        parts.append(_drawn(means_table(board)))
+    if wide and not board.measure:
+        other = language_table(board, by_other_reading=True)
+        parts += [*(_drawn(block) for block in blocks(other, _MOST_LANGUAGES)), *_samplings(board), _responses(board)]
+    return [*parts, *published_tables(board)]
+
+
+def _table(title: str, headings: Sequence[str]) -> Drawing:
     """An empty table, of numbers but for names and labels. Texts, not strings: these would be read as markup."""
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    titled = Text(f"\n{_format.one_line(title)}", style="bold")
+    table = Drawing(title=titled, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     for heading in headings:
-        if heading == "model":
-            table.add_column(heading, min_width=_NAME_LEAST, max_width=_NAME_WIDTH, overflow="fold")
+        if heading in NAMES:
+            table.add_column(heading, min_width=_NAME_LEAST, max_width=_NAME_MOST, overflow="fold")
         else:
-            table.add_column(Text(heading), justify="left" if heading == "responses" else "right", no_wrap=True)
+            written = textwrap.fill(_format.one_line(heading), _WIDEST_HEADING, break_long_words=heading != "responses")
+            table.add_column(Text(written), justify="left" if heading == "responses" else "right", no_wrap=True)
     return table
 
 
-def _ranking(board: Board) -> Table:
-    table = _table(_format.one_line(board.suite), _RANKING)
-    for row in board.rows:
-        table.add_row(
-            str(row.rank or ""),
-            _name(row),
-            _value(_format.interval(row.mean), "bold"),
-            _value(_format.interval(row.mean_without_english)),
-            _difference(row.gain),
-            _difference(row.english, _format.english_verdict(board, row).replace(" points", "")),
-            _stacked(*_format.tuned(row)),
-            _stacked(*_format.training_time(row)),
-        )
+def _drawn(cells: Table, wide: bool = False) -> Drawing:
+    table = _table(cells.title, cells.headings)
+    for row in cells.rows:
+        table.add_row(*(_written(cell, wide) for cell in row))
     return table
 
 
-def _pairs(board: Board) -> list[Table]:
-    pairs = _format.pairs(board)
-    if not pairs:
-        return []
-    table = _table("difference of means, the first row minus the second", ("model", "model", "difference", "p (Holm)"))
-    for pair in pairs[:_MOST_PAIRS]:
-        table.add_row(_format.one_line(pair.first), _format.one_line(pair.second), *_judged(pair.difference))
-    if more := len(pairs[_MOST_PAIRS:]):
-        table.caption = f"and {more} more, see --markdown and --json"
-    return [table]
+def _written(cell: Cell, wide: bool = False) -> Text:
+    """A value with its mark and a word beside it, above its interval."""
+    colour = ("green" if isinstance(cell.value, float) and cell.value > 0 else "red") if cell.dagger else ""
+    word = cell.word.replace(" points", "")
+    # seeds stand below a name, which they would break
+    text = _SEEDS.sub(r"\n\1", _format.one_line(cell.text))
+    above = f"{text}{'†' if cell.dagger else ''} {word}".rstrip()
+    below = cell.spread if wide else cell.side
+    written = Text(above, style=f"{'bold ' if cell.best else ''}{colour}".rstrip())
+    return written.append(f"\n{below}" if below else "", style="not bold dim")
 
 
-def _languages(board: Board) -> Table:
-    title = f"accuracy by {_format.READINGS[board.reading]}, below it by {_format.READINGS[board.other_reading]}"
-    table = _table(board.measure or title, ("model", "mean", *_format.language_headings(board)))
-
-    def accuracies(mean: Interval, languages: Mapping[str, Interval]) -> list[Text]:
-        return [_value(_format.compact_interval(accuracy)) for accuracy in (mean, *map(languages.get, board.languages))]
-
-    for row in board.rows:
-        table.add_row(_name(row), *accuracies(row.mean, row.languages))
-        if board.measure:
-            continue
-        other = Text(f"  {board.other_reading}", style="dim")
-        table.add_row(other, *accuracies(row.mean_by_other_reading, row.languages_by_other_reading))
-    return table
+def _languages(board: Board) -> list[RenderableType]:
+    drawn: list[RenderableType] = []
+    unlike = _unlike(board)
+    ours, others = (blocks(language_table(board, by_other_reading=other), _MOST_LANGUAGES) for other in (False, True))
+    for block, by_other in zip(ours, others, strict=True):
+        table = _table(block.title, block.headings)
+        for number, (row, other) in enumerate(zip(block.rows, by_other.rows, strict=True)):
+            table.add_row(*map(_written, row))
+            if number in unlike:
+                table.add_row(*(Text(each, style="dim") for each in (f"  {board.other_reading}", *_texts(other[1:]))))
+        drawn.append(table)
+    return drawn
 
 
-def _samplings(board: Board) -> list[Table]:
+def _unlike(board: Board) -> set[int]:
+    """Of which rows, by their number, the other reading says something else, as printed."""
+    ours, others = (language_table(board, by_other_reading=other).rows for other in (False, True))
+    return {number for number, rows in enumerate(zip(ours, others, strict=True)) if _texts(rows[0]) != _texts(rows[1])}
+
+
+def _texts(row: Sequence[Cell]) -> list[str]:
+    return [cell.text for cell in row]
+
+
+def _samplings(board: Board) -> list[Drawing]:
     tables = []
     for title, sampled in _format.samplings(board).items():
-        table = _table(title, ("model", *sampled[0][1]))
+        table = _table(f"{board.suite}, {title}", ("model", *sampled[0][1]))
         for row, columns in sampled:
-            table.add_row(_name(row), *(_value(_format.compact_interval(estimate)) for estimate in columns.values()))
+            values = (_format.compact_interval(estimate).partition(" ") for estimate in columns.values())
+            table.add_row(_written(name_cell(row)), *(_written(Cell(value, spread)) for value, _, spread in values))
         tables.append(table)
     return tables
 
 
-def _responses(board: Board) -> Table:
+def _responses(board: Board) -> Drawing:
     headings = ("model", "responses", "mean", *_format.language_headings(board))
-    table = _table("how the responses look: shares in percent", headings)
+    table = _table(f"{board.suite}, how the responses look: shares in percent", headings)
     for row in board.rows:
         cells = _format.response_cells([row.mean_responses, *map(row.responses.get, board.languages)])
-        table.add_row(_name(row), Text("\n".join(cells), style="dim"), *map("\n".join, zip(*cells.values(), strict=True)))
+        labels = Text("\n".join(cells), style="dim")
+        table.add_row(_written(name_cell(row)), labels, *map("\n".join, zip(*cells.values(), strict=True)))
     return table
 
 
-def _name(row: Row) -> Text:
-    seeds = f"{len(row.seeds)} seeds" if len(row.seeds) > 1 else ""
-    return _stacked(_format.one_line(row.name), seeds, "italic" if row.rank is None else "")
+def _told(boards: Sequence[Board], lines: Callable[[Board], Iterable[str]]) -> list[str]:
+    """Each line that boards say once, with the suites of which it is said where it is not said of all."""
+    said: dict[str, list[str]] = {}
+    for board in boards:
+        for line in lines(board):
+            said.setdefault(line, []).append(_format.one_line(board.suite))
+    return [line if len(suites) == len(boards) else f"{', '.join(suites)}: {line}" for line, suites in said.items()]
 
 
-def _stacked(above: str, below: str, style: str = "") -> Text:
-    return Text(above, style=style).append(f"\n{below}" if below else "", style="not bold dim")
-
-
-def _value(written: str, style: str = "", word: str = "") -> Text:
-    """A value, with a word beside it, above its interval."""
-    value, _, spread = written.partition(" ")
-    return _stacked(f"{value} {word}".rstrip(), spread, style)
-
-
-def _difference(difference: Difference | None, word: str = "") -> Text | str:
-    if difference is None:
-        return ""
-    colour = "green" if difference.value > 0 else "red"
-    return _value(_format.interval(difference), f"bold {colour}" if difference.marked else "", word)
-
-
-def _judged(difference: Difference) -> list[Text | str]:
-    return [_difference(difference), _format.chance(difference.p_adjusted)]
-
-
-def _legend(board: Board) -> str:
-    if board.measure:
-        return " ".join(_format.statements(board))
-    styles = dict.fromkeys(style.words for style in board.styles)
-    return (
-        f"{' '.join(_format.statements(board))} Asked: {_format.one_line('; '.join(styles))}. {_format.LEGEND} "
-        f"{_format.responses_legend(source.identifier for source in board.provenance)} {_format.NOTES_LEGEND}"
-    )
+def _legend(boards: Sequence[Board], ones: Sequence[Table], wide: bool) -> Iterator[str]:
+    yield from (_format.one_line(line) for one in ones for line in one.legend)
+    yield SIDE
+    yield from (line for board in boards for line in language_table(board).legend if line[0] == "*")
+    for reading in dict.fromkeys(board.other_reading for board in boards if _unlike(board)):
+        yield f"{reading.capitalize()}: by {_format.READINGS[reading]}, where that says something else."
+    yield from _told(boards, _format.claims)
+    asked = dict.fromkeys(style.words for board in boards for style in board.styles)
+    yield f"Asked: {_format.one_line('; '.join(asked))}."
+    if wide:
+        yield _format.responses_legend(source.identifier for board in boards for source in board.provenance)
+        yield _format.NOTES_LEGEND
+    else:
+        yield "Both readings, all pairs, samples, responses: --wide."

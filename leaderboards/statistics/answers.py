@@ -2,15 +2,17 @@
 
 Question i of a suite is the same problem in every language and for every model: a hard one is hard in ten languages at once. So
 the unit is not the answer but the cluster: a question in all its languages, or, where a suite tells which of its questions vary one
-problem, that family. A mean over languages of means over questions is a sum over clusters; what a cluster adds beyond its share
-is its residual, and variances are sums of squared residuals (linearisation: Wolter, "Introduction to Variance Estimation", 2007).
+problem, that family. A mean over languages of means over questions, in which questions may weigh differently, is a sum over
+clusters; what a cluster adds beyond its share is its residual, and variances are sums of squared residuals (linearisation: Wolter,
+"Introduction to Variance Estimation", 2007). Levels and sources that weigh differently are no strata here: that one is harder than
+another widens intervals a little.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +37,14 @@ Verdicts = Mapping[str, Outcomes]
 class Answers:
     """What the runs of one model made of the questions in some languages. All models of a comparison have the same clusters."""
 
-    means: tuple[Fraction, ...]  #: of each run, exactly: the mean over languages of the mean over questions
+    means: tuple[Fraction, ...]  #: of each run, exactly: the mean over languages of the (weighted) mean over questions
     residuals: Floats  #: `[runs, clusters]`: what each cluster adds to the run's mean, less its share of that; a run's sum to 0
     shares: Floats  #: `[clusters]`: the share of the mean that each cluster is, together 1
     trained: bool  #: whether its runs are trainings of one method, whose luck is part of chance; a given model is what it is
     languages: int  #: how many it is a mean over
-    #: `[questions]`, whether each was answered right, where that is all there is: one run, one language, one sample, no families.
+    #: `[questions]`, whether each was answered right, where that is all there is: one run, language, sample, no families or weights
     binary: npt.NDArray[np.bool_] | None = None
+    clusters: float = 0.0  #: how many there are; where questions weigh differently, as many as would weigh the same (Kish 1965)
 
     @property
     def value(self) -> Fraction:
@@ -62,20 +65,29 @@ class Answers:
 class Answered:
     """The answers of one model's runs by language, from which those of any of these languages together are put together."""
 
-    def __init__(self, runs: Sequence[Verdicts], *, families: Sequence[int] | None = None, trained: bool = True) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Verdicts],
+        *,
+        families: Sequence[int] | None = None,
+        weights: Sequence[int] | None = None,
+        trained: bool = True,
+    ) -> None:
         """Takes the outcomes of each run, all in the same languages.
 
         Args:
             runs: one mapping a run.
             families: the family of each question, in question order; questions beyond its end are of none. None for no families.
+            weights: how much each question weighs, in question order, at least as many as questions; None where all weigh the same.
             trained: see `Answers`.
 
         Raises:
-            ValueError: there are no runs, or one has other languages or other numbers of questions than the first.
+            ValueError: there are no runs, one has other languages or numbers of questions than the first, or weights are missing.
         """
         if not runs:
             raise ValueError("there are no runs to compare")
-        self._trained, self._plain, self._families = trained, len(runs) == 1 and families is None, families
+        self._trained, self._families, self._weights = trained, families, weights
+        self._plain = len(runs) == 1 and families is None and weights is None
         self._together: dict[tuple[str, ...], Answers] = {}
         self._clusters: dict[int, npt.NDArray[np.intp]] = {}
         self._of = {code: self._linearised([run[code] for run in runs if code in run], code, len(runs)) for code in runs[0]}
@@ -103,7 +115,10 @@ class Answered:
         for part in parts:
             residuals[:, : part.residuals.shape[1]] += part.residuals / len(parts)
             shares[: part.residuals.shape[1]] += part.shares / len(parts)
-        return Answers(means, residuals, shares, self._trained, len(parts))
+        return Answers(means, residuals, shares, self._trained, len(parts), clusters=self._counted(shares))
+
+    def _counted(self, shares: Floats) -> float:
+        return float(len(shares)) if self._weights is None else float(shares.sum() ** 2 / (shares**2).sum())
 
     def _linearised(self, outcomes: Sequence[Outcomes], code: str, runs: int) -> Answers:
         counted = [_counted(each) for each in outcomes]
@@ -113,16 +128,20 @@ class Answered:
             raise ValueError(f"runs were asked different numbers of questions in {code}: they cannot be paired")
         rights = np.stack([right / samples for right, samples in counted])
         questions = rights.shape[1]
-        means = tuple(Fraction(float(right.sum())) / (samples * questions) for right, samples in counted)
-        residuals = (rights - np.array([float(mean) for mean in means])[:, None]) / questions
-        shares = np.full(questions, 1 / questions)
+        if self._weights is not None and len(self._weights) < questions:
+            raise ValueError(f"there are {questions} questions in {code}, and weights of {len(self._weights)}")
+        weights = np.ones(questions) if self._weights is None else np.array(self._weights[:questions], dtype=np.float64)
+        whole = float(weights.sum())
+        means = tuple(Fraction(float((right * weights).sum())) / (samples * int(whole)) for right, samples in counted)
+        residuals = (rights - np.array([float(mean) for mean in means])[:, None]) * weights / whole
+        shares: npt.NDArray[Any] = weights / whole
         if self._families is not None:
             if (of := self._clusters.get(questions)) is None:
                 of = self._clusters[questions] = _clusters(self._families, questions)
             residuals = np.stack([np.bincount(of, weights=each) for each in residuals])
             shares = np.bincount(of, weights=shares)
-        whole = self._plain and counted[0][1] == 1 and isinstance(outcomes[0], str | Counts)
-        return Answers(means, residuals, shares, self._trained, 1, rights[0] > 0 if whole else None)
+        binary = self._plain and counted[0][1] == 1 and isinstance(outcomes[0], str | Counts)
+        return Answers(means, residuals, shares, self._trained, 1, rights[0] > 0 if binary else None, self._counted(shares))
 
 
 def _counted(outcomes: Outcomes) -> tuple[Floats, int]:

@@ -89,11 +89,11 @@ def mean_interval(model: Answers, luck: Luck | None = None) -> Interval:
     (variance,), (questions,), (seeds,), (df,) = _variances(
         residuals, [[model]], luck, few=_spread_over(residuals[0]) if model.languages > 1 else math.inf
     )
-    value, clusters = float(model.value), model.residuals.shape[1]
+    value = float(model.value)
     if model.binary is not None:
-        size, quantile = float(clusters), _normal()
+        size, quantile = model.clusters, _normal()
     else:
-        size = value * (1 - value) / variance if variance > _NO_SPREAD and 0 < value < 1 else float(clusters)
+        size = value * (1 - value) / variance if variance > _NO_SPREAD and 0 < value < 1 else model.clusters
         quantile = float(_quantile(np.array([df]))[0])
     squared = quantile**2
     middle, spread = value + squared / (2 * size), quantile * np.sqrt(value * (1 - value) / size + squared / (4 * size**2))
@@ -140,7 +140,7 @@ def differences(pairs: Sequence[tuple[Answers, Answers]], luck: Luck | None = No
             (low, high), p = _discordant_interval(*counts), mid_p(*counts[:2])
         elif variance[place] <= _NO_SPREAD:
             # every cluster differs alike: as many of them, and no more, have said so
-            clusters = residuals.shape[1]
+            clusters = round(first.clusters)
             low, high = _discordant_interval(clusters if value else 0, 0, clusters)
             low, high = sorted((low * float(value), high * float(value))) if value else (low, high)
             p = mid_p(clusters, 0)

@@ -1,8 +1,11 @@
 """How languages declare an answer: "The answer is 18", "Jibu ni 18", "答えは18です"."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -43,6 +46,16 @@ ASIDES: dict[str, Asides] = TypeAdapter(dict[str, Asides]).validate_python(
     {code: said["sentence"] for code, said in IN_BOX.items()}
 )
 
+_FURTHER = json.loads((Path(__file__).parent / "phrases.json").read_text(encoding="utf-8"))
+
+#: The same with those of phrases.json, of languages whose numbers no suite asks for: they declare expressions and choices.
+ALL_PHRASES = PHRASES | TypeAdapter(dict[str, Phrases]).validate_python(
+    {code: said["answer"] for code, said in _FURTHER.items() if "answer" in said and code not in PHRASES}
+)
+#: What the options of a choice are called, in lower case, and letters that stand for the first of them in another script.
+OPTIONS: dict[str, tuple[str, ...]] = {code: tuple(said["options"]) for code, said in _FURTHER.items()}
+OPTION_LETTERS: dict[str, str] = {code: said["letters"] for code, said in _FURTHER.items() if "letters" in said}
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -70,9 +83,9 @@ class Wording:
         return bool(after or self.denial.search(statement, start, match.start()))
 
 
-def wording(language: str) -> Wording:
+def wording(language: str, phrases: Mapping[str, Phrases] = PHRASES) -> Wording:
     """Returns the phrases of a language (its ISO 639 code); English ones alone where none of its own are known."""
-    english, own = PHRASES["en"], PHRASES.get(language, PHRASES["en"])
+    english, own = phrases["en"], phrases.get(language, phrases["en"])
     beside = (ASIDES.get(language, ASIDES["en"]), ASIDES["en"])
     given, turns = ({*beside[0].given, *beside[1].given}, {*beside[0].turns, *beside[1].turns})
     denials = rf"(?<!\w)(?:{alternatives({*own.denials, *english.denials})})(?!\w)"
@@ -84,7 +97,7 @@ def wording(language: str) -> Wording:
     link = re.compile(f"{verb}|{heading}" + ("|" if own.bare else ""))
     return Wording(
         nouns=tuple(sorted({*own.nouns, *english.nouns}, key=len, reverse=True)),
-        english=frozenset(english.nouns).difference(PHRASES[language].nouns if language in PHRASES else ()),
+        english=frozenset(english.nouns).difference(phrases[language].nouns if language in phrases else ()),
         link=link,
         dense=own.dense,
         denial=re.compile("|".join([denials, *(own.denials if own.dense else ())])),
@@ -95,6 +108,23 @@ def wording(language: str) -> Wording:
             rf"[,;:—–、，；：،]|(?<!\w)(?:{alternatives(turns)})(?!\w)" + (f"|{alternatives(beside[0].turns)}" if own.dense else "")
         ),
     )
+
+
+@cache
+def conjunctions(language: str) -> tuple[str, ...]:
+    """Returns the words for "and" and "or" of a language and of English, in lower case, as CLDR joins lists with them.
+
+    Raises:
+        ValueError: CLDR knows no language of that code.
+    """
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        locales = [Locale.parse(language.replace("-", "_")), Locale.parse("en")]
+    except (UnknownLocaleError, ValueError, TypeError) as error:
+        raise ValueError(f"{language!r} is no language that CLDR knows; use its ISO 639-1 code, such as 'sw'.") from error
+    joined = {locale.list_patterns[kind]["2"] for locale in locales for kind in ("standard", "or") if kind in locale.list_patterns}
+    return tuple(sorted({re.sub(r"\{\d\}|[,、]", "", each).strip().lower() for each in joined} - {""}))
 
 
 def alternatives(words: Iterable[str]) -> str:

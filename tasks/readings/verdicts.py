@@ -1,22 +1,35 @@
 """What the readings make of the responses to one question; the one place where a response is counted as right or wrong.
 
-`paper` counts as the papers do (paper.py), `strict` as a careful reader (strict.py), `metamath` as MetaMath's own script does
-(metamath.py). Of several samples, each also has a majority.
+`paper` counts as those who published the questions do, `strict` as a careful reader. An answer is a number (paper.py, strict.py),
+an expression (expression.py) or the letter of a choice (choice.py). Numbers are also counted as MetaMath's own script does
+(`metamath`, metamath.py). Of several samples, each also has a majority.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 from xreason.tasks.prompts import STYLES
+from xreason.tasks.readings.choice import choice_reading, paper_choice
+from xreason.tasks.readings.expression import Boxed, all_equal, equal, expression_reading, paper_expression
 from xreason.tasks.readings.metamath import metamath_reading
 from xreason.tasks.readings.numbers import ARITHMETIC
 from xreason.tasks.readings.paper import paper_reading
 from xreason.tasks.readings.strict import strict_reading
 
-_Reading = TypeVar("_Reading", int, Decimal)
+#: What an answer is.
+Kind = Literal["number", "expression", "choice"]
+
+#: Kind of answer to what lm-eval reports of its tasks.
+METRICS: Mapping[Kind, tuple[str, ...]] = {
+    "number": ("paper", "strict", "answered", "metamath"),
+    "expression": ("paper", "strict", "answered"),
+    "choice": ("paper", "strict", "answered"),
+}
+
+_Reading = TypeVar("_Reading", bound=Hashable)
 _TOLERANCE = Decimal("0.001")  # the least difference to the gold at which a reading is wrong (MathOctopus)
 
 
@@ -27,19 +40,107 @@ class Verdicts:
     Of each sample: whether the papers count it as right, whether a careful reader does, whether the strict reading finds an answer
     in it at all, and whether MetaMath counts it as right. Of all: whether the papers' reading that most samples share is right (of
     several such, the one that was read first), and the same of the two others, where a sample without an answer has no vote.
+    MetaMath reads numbers alone; of another kind of answer it is None.
     """
 
     paper: tuple[bool, ...]
     strict: tuple[bool, ...]
     answered: tuple[bool, ...]
-    metamath: tuple[bool, ...]
+    metamath: tuple[bool, ...] | None
     majority_paper: bool
     majority_strict: bool
-    majority_metamath: bool
+    majority_metamath: bool | None
+
+
+def kind_of(document: Mapping[str, Any]) -> Kind:
+    """Returns what the answer to a row of a suite is; a number, where it does not say."""
+    kind: Kind = document.get("kind") or "number"
+    return kind
+
+
+def all_verdicts(texts: Sequence[Sequence[str]], documents: Sequence[Mapping[str, Any]]) -> list[Verdicts]:
+    """Returns the verdicts on the samples of several questions, in their order; expressions are compared several at a time.
+
+    Args:
+        texts: of each question, the `answer_part` of its samples.
+        documents: the rows: `answer` (the gold), `language` and, where the answer is no number, `kind`; of a choice `choices`, the
+            options' texts in the order of their letters; of an expression `boxed`, which box its authors read ("last" where it does
+            not say).
+
+    Raises:
+        ValueError: CLDR knows no language of that code.
+        UserError: the processes that compare expressions cannot be started.
+    """
+    asked = [(each, document) for each, document in zip(texts, documents, strict=True) if kind_of(document) == "expression"]
+    pairs = {
+        (document["answer"], answer)
+        for each, document in asked
+        for text in each
+        for answer in (paper_expression(text, document.get("boxed") or "last"), expression_reading(text, document["language"]))
+        if answer is not None
+    }
+    all_equal(sorted(pairs))  # which are remembered
+    return [_verdicts(each, document) for each, document in zip(texts, documents, strict=True)]
+
+
+def _verdicts(texts: Sequence[str], document: Mapping[str, Any]) -> Verdicts:
+    gold, language = document["answer"], document["language"]
+    match kind_of(document):
+        case "expression":
+            return expression_verdicts(texts, gold, language, document.get("boxed") or "last")
+        case "choice":
+            return choice_verdicts(texts, gold, language, document["choices"])
+        case _:
+            return verdicts(texts, gold, language)
+
+
+def expression_verdicts(texts: Sequence[str], gold: str, language: str, which: Boxed) -> Verdicts:
+    """Returns the verdicts on one question's samples whose answer is an expression; see `equal` for what equals the gold.
+
+    In a majority vote, answers that are written otherwise and are equal vote together.
+
+    Raises:
+        UserError: the processes that compare expressions cannot be started.
+    """
+    paper = [paper_expression(text, which) for text in texts]
+    strict = [expression_reading(text, language) for text in texts]
+    right = {answer: equal(gold, answer) for answer in {*paper, *strict} if answer is not None}
+
+    def alike(answers: Sequence[str | None]) -> list[str | None]:
+        seen: list[str] = []
+        voted: list[str | None] = []
+        for answer in answers:
+            if answer is None or right[answer]:
+                voted.append(None if answer is None else gold)
+                continue
+            voted.append(next((each for each in seen if equal(each, answer)), answer))
+            seen.append(answer)
+        return voted
+
+    return _read(alike(paper), alike(strict), gold)
+
+
+def choice_verdicts(texts: Sequence[str], gold: str, language: str, choices: Sequence[str]) -> Verdicts:
+    """Returns the verdicts on one question's samples whose answer is the letter of one of its choices."""
+    paper = [paper_choice(text) for text in texts]
+    strict = [choice_reading(text, language, choices) for text in texts]
+    return _read(paper, strict, gold)
+
+
+def _read(paper: Sequence[str | None], strict: Sequence[str | None], gold: str) -> Verdicts:
+    return Verdicts(
+        paper=tuple(answer == gold for answer in paper),
+        strict=tuple(answer == gold for answer in strict),
+        answered=tuple(answer is not None for answer in strict),
+        metamath=None,
+        majority_paper=_majority(paper) == gold,
+        majority_strict=_majority(strict) == gold,
+        majority_metamath=None,
+    )
 
 
 def verdicts(texts: Sequence[str], gold: str, language: str) -> Verdicts:
-    """Returns the verdicts on one question's samples, at least one.
+    """Returns the verdicts on one question's samples, at least one, whose answer is a number.
 
     As in the papers, a reading must differ from the gold by less than 1e-3, so 0.333 is right for a third. A response without a
     number reads as 0.0 to the papers, so it is right for a gold of 0; to a careful reader it is never right, and neither is

@@ -184,6 +184,25 @@ def test_records_that_tell_other_families_are_not_compared(make: Make) -> None:
         small_board(*made)
 
 
+def test_a_board_of_weighted_questions_averages_ranks_and_compares_by_their_weights(make: Make) -> None:
+    weights = tuple((1, 2, 4, 8)[place % 4] for place in range(40))
+
+    def record(method: str, right: int) -> Record:
+        # right are the questions of one weight alone
+        bits = "".join("1" if weight == right else "0" for weight in weights)
+        made = make(method, {"en": 0.5, "sw": 0.5}, questions=40)
+        scores = {code: each.model_copy(update={"paper": (bits,)}) for code, each in made.scores["mgsm"].items()}
+        return made.model_copy(update={"scores": {"mgsm": scores}, "weights": {"mgsm": weights}})
+
+    board = small_board(record("easy", 1), record("hard", 8))
+    assert [(row.name, row.rank) for row in board.rows] == [("hard", 1), ("easy", 2)]
+    assert [row.mean.value for row in board.rows] == pytest.approx([8 / 15, 1 / 15])
+    assert [row.languages["sw"].value for row in board.rows] == pytest.approx([8 / 15, 1 / 15])
+    assert board.pairs[0].difference.value == pytest.approx(7 / 15)
+    with pytest.raises(BoardError, match="differ in the weights of questions of mgsm"):
+        small_board(record("easy", 1), record("hard", 8).model_copy(update={"weights": {}}))
+
+
 def test_right_and_in_the_questions_language_is_a_mean_of_its_own(make: Make, score: Any) -> None:
     scores = {"en": score("1100", in_language=("1011",)), "sw": score("1110", in_language=("11-0",))}
     (row,) = small_board(make("slam", {}, scores=scores)).rows

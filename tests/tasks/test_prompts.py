@@ -124,7 +124,7 @@ def document(style: str, code: str = "sw", question: str = "Je, {language} ni {s
 
 def test_a_question_is_put_as_it_is_whatever_is_in_it() -> None:
     for style in STYLES:
-        assert prompt(document(style)).count("Je, {language} ni {steps}?") == 1
+        assert prompt(document(style, published="Je, {language} ni {steps}?")).count("Je, {language} ni {steps}?") == 1
 
 
 def test_octopus_asks_for_an_answer_in_the_language() -> None:

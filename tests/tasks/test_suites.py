@@ -1,9 +1,11 @@
 """Suites as lm-eval sees them."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -67,7 +69,8 @@ def test_of_a_group_in_two_folders_lm_eval_takes_the_persons(tables: None, tmp_p
 
 def test_responses_may_be_as_long_as_the_papers_let_them() -> None:
     # MathOctopus and QAlign: 600 new tokens for MGSM, 300 for MSVAMP
-    assert {name: suite.max_new_tokens for name, suite in suites_with().items()} == {"mgsm": 600, "msvamp": 300, "pocket": 96}
+    longest = {name: suite.max_new_tokens for name, suite in suites_with().items()}
+    assert longest.items() >= {"mgsm": 600, "msvamp": 300, "pocket": 96, "mgsm_rev2": 600, "mnumgluesub": 1024}.items()
     for name, suite in suites_with().items():
         template = (TASKS_FOLDER / name / f"_{name}_template").read_text()
         assert f"max_gen_toks: {suite.max_new_tokens}\n" in template
@@ -81,7 +84,8 @@ def test_every_task_says_the_version_of_its_suite() -> None:
 
 def test_the_suites_have_the_languages_of_the_papers() -> None:
     suites = suites_with(Registry())
-    assert set(suites_with()["mgsm"].languages) == set(languages_with(Registry())) == {*PAPER_LANGUAGES, "te"}
+    assert set(suites_with()["mgsm"].languages) == {*PAPER_LANGUAGES, "te"}
+    assert {code for suite in suites.values() for code in suite.languages} == set(languages_with(Registry()))
     assert suites["mgsm"].average_languages == suites["msvamp"].average_languages == PAPER_LANGUAGES
     assert "te" not in suites["msvamp"].languages
 
@@ -109,17 +113,16 @@ def test_a_removed_language_is_in_neither_the_suite_nor_its_mean_but_stays_a_lan
 
 
 def test_the_mean_of_an_added_suite_runs_over_all_its_languages() -> None:
-    hub = Hub("masakhane/afrimgsm", "question", "answer_number")
-    questions = {"afrimgsm": {"am": AddedQuestions(250, config="amh"), "en": AddedQuestions(250, config="eng")}}
+    hub = Hub("masakhane/uhura", "question", "answer_number")
+    questions = {"uhura": {"am": AddedQuestions(250, config="amh"), "en": AddedQuestions(250, config="eng")}}
     registry = Registry(
-        languages={"am": Names("Amharic", "አማርኛ")},
-        suites={"afrimgsm": AddedSuite("AfriMGSM", "arXiv 2406.03368", 300, hub)},
+        suites={"uhura": AddedSuite("Uhura", "arXiv 2412.00948", 300, hub)},
         questions=questions,
     )
-    suite = suites_with(registry)["afrimgsm"]
+    suite = suites_with(registry)["uhura"]
     assert suite.languages == suite.average_languages == ("en", "am")
     assert "max_gen_toks: 300" in template_yaml(suite)
-    assert sources_with(registry)["afrimgsm"].configs == {"am": "amh", "en": "eng"}
+    assert sources_with(registry)["uhura"].configs == {"am": "amh", "en": "eng"}
 
 
 def test_yaml_reads_the_code_of_norwegian_as_text() -> None:
@@ -149,6 +152,25 @@ def test_an_unknown_language_names_the_nearest_also_by_its_english_name() -> Non
         languages_of(SUITES["mgsm"], ["Swahili"])
     with pytest.raises(UserError, match="no language 'xx'"):
         languages_of(SUITES["mgsm"], ["xx"])
+
+
+def test_a_language_is_chosen_by_any_usual_spelling_or_by_its_group() -> None:
+    mgsm = SUITES["mgsm"]
+    for spelling in ("sw", "swa", "swh", "SW", "swh_Latn", "swa-latn"):
+        assert languages_of(mgsm, [spelling]) == ("sw",)
+    assert languages_of(mgsm, ["jap", "jpn_Jpan", "zho_Hans", "ben"]) == ("zh", "bn", "ja")
+    assert languages_of(mgsm, ["low"]) == ("sw", "te")
+    assert languages_of(mgsm, ["high", "Cyrillic"]) == ("en", "zh", "de", "es", "fr", "ja", "ru")
+    assert languages_of(SUITES["msvamp"], ["indo-european"]) == ("en", "bn", "de", "es", "fr", "ru")
+    with pytest.raises(UserError, match=r"MSVAMP has none of te"):
+        languages_of(SUITES["msvamp"], ["tel_Telu"])
+
+
+def test_what_is_no_language_of_the_table_is_named_by_its_canonical_code() -> None:
+    for spelling, says in (("kaz_Cyrl", "'kaz_Cyrl', in short 'kk'"), ("pt-BR", "give 'pt'"), ("zho_Hant", "give 'zh'")):
+        with pytest.raises(UserError, match=says) as caught:
+            languages_of(SUITES["mgsm"], [spelling])
+        assert len(str(caught.value)) <= 400
 
 
 def test_languages_that_the_suite_lacks_are_said_when_none_is_left() -> None:
@@ -183,3 +205,65 @@ def test_a_task_says_in_which_folder_its_language_was_added(tables: None, tmp_pa
     # the YAML of the box keeps the tables as they are
     questions("pocket", "en", config_source=str(TASKS_FOLDER / "pocket" / "pocket_en.yaml"))
     assert "it" in SUITES["mgsm"].languages
+
+
+#: Suite to a language, to what a small data folder holds of it, and to an answer that both readings count as right.
+SMALL = {
+    "mgsm_rev2": ("sw", "mgsm_rev2/mgsm_sw.tsv", "Ni ngapi?\t8\nWangapi?\t3\n", "The answer is 8."),
+    "afrimgsm": ("ak", "afrimgsm/twi.jsonl", [{"question": each, "answer": None, "answer_number": 8} for each in "AB"], "8"),
+    "mnumgluesub": (
+        "de",
+        "mnumgluesub/NumGLUE_test_multi_genen_collect.json",
+        [{"prompt": f"Please answer in German.\n\n### Instruction:\n{each}?\n\n### Response:", "answer": 8} for each in "AB"],
+        "8",
+    ),
+    "mmath": (
+        "fr",
+        "mmath/fr.json",
+        [{"question": f"{each}?", "answer": "8", "gid": 0, "data_source": each} for each in ("AIME2024", "MATH500")],
+        r"\boxed{8}",
+    ),
+    "xcsqa": (
+        "ja",
+        "xcsqa/jap/dev.jsonl",
+        [
+            {"id": each, "answerKey": "B", "question": {"stem": each, "choices": [{"label": c, "text": c * 2} for c in "AB"]}}
+            for each in ("p", "q")
+        ],
+        "The answer is (B).",
+    ),
+}
+
+
+def test_stock_lm_eval_asks_and_scores_a_task_of_every_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import lm_eval
+    from lm_eval.api.model import LM
+    from lm_eval.tasks import TaskManager
+
+    right = {f"{suite}_{code}": answer for suite, (code, _, _, answer) in SMALL.items()} | {"polymath_sw": r"\boxed{8}"}
+
+    class FirstRight(LM):  # type: ignore[misc, unused-ignore]
+        """Answers the first question of each task right, and no other."""
+
+        def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+            return [right[each.task_name] if each.doc_id == 0 else "-" for each in requests]
+
+        loglikelihood = loglikelihood_rolling = generate_until
+
+    for _, file, content, _ in SMALL.values():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        told = content if isinstance(content, str) else json.dumps(content)
+        if file.endswith(".jsonl"):
+            told = "".join(json.dumps(row) + "\n" for row in content)
+        (tmp_path / file).write_text(told)
+    (tmp_path / "polymath" / "sw").mkdir(parents=True)
+    for level in ("low", "medium", "high", "top"):
+        row = {"id": f"{level}-sw-0", "question": f"{level}?", "answer": "$8$"}
+        (tmp_path / "polymath" / "sw" / f"{level}.jsonl").write_text(json.dumps(row) + "\n")
+    monkeypatch.setenv("XREASON_DATA", str(tmp_path))
+    manager = TaskManager(include_path=str(TASKS_FOLDER), include_defaults=False)
+    found = lm_eval.simple_evaluate(FirstRight(), tasks=sorted(right), task_manager=manager, bootstrap_iters=0)
+    scored = {task: each["paper,none"] for task, each in found["results"].items()}
+    # one of two; low of the four levels, 1 / 15; AIME2024 of two sources, each question weighing 1 / (30 or 311)
+    halves = dict.fromkeys(right, 0.5) | {"polymath_sw": 1 / 15, "mmath_fr": 311 / (311 + 30)}
+    assert scored == pytest.approx(halves)

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.files import write_whole
+from xreason.leaderboards.forms import cells
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.page import tables
 from xreason.leaderboards.forms.page.samples import MOST_EMBEDDED, Part, Samples, packed, write_part
 from xreason.leaderboards.forms.pictures.files import pictures_of, svg_of
 from xreason.leaderboards.forms.pictures.looks import dark_style
 from xreason.leaderboards.forms.provenance import provenance_facts
-from xreason.leaderboards.forms.published import PUBLISHED_LEGEND
+from xreason.leaderboards.forms.published import published_table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -74,8 +74,9 @@ def board_page(
         style=style,
         models=[*dict.fromkeys(source.model for board in boards for source in board.provenance)],
         date=max((source.date for board in boards for source in board.provenance), default="")[:10],
+        tables_one=cells.tables_one(boards),
         boards=[_told(board, first=board is boards[0]) for board in boards],
-        stages=tables.stages(boards),
+        stages=cells.stage_table(boards),
         samples=samples,
         embedded={part.key: part.packed for part in samples if part.key in embedded},
         left_out=left_out,
@@ -127,20 +128,18 @@ def write_page(
 def _told(board: Board, *, first: bool) -> dict[str, Any]:
     """Returns what the template says of a board."""
     # the same trainings stand on the board of every suite
-    pictures = [] if board.measure else [picture for picture in pictures_of(board) if first or picture.name != "losses"]
+    pictures = [picture for picture in pictures_of(board) if first or picture.name != "losses"]
     return {
         "suite": _format.one_line(board.suite),
         "pictures": {picture.name: (picture, svg_of(picture, board)) for picture in pictures},
         "notes": [*_format.caution_lines(board), *_format.note_lines(board.notes)],
-        "ranking": tables.ranking(board),
-        "languages": tables.languages(board),
-        "by_other_reading": None if board.measure else tables.by_other_reading(board),
-        "pairs": tables.pairs(board) if board.pairs else None,
-        "responses": None if board.measure else tables.responses(board),
-        "responses_legend": _format.responses_legend(source.identifier for source in board.provenance),
-        "samplings": tables.samplings(board),
-        "published": tables.published(board),
-        "published_legend": PUBLISHED_LEGEND,
+        "languages": cells.language_table(board),
+        "by_other_reading": None if board.measure else cells.language_table(board, by_other_reading=True),
+        "means": cells.means_table(board),
+        "samplings": cells.sampling_tables(board),
+        "pairs": cells.pairs_table(board, always=True),
+        "responses": None if board.measure else cells.response_table(board),
+        "published": published_table(board),
         "facts": provenance_facts(board),
         "asked": "; ".join(dict.fromkeys(style.words for style in board.styles)),
         "statements": " ".join(_format.statements(board)),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: Inches: as wide as a phone shows it at its own size.
 WIDTH = 4.7
 _MOST_POINTS = 120
+#: Rows in a picture: of more, two would share colour and marker.
+MOST_ROWS = math.lcm(len(SERIES), len(MARKERS))
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,13 @@ def draw_gains(canvas: Canvas, board: Board) -> None:
     """Draws each row's gain over its base with its interval, the rows below one another: a forest plot."""
     gains = _gained(board)
     axes = _axes(canvas, 1.1 + 0.36 * len(gains), "x")
+    style: dict[str, Any] = {"color": canvas.paper.ink, "capsize": 3, "markersize": 6, "elinewidth": 1.4}
+    for face, sure in ((canvas.paper.ink, True), (canvas.paper.paper, False)):
+        drawn = [(place, gain) for place, (_, gain) in enumerate(gains) if gain.marked == sure]
+        sides = [[100 * (gain.value - gain.low) for _, gain in drawn], [100 * (gain.high - gain.value) for _, gain in drawn]]
+        values, places = [100 * gain.value for _, gain in drawn], [place for place, _ in drawn]
+        axes.errorbar(values, places, xerr=sides, fmt="o", markerfacecolor=face, **style)
     for place, (_, gain) in enumerate(gains):
-        sides = [[100 * (gain.value - gain.low)], [100 * (gain.high - gain.value)]]
-        sure = gain.marked
-        face = canvas.paper.ink if sure else canvas.paper.paper
-        style: dict[str, Any] = {
-            "color": canvas.paper.ink,
-            "markerfacecolor": face,
-            "capsize": 3,
-            "markersize": 6,
-            "elinewidth": 1.4,
-        }
-        axes.errorbar(100 * gain.value, place, xerr=sides, fmt="o", **style)
         written = _format.percent(gain.value, sign=True)
         axes.annotate(written, (1.02, place), xycoords=axes.get_yaxis_transform(), va="center", fontsize=9, annotation_clip=False)
     axes.axvline(0, color=canvas.paper.soft, linewidth=1)
@@ -120,17 +117,18 @@ def draw_cost(canvas: Canvas, board: Board) -> None:
 
 
 def _forgotten(board: Board) -> list[tuple[Row, Difference, Difference]]:
-    return [(row, row.english, row.gain) for row in board.rows if row.english is not None and row.gain is not None]
+    told = [(row, row.english, row.gain_without_english) for row in board.rows]
+    return [(row, english, others) for row, english, others in told if english is not None and others is not None]
 
 
 def draw_forgetting(canvas: Canvas, board: Board) -> None:
-    """Draws what became of English against the gain of the mean, both over the base."""
+    """Draws what became of English against the mean gain of the other languages, both over the base."""
     axes = _axes(canvas, 3.0, "both")
-    for row, english, gain in _forgotten(board):
-        _point(canvas, axes, row, (100 * english.value, english), (100 * gain.value, gain))
+    for row, english, others in _forgotten(board):
+        _point(canvas, axes, row, (100 * english.value, english), (100 * others.value, others))
     for line in (axes.axhline, axes.axvline):
         line(0, color=canvas.paper.soft, linewidth=1)
-    axes.set(xlabel="English (points over the base)", ylabel="mean (points over the base)")
+    axes.set(xlabel="English (points over the base)", ylabel="the others (points over the base)")
     _legend(canvas)
 
 
@@ -186,7 +184,8 @@ def draw_pairs(canvas: Canvas, board: Board) -> None:
     many = len(ranked) > 6
     _heat(canvas, axes, values, ("PuOr_r", -most, most), lambda value: f"{value:+.{0 if many else 1}f}", sure)
     names, middles = [canvas.names[name] for name in ranked], [place + 0.5 for place in range(len(ranked))]
-    axes.set_xticks(middles, names, rotation=30, ha="right", rotation_mode="anchor")
+    lean: dict[str, Any] = {"rotation": 90, "va": "center"} if len(ranked) > 12 else {"rotation": 30}
+    axes.set_xticks(middles, names, ha="right", rotation_mode="anchor", **lean)
     axes.set_yticks(middles, names)
 
 
@@ -201,8 +200,8 @@ PICTURES: Sequence[Picture] = (
     ),
     Picture(
         "forgetting",
-        "English against the mean",
-        "Left of the upright line English was lost, above the level one the mean gained; the arms are intervals.",
+        "English against the other languages",
+        "Left of the upright line English was lost, above the level one the mean of the others gained; the arms are intervals.",
         draw_forgetting,
         _forgotten,
     ),
@@ -223,7 +222,7 @@ PICTURES: Sequence[Picture] = (
     Picture(
         "pairs",
         "Differences of means",
-        "The model at the left minus the model below, in points; bold where it is significant, by Holm.",
+        "The model at the left minus the model below, in points; bold: significant by Holm, and not resting on a single training.",
         draw_pairs,
         lambda board: board.pairs,
     ),
@@ -299,7 +298,8 @@ def _heat(
         ink = INK_ON_PALE if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > 0.18 else INK_ON_DEEP
         weight = "bold" if (x, y) in bold else "normal"
         size = 9 if len(values[0]) < 9 else 7.5
-        axes.text(x + 0.5, y + 0.5, write(value), ha="center", va="center", color=ink, fontsize=size, fontweight=weight)
+        number = axes.text(x + 0.5, y + 0.5, write(value), ha="center", va="center", color=ink, fontsize=size, fontweight=weight)
+        number.set_in_layout(False)  # it lies within its cell
     axes.invert_yaxis()
     axes.tick_params(length=0)
     for spine in axes.spines.values():

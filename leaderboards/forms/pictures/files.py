@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.pictures.drawings import PICTURES, Picture, canvas_for
+from xreason.leaderboards.forms.pictures.drawings import MOST_ROWS, PICTURES, Picture, canvas_for
 from xreason.leaderboards.forms.pictures.looks import DARK, LIGHT, Paper, dark_style, drawn_on
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ _NAMED = re.compile(r'( id="|url\(#|href="#)')
 
 
 def pictures_of(board: Board) -> list[Picture]:
-    """Returns the pictures that a board has something to show in."""
-    return [picture for picture in PICTURES if picture.shows(board)]
+    """Returns the pictures that a board has something to show in; all but that of losses are of accuracies."""
+    shown = _first(board)
+    return [picture for picture in PICTURES if picture.shows(shown) and (picture.name == "losses" or not board.measure)]
 
 
 def svg_of(picture: Picture, board: Board) -> str:
@@ -75,21 +76,39 @@ def _svg_file(picture: Picture, board: Board) -> bytes:
 def _drawn(picture: Picture, board: Board, paper: Paper, *, any_script: bool) -> Iterator["Figure"]:
     from matplotlib.figure import Figure
 
-    names = [row.name for row in board.rows]
+    shown = _first(board)
+    names, part = [row.name for row in shown.rows], f", the first {MOST_ROWS} of {len(board.rows)}"
+    title = f"{_format.one_line(board.suite)}: {picture.title}{part if shown is not board else ''}"
     # a reader's own fonts write the text of an SVG, whatever is installed here
     with drawn_on(paper, names), warnings.catch_warnings(action="ignore"):
         figure = Figure(layout="constrained")
-        canvas = canvas_for(figure, board, paper, any_script=any_script)
-        title = f"{_format.one_line(board.suite)}: {picture.title}"
+        canvas = canvas_for(figure, shown, paper, any_script=any_script)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
-        picture.draw(canvas, board)
+        picture.draw(canvas, shown)
         yield figure
+
+
+def _first(board: Board) -> Board:
+    """Returns a board's first rows, as many as a picture tells apart; the board itself where it has no more."""
+    if len(board.rows) <= MOST_ROWS:
+        return board
+    rows = board.rows[:MOST_ROWS]
+    names = {row.name for row in rows}
+    pairs = tuple(pair for pair in board.pairs if pair.first in names and pair.second in names)
+    return board.model_copy(update={"rows": rows, "pairs": pairs})
 
 
 def _bytes(figure: "Figure", form: str, *, transparent: bool = False) -> bytes:
     # no dates and no versions: what is drawn alone decides the bytes
     unsaid = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
     unsaid["pdf"] = {"CreationDate": None, "Creator": None, "Producer": None}
+    if form == "svg" and (layout := figure.get_layout_engine()) is not None:
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        # laid out here, for savefig would draw everything a second time to do it
+        FigureCanvasSVG(figure)
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     into = io.BytesIO()
     figure.savefig(into, format=form, dpi=_DOTS_PER_INCH if form == "png" else 72, metadata=unsaid[form], transparent=transparent)
     return into.getvalue()

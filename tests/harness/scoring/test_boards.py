@@ -63,6 +63,18 @@ def test_the_board_command_takes_languages(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["boards"][0]["languages"] == ["en"]
 
 
+def test_the_board_command_prints_eighty_columns_and_the_rest_where_that_is_asked_for(tmp_path: Path) -> None:
+    for record in records():
+        write_record(record, tmp_path / record.method / "0" / "record.json")
+    said = [
+        CliRunner().invoke(app, ["board", str(tmp_path), *flag], env={"COLUMNS": columns})
+        for flag, columns in (([], "80"), (["--wide"], "100"))
+    ]
+    assert [done.exit_code for done in said] == [0, 0]
+    assert [max(map(len, done.stdout.splitlines())) for done in said] == [80, 100]
+    assert ["how the responses look" in done.stdout for done in said] == [False, True]
+
+
 def test_the_board_command_ranks_without_english_and_judges_english_by_a_margin(tmp_path: Path) -> None:
     for record in records():
         write_record(record, tmp_path / record.method / "0" / "record.json")

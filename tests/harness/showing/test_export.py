@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from huggingface_hub import parse_eval_result_entries
 
 from tests.leaderboards.conftest import make_record, stage
 from tests.trainers.conftest import model_of, octopus_rows, tokenizer_folder  # noqa: F401  # fixtures
 from tests.trainers.families import FAMILIES, save_tiny_model
 from tests.trainers.tuning.test_families import SLAM, logits, train_stage
+from xreason.harness.scoring.records import boards_of
 from xreason.harness.showing.export import export
 from xreason.harness.store.steps import STEP_FILE
 from xreason.harness.training.train import CHECKPOINT, TRAINING_FILE
+from xreason.leaderboards.forms.cells import row_cells
 from xreason.leaderboards.records import StageCost, Training, write_record
 from xreason.tasks.errors import UserError
 from xreason.tasks.prompts import ALPACA, STYLES
@@ -112,6 +116,13 @@ def test_the_card_says_base_data_stages_and_scores_with_intervals(tmp_path: Path
         ("juletxara/mgsm", "en", 68.0),
         ("juletxara/mgsm", "sw", 40.0),
     ]
+    (on_hub,) = (tmp_path / "my-model" / ".eval_results").iterdir()
+    assert on_hub.name == "mgsm.yaml"
+    english, swahili = parse_eval_result_entries(yaml.safe_load(on_hub.read_text()))
+    assert (english.dataset_id, english.task_id, english.value) == ("juletxara/mgsm", "en", 68.0)
+    assert (swahili.dataset_id, swahili.task_id, swahili.value) == ("juletxara/mgsm", "sw", 40.0)
+    assert english.date == "2025-11-20T20:00:00+00:00"
+    assert english.notes == "accuracy in percent, by the last number; zero-shot alpaca, greedy"
     assert "The pocket model that xreason ships, trained by the method slam (Fan et al., COLING 2025" in read.text
     assert (
         "| language alignment | question and answer translation into English | 7,200 | sw, th | up\\_proj, down\\_proj" in read.text
@@ -121,6 +132,24 @@ def test_the_card_says_base_data_stages_and_scores_with_intervals(tmp_path: Path
     assert "| mgsm | mean of 2 | 500 | 54.0 " in read.text
     assert "commit 0123abc" in read.text
     assert "vllm serve my-model" in read.text
+
+
+def test_a_card_scores_as_the_board_of_its_record_does(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    trained("pocket", run)
+    record = make_record("slam", {"en": 0.68, "sw": 0.4, "te": 0.1, "th": 0.98}, suites=("mgsm", "pocket"))
+    assert record.training is not None
+    (run / TRAINING_FILE).write_text(record.training.model_dump_json())
+    write_record(record, run / "record.json")
+    read = card(export(run / CHECKPOINT, tmp_path / "out"))
+    for board in boards_of([record]):
+        cells = row_cells(board, board.rows[0])
+        for code in ("en", "sw", "te", "th"):
+            assert f"| {board.suite} | {code} | 250 | {cells[code].text} {cells[code].spread} |" in read.text
+        asked = f"mean of {len(board.average_languages)} | {250 * len(board.average_languages)}"
+        assert f"| {board.suite} | {asked} | {cells['mean'].text} {cells['mean'].spread} |" in read.text
+    # the pocket world is no data set of the hub
+    assert [path.name for path in (tmp_path / "out" / ".eval_results").iterdir()] == ["mgsm.yaml"]
 
 
 def test_the_lines_of_the_card_that_load_the_model_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +182,7 @@ def test_a_part_of_the_questions_is_no_result_for_the_hub(tmp_path: Path) -> Non
     write_record(record, run / "record.json")
     read = card(export(run / CHECKPOINT, tmp_path / "out"))
     assert read.data.eval_results is None
+    assert not (tmp_path / "out" / ".eval_results").exists()
     assert "the first 10 questions a language only" in read.text
 
 
@@ -266,7 +296,7 @@ def test_a_hub_that_is_not_to_be_had_leaves_the_folder_and_says_what_to_do(tmp_p
 
     trained("pocket", tmp_path / "run")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"out is written, but me/mine does not take it .*`hf upload me/mine "):
+    with pytest.raises(UserError, match=r"not take me/mine \(OfflineMode.*out is written; then run `hf upload me/mine "):
         export(tmp_path / "run" / CHECKPOINT, tmp_path / "out", push="me/mine")
     assert "vllm serve me/mine" in (tmp_path / "out" / "README.md").read_text()
     assert (tmp_path / "out" / "model.safetensors").is_file()

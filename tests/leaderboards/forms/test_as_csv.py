@@ -44,7 +44,7 @@ def test_boards_of_other_languages_share_one_table(make: Make) -> None:
 PLACES = (("mgsm", "en"), ("msvamp", "sw"))
 
 
-@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("begins", list("=+-@＝＋－＠\t\r\n"))
 def test_no_name_is_a_formula_and_numbers_stay_numbers(begins: str, make: Make) -> None:
     name = f'{begins}HYPERLINK("http://x","y"),\nz'
     records = [make("base", {"en": 0.6}), make(name, {"en": 0.4}, model="base")]

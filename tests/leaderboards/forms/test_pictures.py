@@ -9,8 +9,9 @@ import pytest
 
 from tests.leaderboards.conftest import AVERAGE, RecordMaker
 from xreason.leaderboards.board import Board, build_board
+from xreason.leaderboards.forms.pictures.drawings import MOST_ROWS, canvas_for, draw_forgetting
 from xreason.leaderboards.forms.pictures.files import pictures_of, svg_of, write_pictures
-from xreason.leaderboards.forms.pictures.looks import drawable
+from xreason.leaderboards.forms.pictures.looks import LIGHT, drawable
 from xreason.leaderboards.records import Record
 
 ALL = ["gains", "forgetting", "cost", "languages", "pairs", "losses"]
@@ -72,6 +73,21 @@ def test_a_name_that_no_font_can_write_is_called_by_its_place() -> None:
     assert drawable("x" * 10_000, "model 2", any_script=False) == "x" * 19 + "…"
 
 
+def test_forgetting_is_english_against_the_others_not_against_a_mean_that_holds_it(board: Board) -> None:
+    from matplotlib.figure import Figure
+
+    canvas = canvas_for(Figure(), board, LIGHT, any_script=True)
+    draw_forgetting(canvas, board)
+    (axes,) = canvas.figure.axes
+    drawn = [(bars[0].get_xdata()[0], bars[0].get_ydata()[0]) for bars in axes.containers]
+    base = board.rows[0]
+    for row, (english, others) in zip(board.rows[1:], drawn, strict=True):
+        assert row.mean_without_english and base.mean_without_english
+        assert others == pytest.approx(100 * (row.mean_without_english.value - base.mean_without_english.value))
+        assert english == pytest.approx(100 * (row.languages["en"].value - base.languages["en"].value))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("English (points over the base)", "the others (points over the base)")
+
+
 def test_a_board_without_trainings_shows_languages_alone(make: RecordMaker) -> None:
     board = build_board([make("base", {"en": 0.5, "sw": 0.1})], "mgsm", average_languages=("en", "sw"))
     assert [picture.name for picture in pictures_of(board)] == ["languages"]
@@ -80,3 +96,22 @@ def test_a_board_without_trainings_shows_languages_alone(make: RecordMaker) -> N
 def test_matplotlib_is_imported_only_to_draw() -> None:
     program = "import sys, xreason.leaderboards.forms.pictures.files; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
+
+
+def test_a_picture_shows_as_many_rows_as_can_be_told_apart_and_says_so(make: RecordMaker) -> None:
+    records = [make("base", {"en": 0.2, "sw": 0.2})]
+    records += [_timed(make(f"method-{number}", {"en": 0.3 + number / 100, "sw": 0.3})) for number in range(MOST_ROWS + 1)]
+    board = build_board(records, "mgsm", average_languages=("en", "sw"))
+    assert [picture.name for picture in pictures_of(board)] == ALL
+    for picture in (each for each in pictures_of(board) if each.name in ("gains", "losses")):
+        svg = svg_of(picture, board)
+        assert f"{picture.title}, the first {MOST_ROWS} of {MOST_ROWS + 2}" in svg
+        # the base stands first, then the best
+        assert f"method-{MOST_ROWS}" in svg and "method-1<" not in svg
+
+
+def test_what_only_rows_beyond_those_have_is_not_drawn(make: RecordMaker) -> None:
+    bases = [make(f"base-{number}", {"en": 0.5}, weights_hash=str(number)) for number in range(MOST_ROWS)]
+    board = build_board([*bases, _timed(make("slam", {"en": 0.1}))], "mgsm", average_languages=("en",))
+    assert board.rows[-1].name == "slam"
+    assert [picture.name for picture in pictures_of(board)] == ["languages", "pairs"]

@@ -10,7 +10,7 @@ from xreason.harness.scoring.records import boards_of
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms.markdown import board_markdown
 from xreason.leaderboards.forms.published import PUBLISHED_TITLE
-from xreason.leaderboards.forms.terminal import board_table
+from xreason.leaderboards.forms.terminal import board_tables
 from xreason.leaderboards.published.reported import published_rows
 from xreason.tasks.languages import PAPER_LANGUAGES
 
@@ -25,7 +25,7 @@ def board() -> Board:
 
 def shown(board: Board, width: int = 100) -> str:
     text = StringIO()
-    Console(width=width, file=text).print(board_table(board))
+    Console(width=width, file=text).print(board_tables([board]))
     return text.getvalue()
 
 
@@ -61,7 +61,7 @@ def test_a_board_shows_them_after_all_that_is_measured_and_ranks_none(board: Boa
     assert f"| {QALIGN} | two-stage | 7B | – | – | 49.6 | Zhu et al., arXiv 2401.07817, README of NJUNLP/QAlign, " in after
     assert "| model | nearest to | size | en | sw | mean of 10 | source |" in after
     text = shown(board)
-    assert text.index("how the responses look") < text.index(PUBLISHED_TITLE) < text.index("[1] ")
+    assert text.index("by language") < text.index(PUBLISHED_TITLE) < text.index("[1] ")
     assert [row.name for row in board.rows] == ["base", "slam"]
     assert {row.rank for row in board.rows} == {None, 1}
     assert max(map(len, shown(board, 80).splitlines())) <= 80

@@ -305,3 +305,67 @@ def test_the_smallest_difference_is_found_in_4_of_5_cases() -> None:
     assert smallest_difference([]) is None
     assert smallest_difference([between([{"en": "1"}], [{"en": "0"}])]) is None
     assert smallest_difference([between([{"en": "11"}], [{"en": "11"}])]) is None
+
+
+def weighted(*runs: Verdicts, weights: Sequence[int], trained: bool = True) -> Answers:
+    return Answered(runs, weights=weights, trained=trained).over(list(runs[0]))
+
+
+def test_equal_weights_give_the_figures_of_no_weights() -> None:
+    runs = [{code: verdicts(60, 0.4, seed + place) for place, code in enumerate(LANGUAGES)} for seed in (0, 10, 20)]
+    for first, second in ((runs, runs[:2]), (runs[:1], runs[1:2])):
+        plain = Answered(first).over(LANGUAGES), Answered(second).over(LANGUAGES)
+        weighing = weighted(*first, weights=[3] * 60), weighted(*second, weights=[3] * 60)
+        for one, other in zip(plain, weighing, strict=True):
+            assert mean_interval(one).model_dump(exclude_none=True, exclude={"claims"}) == pytest.approx(
+                mean_interval(other).model_dump(exclude_none=True, exclude={"claims"}), rel=1e-9
+            )
+        one, other = (
+            differences([pair], pooled_luck(pair))[0].model_dump(exclude_none=True, exclude={"claims"})
+            for pair in (plain, weighing)
+        )
+        assert one == pytest.approx(other, rel=1e-9)
+
+
+def test_a_question_of_weight_two_is_as_two_that_stand_and_fall_together() -> None:
+    bits = verdicts(80, 0.3, 1)
+    doubled = "".join(bit * (1 + place % 2) for place, bit in enumerate(bits))
+    family = [place for place in range(80) for _ in range(1 + place % 2)]
+    weights = [1 + place % 2 for place in range(80)]
+    one, other = of({"en": doubled}, families=family), mean_interval(weighted({"en": bits}, weights=weights))
+    assert one.model_dump(exclude_none=True, exclude={"claims"}) == pytest.approx(
+        other.model_dump(exclude_none=True, exclude={"claims"}), rel=1e-9
+    )
+    against = verdicts(80, 0.5, 2)
+    twice = "".join(bit * (1 + place % 2) for place, bit in enumerate(against))
+    pairs = [
+        (answers({"en": doubled}, families=family), answers({"en": twice}, families=family)),
+        (weighted({"en": bits}, weights=weights), weighted({"en": against}, weights=weights)),
+    ]
+    first, second = differences(pairs)
+    assert first.model_dump(exclude_none=True, exclude={"claims"}) == pytest.approx(
+        second.model_dump(exclude_none=True, exclude={"claims"}), rel=1e-9
+    )
+
+
+def test_weighted_intervals_hold_the_mean_as_often_as_they_say() -> None:
+    # four levels of PolyMath: 125 questions each, of weights 1, 2, 4, 8, and accuracies as its strong models have
+    generator, held = np.random.default_rng(0), 0
+    weights, chances = (1, 2, 4, 8) * 125, np.array([0.9, 0.7, 0.4, 0.2] * 125)
+    truth = float((np.array(weights) * chances).sum() / sum(weights))
+    for _ in range(400):
+        bits = "".join("1" if right else "0" for right in generator.random(500) < chances)
+        interval = mean_interval(weighted({"en": bits}, weights=weights, trained=False))
+        held += interval.low <= truth <= interval.high
+    # levels are no strata here, so a little more often
+    assert 0.94 <= held / 400 <= 0.995
+
+
+def test_all_wrong_is_as_wide_as_the_number_of_questions_that_would_weigh_the_same() -> None:
+    interval = mean_interval(weighted({"en": "0" * 400}, weights=(1, 2, 4, 8) * 100, trained=False))
+    assert interval.high == pytest.approx(mean_interval(Answered([{"en": "0" * 265}], trained=False).over(["en"])).high, rel=0.03)
+
+
+def test_weights_are_there_for_every_question() -> None:
+    with pytest.raises(ValueError, match="there are 4 questions in en, and weights of 3"):
+        weighted({"en": "0101"}, weights=(1, 2, 4))

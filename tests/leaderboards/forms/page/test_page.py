@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 
 from tests.leaderboards.conftest import AVERAGE
 from xreason.leaderboards.board import Board, build_board
+from xreason.leaderboards.forms.cells import language_table, means_table, pairs_table, response_table, tables_one
 from xreason.leaderboards.forms.page import page as page_module
 from xreason.leaderboards.forms.page.page import board_page, write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.records import Record
 
+OF_A_BOARD = (language_table, partial(language_table, by_other_reading=True), means_table, pairs_table, response_table)
 VENDOR = Path(page_module.__file__).parent / "vendor"
 
 
@@ -70,6 +73,49 @@ def test_nothing_runs_but_what_the_policy_names_and_nothing_is_loaded(board: Boa
 @pytest.fixture
 def small(comparison: list[Record]) -> Board:
     return build_board([record for record in comparison if not record.training], "mgsm", average_languages=AVERAGE)
+
+
+class Tables(HTMLParser):
+    """Collects tables: the caption, then rows of cells, each its text and what it is sorted by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, list[list[tuple[str, str | None]]]] = {}
+        self._row: list[tuple[str, str | None]] | None = None
+        self._open, self._text = "", ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("caption", "th", "td"):
+            self._open, self._text, self._sort = tag, "", dict(attrs).get("data-sort")
+        elif tag == "tr":
+            [*self.found.values()][-1].append([])
+
+    def handle_data(self, data: str) -> None:
+        self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "caption":
+            self.found[self._text] = []
+        elif tag in ("th", "td"):
+            [*self.found.values()][-1][-1].append((" ".join(self._text.split()), self._sort))
+
+
+def test_tables_are_made_of_the_cells_of_the_other_forms_table_1_first(board: Board) -> None:
+    other = board.model_copy(update={"suite": "msvamp"})
+    parsed = Tables()
+    parsed.feed(board_page([board, other]))
+    expected = [*tables_one([board, other]), *(make(each) for each in (board, other) for make in OF_A_BOARD)]
+    assert next(iter(parsed.found)) == "mgsm and msvamp"
+    for table in expected:
+        headings, *lines = parsed.found[table.title]
+        assert [text for text, _ in headings] == [*table.headings]
+        for line, cells in zip(lines, table.rows, strict=True):
+            for (text, sort), cell in zip(line, cells, strict=True):
+                dagger = "†" if cell.dagger else ""
+                assert text == " ".join(filter(None, (cell.text + dagger, cell.spread, cell.word)))
+                # words are sorted as they are written
+                assert sort == (str("" if cell.value is None else cell.value) if sort is not None else None)
+                assert sort is not None or isinstance(cell.value, str)
 
 
 def test_the_same_board_gives_the_same_page_and_samples(small: Board, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from xreason.leaderboards.board import build_board
 from xreason.leaderboards.forms.page.page import write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.forms.page.serve import server
+from xreason.leaderboards.published.reported import published_rows
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 HOSTILE = (
@@ -58,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     parts = [Samples("mgsm", code, columns, [*names.values()], "paper", english) for code in ("en", "sw")]
     there = tmp_path_factory.mktemp("page")
     write_page([board], there, command="xreason compare --out '<runs>'", samples=parts)
-    small = build_board(records[:1], "mgsm", average_languages=AVERAGE)
+    small = build_board(records[:1], "mgsm", average_languages=AVERAGE).model_copy(update={"published": published_rows("mgsm")})
     write_page([small], there / "alone", samples=parts, single_file=True)
     return there
 
@@ -112,9 +113,9 @@ def test_a_heading_sorts_by_value_and_not_by_text_with_nothing_last(opened: Open
         return [text.split("\n")[0] for text in table.locator("tbody td:last-child").all_inner_texts()]
 
     heading.click()
-    assert times() == ["1 h 12 m", "1 m 23 s", "9.0 s", "–"]
+    assert times() == ["1 h 12 m", "1 m 23 s", "9.0 s", ""]
     heading.click()
-    assert times() == ["9.0 s", "1 m 23 s", "1 h 12 m", "–"]
+    assert times() == ["9.0 s", "1 m 23 s", "1 h 12 m", ""]
     assert heading.get_attribute("aria-sort") == "ascending"
 
 
@@ -175,7 +176,7 @@ def test_without_javascript_all_but_the_samples_is_read(opened: Opener) -> None:
     assert page.get_by_role("row", name="two-stage").first.is_visible()
     assert page.locator("svg[role=img]").count() == 5
     page.locator("summary", has_text="By the other reading").click()
-    assert page.get_by_role("table", name="Accuracy by the strict reading").is_visible()
+    assert page.get_by_role("table", name="mgsm, by the strict reading").is_visible()
 
 
 def test_the_keyboard_alone_skips_sorts_and_filters(opened: Opener) -> None:
@@ -204,7 +205,7 @@ def test_print_shows_what_is_folded_and_no_controls(opened: Opener) -> None:
     page = with_samples(opened(color_scheme="dark"))
     page.emulate_media(media="print")
     assert not page.locator("nav").is_visible() and not page.locator("#choose").is_visible()
-    assert page.get_by_role("table", name="Accuracy by the strict reading").is_visible()
+    assert page.get_by_role("table", name="mgsm, by the strict reading").is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf().startswith(b"%PDF")
     page.set_viewport_size({"width": 1050, "height": 700})
@@ -216,6 +217,19 @@ def test_a_narrow_screen_scrolls_tables_in_their_own_box(opened: Opener) -> None
     assert page.evaluate("document.documentElement.scrollWidth") == 400
     box = page.locator(".scroll").first
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    # names stay where they are seen, also of Table 1, which begins with ranks, and what a table is called too
+    box.evaluate("box => { box.scrollLeft = box.scrollWidth }")
+    for stays in (box.locator("tbody th").nth(1), box.locator("thead th.name"), box.locator("caption span")):
+        place = stays.bounding_box()
+        assert 0 <= place["x"] <= 10 and place["x"] + place["width"] <= 400
+
+
+def test_what_others_report_shows_its_mean_without_scrolling(opened: Opener) -> None:
+    page = opened("alone/leaderboard.html", viewport={"width": 1280, "height": 800})
+    heading = page.get_by_role("table", name="As reported").locator("thead th", has_text="mean of 10")
+    place = heading.bounding_box()
+    assert place["x"] + place["width"] < 1280
+    assert heading.locator("xpath=following-sibling::th").count() > 1
 
 
 @pytest.mark.parametrize(("scheme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])

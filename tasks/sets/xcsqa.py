@@ -1,0 +1,49 @@
+r"""X-CSQA (Lin et al. 2021, arXiv 2106.06937): questions of common sense with five choices, in 16 languages by machine.
+
+    {"id": "d3845adc08414fda", "lang": "en", "question": {"stem": "The dental office handled ...", "choices":
+     [{"label": "A", "text": "town"}, ...]}, "answerKey": "C"}
+
+The test split has no golds: the validation split, of 1,000 questions, is what papers evaluate. The questions stand in another
+order in every language, and the choices of a question too, so that its gold is another letter: rows are put in the order of their
+ids, and each language's letters are its own. On the hub Japanese is called jap.
+
+What is put to a model is CONE-MT/MindMerger's prompt (mindmerger_tools/prompts.py, 3848918), byte for byte; SLAM (arXiv 2501.03681)
+puts a text of its own, which is not published, in Alpaca's frame, and reads "The answer is (B).".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xreason.tasks.sets.source import Row, Source
+
+
+def _with_choices(cells: Sequence[Any], language: str) -> Row:
+    stem, gold, name, told = cells
+    # on the hub, one object of two lists
+    choices = (
+        told if not isinstance(told, Mapping) else [dict(zip(told, each, strict=True)) for each in zip(*told.values(), strict=True)]
+    )
+    labels, texts = ([each.get(key) for each in choices] for key in ("label", "text"))
+    if labels != list("ABCDE")[: len(labels)] or len(labels) < 2 or not all(isinstance(text, str) for text in texts):
+        raise ValueError("its choices are not texts labelled A, B, C, ...")
+    asked = f"{stem}\nOptions:" + "\t".join(f"{label}. {text}" for label, text in zip(labels, texts, strict=True))
+    return {
+        **{"question": stem, "answer": gold, "language": language, "id": str(name), "choices": texts},
+        **{"instruction": asked, "published": f"{asked}\nAnswer:"},
+    }
+
+
+XCSQA = Source(
+    "INK-USC/xcsr",
+    "xcsqa/{spelled}/dev.jsonl",
+    "question.stem",
+    "answerKey",
+    configs={"ja": "jap"},
+    config="X-CSQA-{spelled}",
+    repeats=None,
+    split="validation",
+    more=("id", "question.choices"),
+    make=_with_choices,
+    kind="choice",
+    by_id=True,
+)

@@ -1,0 +1,22 @@
+"""Verdicts on answers that are no numbers: expressions and choices."""
+
+from xreason.tasks.protocol import score
+from xreason.tasks.readings.verdicts import Verdicts, all_verdicts
+
+
+def test_each_kind_of_answer_is_read_by_its_own_readings_in_one_batch() -> None:
+    documents = [
+        {"answer": "18", "language": "sw"},
+        {"answer": r"$\frac{1}{2}$", "language": "sw", "kind": "expression", "boxed": "first"},
+        {"answer": "B", "language": "sw", "kind": "choice", "choices": ["gari", "kitabu", "nyumba"]},
+    ]
+    texts = [["Jibu ni 18.", "17"], [r"\boxed{0.5}, sio \boxed{3}", "?"], ["The answer is (B).", "(C)"]]
+    number, expression, choice = all_verdicts(texts, documents)
+    assert (number.strict, number.metamath) == ((True, False), (False, False))
+    assert expression == Verdicts((True, False), (False, False), (True, False), None, True, False, None)
+    assert choice == Verdicts((True, False), (True, False), (True, True), None, True, True, None)
+
+
+def test_lm_eval_is_told_the_metrics_of_the_kind_alone() -> None:
+    document = {"style": "alpaca", "language": "en", "answer": "B", "kind": "choice", "choices": ["red", "blue"]}
+    assert score(document, [["The answer is (B).", "It is (A)."]]) == {"paper": 0.5, "strict": 0.5, "answered": 1.0}
