@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xreason.tasks.added import TASKS_FOLDER
+from xreason.tasks.errors import UserError
 from xreason.tasks.languages import IN_BOX
 
 
@@ -107,9 +108,16 @@ def prompt(document: Mapping[str, Any]) -> str:
     Where a set has more to say, that is its `instruction` or what its authors `published`, see `xreason.tasks.sets.source.Row`.
 
     In a worked example (a row with a `rationale`), the question already begins with the language's word for "question".
+
+    Raises:
+        UserError: the style is that of the suite's authors, and the row does not say what they put.
     """
     style = STYLES[document["style"]]
     if style.of_authors:
+        if not document.get("published"):
+            raise UserError(
+                "A question that was added comes without a prompt of its suite's authors; choose another with --prompt."
+            )
         return str(document["published"])
     fields = {"language": document["language_name"], "instruction": document.get("instruction") or document["question"]}
     if style.few_shot:

@@ -225,11 +225,9 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
     suites = {suite.name: suite for suite in _IN_CODE}
     for registry in changes:
         for name, said in sorted(registry.suites.items()):
-            if said.lm_eval:
-                suites[name] = _kept(name, said, said.lm_eval)
-                continue
-            added = _published(name, said.title, (), 0, said.source, max_new_tokens=said.max_new_tokens, in_domain=said.in_domain)
-            suites[name] = replace(added, mean_over=None)
+            own: dict[str, Any] = {"max_new_tokens": said.max_new_tokens, "in_domain": said.in_domain, "mean_over": None}
+            kept = said.lm_eval and _kept(name, said, said.lm_eval)
+            suites[name] = kept or _published(name, said.title, (), 0, said.source, **own)
         suites = {name: _changed(suite, registry) for name, suite in suites.items()}
     return suites
 

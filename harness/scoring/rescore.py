@@ -22,6 +22,7 @@ from xreason.leaderboards.records import Reading, Record, record_paths, write_re
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
+from xreason.tasks.readings.verdicts import judges
 from xreason.tasks.suites import suite_of
 
 BOARD_FILE = "leaderboard.json"
@@ -79,6 +80,10 @@ def _rescored(path: Path) -> Rescored:
         provenance = {
             **asking.told(),
             **old["provenance"],
+            "versions": {
+                **old["provenance"]["versions"],
+                **{k: v for name in scores for k, v in judges(suite_of(name).kind).items()},
+            },
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
             # of measures of lm-eval's own alone, there is nothing to read anew
             **({"identifier": identifier_of(next(iter(places.values())))} if places else {}),

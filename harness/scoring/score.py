@@ -20,6 +20,7 @@ from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
 from xreason.harness.store.steps import Step, key_of, keyed, step
 from xreason.tasks.errors import MissingSetError, UserError
+from xreason.tasks.readings.verdicts import judges
 
 SCORED_FILE = "scored.json"
 
@@ -111,7 +112,7 @@ def score(task: Score, lm: Any, model: Model) -> None:
             commit=provenance.commit(),
             machine=provenance.machine(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions=provenance.scoring_versions(),
+            versions=provenance.scoring_versions() | judges(suite.kind),
             dtype=_dtype_of(lm),
             engine=task.engine,
             signature=model.signature(),

@@ -15,7 +15,7 @@ from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import as_object, parse_json, read_object
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.readings.verdicts import all_verdicts, answer_part
+from xreason.tasks.readings.verdicts import all_verdicts, answer_part, judges
 from xreason.tasks.suites import Suite
 
 VERDICTS_FILE = "verdicts.json"
@@ -81,7 +81,7 @@ def read_scores(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     stored = _stored_verdicts(directory)
     if suite.lm_eval and "languages" in stored and not stored["languages"]:
         return {}  # of what is no verdict, see read_measures
-    if stored.get("version") != suite.version and not suite.lm_eval:
+    if stored.get("version") != _readings(suite) and not suite.lm_eval:
         return read_again(directory, suite)
     path, found = directory / VERDICTS_FILE, _languages(stored, directory)
     return {code: _scored(partial(LanguageScore.model_validate, score), path) for code, score in found.items()}
@@ -121,12 +121,16 @@ def write_verdicts(
     from xreason.tasks.readings.identification import identifier
 
     content = {
-        "version": suite.version,
+        "version": _readings(suite),
         "identifier": identifier(),
         "languages": {code: score.model_dump() for code, score in scores.items()},
         **({"measures": {code: each.model_dump(mode="json") for code, each in measures.items()}} if measures else {}),
     }
     write_whole(directory / VERDICTS_FILE, json.dumps(content, indent=1) + "\n")
+
+
+def _readings(suite: Suite) -> str:
+    return ", ".join([suite.version, *(f"{package} {version}" for package, version in judges(suite.kind).items())])
 
 
 def identifier_of(directory: Path) -> str:

@@ -129,13 +129,12 @@ def means_table(board: Board) -> Table:
     return Table(f"{board.suite}: means, gains and cost", ("model", *means), rows, legend)
 
 
-def pairs_table(board: Board, *, always: bool = False) -> Table | None:
-    """Returns the ranked rows against each other; None where there are none, or, if not `always`, where gains tell it of all."""
-    pairs = board.pairs if always else _format.pairs(board)
+def pairs_table(board: Board, *, every: bool = False) -> Table | None:
+    """Returns all ranked rows against each other, or these only where gains do not tell it of all that are ranked; else None."""
+    pairs = board.pairs if every else _format.pairs(board)
     rows = tuple((_named(each.first), _named(each.second), _gain(each.difference), _chance(each.difference)) for each in pairs)
-    return (
-        Table(f"{board.suite}: differences of means", ("first", "second", "first minus second", "p (Holm)"), rows) if rows else None
-    )
+    headings = ("first", "second", "first minus second", "p (Holm)")
+    return Table(f"{board.suite}: differences of means", headings, rows) if rows else None
 
 
 def response_table(board: Board) -> Table:
@@ -166,9 +165,9 @@ def sampling_tables(board: Board) -> list[Table]:
 
 def stage_table(boards: Sequence[Board]) -> Table | None:
     """Returns what each stage trained on and took, each training once; None where nothing was trained."""
-    # the same training stands on the board of every suite
+    # the same training stands on the board of every suite, and in rows that were asked in other styles
     trained = {
-        (row.name, seed, training.model_dump_json()): training
+        (f"{row.method} ({row.setting})" if row.setting else row.method, seed, training.model_dump_json()): training
         for board in boards
         for row in board.rows
         for seed, training in zip(row.seeds, row.trainings, strict=False)

@@ -4,9 +4,10 @@ import html
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from xreason.leaderboards.board import Board, BoardError, Row
+from xreason.leaderboards.board import Board, BoardError
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.forms.as_csv import boards_csv
@@ -16,9 +17,10 @@ from xreason.leaderboards.forms.cells import (
     Table,
     language_table,
     means_table,
-    name_cell,
     pairs_table,
-    stage_cells,
+    response_table,
+    sampling_tables,
+    stage_table,
     tables_one,
 )
 from xreason.leaderboards.forms.latex import boards_latex
@@ -51,9 +53,11 @@ def board_markdown(boards: Sequence[Board]) -> str:
         parts += [_drawn(one), escape(" ".join(one.legend))]
     for board in boards:
         parts += _suite_parts(board)
-    if stages := _stage_lines(boards):
-        listed = table(list(stages[0]), "lrllrllr", (list(line.values()) for line in stages))
-        parts += _folded("What each stage trained on", [listed])
+    if stages := stage_table(boards):
+        kept = [place for place, heading in enumerate(stages.headings) if heading not in _STAGE_CELLS_LEFT_OFF]
+        rows = tuple(tuple(row[place] for place in kept) for row in stages.rows)
+        listed = replace(stages, headings=tuple(stages.headings[place] for place in kept), rows=rows)
+        parts += _folded(stages.title, [_drawn(listed)])
     return "\n\n".join(parts) + "\n"
 
 
@@ -144,22 +148,21 @@ def _suite_parts(board: Board) -> list[str]:
 
 
 def _more(board: Board) -> list[str]:
-    means = means_table(board)
-    parts = [f"### {means.title.partition(': ')[2].capitalize()}", _drawn(means), escape(" ".join(means.legend))]
-    if pairs := pairs_table(board):
-        parts += ["### Differences of means", _drawn(pairs)]
     if board.measure:
-        return [*parts, _provenance_line(board)]
-    languages, mean = [escape(code) for code in _format.language_headings(board)], f"mean of {len(board.average_languages)}"
-    parts += [f"### By {_format.READINGS[board.other_reading]}", _drawn(language_table(board, by_other_reading=True))]
+        return [*_titled(board, means_table(board)), _provenance_line(board)]
+    other = language_table(board, by_other_reading=True)
+    parts = _titled(board, means_table(board), pairs_table(board), other)
     parts += [f"{_READINGS_LEGEND} {_format.NOTES_LEGEND}"]
-    for title, sampled in _format.samplings(board).items():
-        lines_of = [[_name(row), *map(_format.interval, columns.values())] for row, columns in sampled]
-        parts += [f"### {title.capitalize()}", table(["model", *sampled[0][1]], "lr", lines_of)]
-    legend = _format.responses_legend(source.identifier for source in board.provenance)
-    responses = table(["model", "responses", *languages, mean], "llr", _response_lines(board))
-    parts += ["### How the responses look", f"Shares in percent. {escape(legend)}", responses]
+    parts += _titled(board, *sampling_tables(board), response_table(board))
     return [*parts, *_published_parts(board), _provenance_line(board)]
+
+
+def _titled(board: Board, *tables: Table | None) -> list[str]:
+    parts = []
+    for each in filter(None, tables):
+        title = escape(each.title.removeprefix(board.suite).lstrip(",: "))
+        parts += [f"### {title[:1].upper()}{title[1:]}", _drawn(each), escape(" ".join(each.legend))]
+    return [part for part in parts if part]
 
 
 def _published_parts(board: Board) -> list[str]:
@@ -168,32 +171,6 @@ def _published_parts(board: Board) -> list[str]:
     headings, lines = published_cells(board)
     written = ([escape(cell) for cell in line] for line in lines)
     return [f"### {PUBLISHED_TITLE}", PUBLISHED_LEGEND, table(headings, "lllr", written)]
-
-
-def _name(row: Row) -> str:
-    return escape(name_cell(row).text)
-
-
-def _with(written: str, more: str) -> str:
-    return f"{written} ({more})" if more else written
-
-
-def _response_lines(board: Board) -> list[list[str]]:
-    lines = []
-    for row in board.rows:
-        cells = _format.response_cells([*map(row.responses.get, board.languages), row.mean_responses])
-        lines += [[_name(row), label, *map(escape, written)] for label, written in cells.items()]
-    return lines
-
-
-def _stage_lines(boards: Sequence[Board]) -> list[dict[str, str]]:
-    # the same training stands on the board of every suite
-    rows = [row for board in boards for row in board.rows]
-    trained = [(_with(row.method, row.setting), *each) for row in rows for each in zip(row.seeds, row.trainings, strict=False)]
-    once = {(name, seed, training.model_dump_json()): (name, seed, training) for name, seed, training in trained}
-    stages = [(method, seed, stage) for method, seed, training in once.values() for stage in training.stages]
-    lines = ({"method": method, "seed": str(seed)} | stage_cells(stage) for method, seed, stage in stages)
-    return [{name: escape(cell) for name, cell in line.items() if name not in _STAGE_CELLS_LEFT_OFF} for line in lines]
 
 
 def _provenance_line(board: Board) -> str:

@@ -22,6 +22,7 @@ from xreason.leaderboards.forms.cells import (
     means_table,
     name_cell,
     pairs_table,
+    sampling_tables,
     tables_one,
 )
 from xreason.leaderboards.forms.published import published_tables
@@ -58,10 +59,11 @@ def _suite(board: Board, wide: bool) -> list[RenderableType]:
         if more := len(pairs.rows[most:]):
             parts.append(Text(f"and {more:,} more: --wide", style="dim"))
     if wide:
-        parts.append(_drawn(means_table(board)))
+        parts += [_drawn(block) for block in blocks(means_table(board), 8)]
     if wide and not board.measure:
         other = language_table(board, by_other_reading=True)
-        parts += [*(_drawn(block) for block in blocks(other, _MOST_LANGUAGES)), *_samplings(board), _responses(board)]
+        parts += [_drawn(block) for block in blocks(other, _MOST_LANGUAGES)]
+        parts += [*map(_drawn, sampling_tables(board)), _responses(board)]
     return [*parts, *published_tables(board)]
 
 
@@ -119,17 +121,6 @@ def _unlike(board: Board) -> set[int]:
 
 def _texts(row: Sequence[Cell]) -> list[str]:
     return [cell.text for cell in row]
-
-
-def _samplings(board: Board) -> list[Drawing]:
-    tables = []
-    for title, sampled in _format.samplings(board).items():
-        table = _table(f"{board.suite}, {title}", ("model", *sampled[0][1]))
-        for row, columns in sampled:
-            values = (_format.compact_interval(estimate).partition(" ") for estimate in columns.values())
-            table.add_row(_written(name_cell(row)), *(_written(Cell(value, spread)) for value, _, spread in values))
-        tables.append(table)
-    return tables
 
 
 def _responses(board: Board) -> Drawing:

@@ -7,13 +7,47 @@ r"""Letters of a choice: what SLAM's own script counts (arXiv 2501.03681), and w
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from xreason.tasks.readings.phrases import ALL_PHRASES, OPTION_LETTERS, OPTIONS, Wording, alternatives, conjunctions, lower, wording
 
 #: The letters of a question's options, in their order.
 LETTERS = "ABCDEFGHIJ"
 
 _PAPER = re.compile(r"The answer is \((.)\)\.")
-_LETTER = re.compile(r"\(([A-J])\)|(?<!\w)([A-J])(?=[.):]|\s*\Z)|\\boxed\{([A-J])\}")
+_TRIES = 8  # phrases that are tried, from the last backwards
+_WINDOW = 240  # characters behind a phrase in which its letter must be
+_READ = 40_000  # characters at the end of a response that are read at all
+_LONGEST = 4000  # those that are read where no phrase declares an answer
+
+_WIDE = str.maketrans(
+    {chr(0xFF01 + place): chr(0x21 + place) for place in range(94)}
+    | {chr(start + place): letter for start in (0x24B6, 0x1F150, 0x1F170) for place, letter in enumerate(LETTERS)}
+    | {chr(start + place): letter for start in (0x24D0,) for place, letter in enumerate(LETTERS)}
+)
+_BOX = re.compile(r"\\f?boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_SETTING = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathbb|bf|rm)\b\s*|[{}$*_`\\]")
+_SENTENCE_END = re.compile(
+    r"(?<![^\W\d_])[.](?=\s|\Z)|(?<=[^\W\d_]{2})[.](?=\s|\Z)|(?<=\))[.](?=\s|\Z)|[!?](?=\s|\Z)|[。！？।۔؟]|\n"
+)
+_OPENING = re.compile(r"[\s\"'“”„«»「」『』‘’:：,،–—-]*")
+_CLOSING = r"[)\].:;,،、。।۔!?\"'”»」』…]"
+# no letter of a Latin word, or of a grade
+_LETTER = r"(?<![A-Za-zÀ-ɏḀ-ỿ\d'’-])[A-J](?![A-Za-zÀ-ɏḀ-ỿ\d+'’-])"
+_NAMED = re.compile(_LETTER)
+_ENDING = re.compile(r"\s[(\[]?[A-J][)\]]?\s*(?:[.。।!]|\n|\Z)")
+_ARTICLE = re.compile(
+    r"(?:the|an?|der|die|das|den|eine?|el|la|los|las|una?|le|les|une|il|lo|gli|het|de|een|os?|as|uma?)\s+(?=\S)|l['’](?=\S)"
+)
+#: Words of one letter, of which a sentence may begin: articles, "and", "I".
+_WORDS = frozenset("AEI")
+#: Cyrillic letters that look like Latin ones, and those whose place or sound is that of others.
+_CYRILLIC = {"А": "A", "В": "BC", "С": "C", "Е": "E", "Б": "B", "Г": "D", "Д": "DE"}
+_ONE = re.compile(r"([(\[]\s*)?([^\W\d_])ـ?(\s*[)\]])?")  # with the tail of an Arabic letter that stands alone
+_BEFORE_TEXT = re.compile(rf"{_CLOSING}*[\s\"'“«「『(:]*")
+_DENIED = "-"  # what stands for an answer of which is said only what it is not
 
 
 def paper_choice(text: str) -> str | None:
@@ -26,13 +60,227 @@ def paper_choice(text: str) -> str | None:
 
 
 def choice_reading(text: str, language: str, choices: Sequence[str]) -> str | None:
-    """Returns the letter of the option that a careful reader takes for the answer of `text`, or None where there is none.
+    r"""Returns the letter of the option that a careful reader takes for the answer of `text`, or None where there is none.
+
+    Where it stands. The last `\boxed{}` with a letter or an option's text in it decides; without one, the last phrase such as "The
+    answer is (B)", "Answer: B", "Jibu ni B", "option B is the answer" (phrases.py; English ones count in every language) with one
+    behind it, or before it in its sentence; without one, the last sentence that has one, but for a list of the options.
+
+    What it is. A letter, with or without brackets, asterisks or a point; else an option's own text. Full-width and circled letters
+    count, and in their languages letters of other scripts that lists are lettered with: "(ب)", "(ख)", "イ"; a Cyrillic letter is
+    the Latin one that it looks like, unless the text of another option stands behind it. A denied letter is none: "not A but B".
+
+    The last 40,000 characters are read.
+
+    Ambiguous is no answer: two letters ("A or B"), a letter with another option's text, a text that two options share, a letter
+    that no option has. "A" and "E" before a word are no letters where a sentence begins with them.
 
     Args:
         text: the response, any string.
-        language: the language that it was asked in, by its ISO 639 code.
+        language: the language that it was asked in, by any code that CLDR knows.
         choices: the options' own texts in the order of their letters, at most ten.
+
+    Raises:
+        ValueError: CLDR knows no language of that code, or there are more than ten options.
     """
-    found = _LETTER.findall(text)
-    letter = "".join(found[-1]) if found else None
-    return letter if letter and letter in LETTERS[: len(choices)] else None
+    if len(choices) > len(LETTERS):
+        raise ValueError(f"There are {len(choices)} options; at most {len(LETTERS)} have letters.")
+    reader = _Reader(_words(language), tuple(_even(choice) for choice in choices))
+    for found in reader.answers(text[-_READ:].translate(_WIDE)):
+        return min(found) if len(found) == 1 and found <= set(LETTERS[: len(choices)]) else None
+    return None
+
+
+@dataclass(frozen=True)
+class _Words:
+    said: Wording
+    letters: dict[str, str]  # letters of its script to the Latin ones that each may stand for
+    joined: re.Pattern[str]  # what joins two letters that are both meant
+    names: re.Pattern[str]  # what may stand before a letter: "option B", "la B"
+    bare: bool  # whether an answer follows its noun with nothing between them
+
+
+@cache
+def _words(language: str) -> _Words:
+    joining = conjunctions(language)
+    code = language.replace("_", "-").partition("-")[0].lower()
+    own = ALL_PHRASES.get(code, ALL_PHRASES["en"])
+    nouns = {each: OPTIONS.get(each, ()) for each in ("en", code)}
+    phrases = {"en": ALL_PHRASES["en"], code: own}
+    phrases = {each: replace(said, nouns=(*said.nouns, *nouns[each])) for each, said in phrases.items()}
+    letters = _CYRILLIC if code == "ru" else dict(zip(OPTION_LETTERS.get(code, ""), LETTERS, strict=False))
+    if code in ("ar", "ur"):
+        letters |= {"ا": "A", "أ": "A", "ه": "E", "ہ": "E"}
+    return _Words(
+        wording(code, phrases),
+        letters,
+        re.compile(rf"\s*(?:[,،、/&+]|{alternatives(joining)})\s*", re.IGNORECASE),
+        re.compile(rf"(?:(?:{alternatives((*nouns[code], *nouns['en']))}|l[ae]|el|de|die|il)\s*)?", re.IGNORECASE),
+        own.bare or own.dense,
+    )
+
+
+def _even(choice: str) -> str:
+    """Returns the text of an option as it is looked for: without its article and its point."""
+    text = re.sub(r"\s+", " ", choice.translate(_WIDE)).strip(" .。।").casefold()
+    article = _ARTICLE.match(text)
+    return text[article.end() :] if article else text
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads letters of the options of one question; what it finds are sets of letters, of which an answer has one."""
+
+    words: _Words
+    choices: tuple[str, ...]
+
+    def answers(self, text: str) -> Iterator[set[str]]:
+        """Yields what may be the answer, the strongest kind first, of each kind the last first."""
+        for box in reversed(_BOX.findall(text)):
+            if found := self.stated(_SETTING.sub("", box), declared=True):
+                yield found
+        text = _SETTING.sub("", text)
+        yield from self.declared(text)
+        yield from self.undeclared(text[-_LONGEST:])
+
+    def declared(self, text: str) -> Iterator[set[str]]:
+        said = self.words.said
+        lowered = lower(text)
+        for start, end in said.last_nouns(lowered, _TRIES):
+            link = said.link.match(lowered, end)
+            if self.words.bare and (found := self.stated(text[end : end + _WINDOW], declared=True)):
+                yield found
+            elif link:
+                statement = text[link.end() : link.end() + _WINDOW]
+                # in "Jibu si B bali ni C", what is denied stands before the verb
+                denial = said.denial.search(link["verb"] or "")
+                denied = denial is not None and not _NAMED.search(text[link.start() + denial.end() : link.end()])
+                found = self.stated(statement, declared=link["heading"] is None, denied=denied)
+                if found or (link["heading"] is None and (found := self.mentioned(_first_sentence(statement)))):
+                    yield found
+            elif _ENDING.match(text, end) and (found := self.stated(text[end : end + _WINDOW], declared=True)):
+                yield found
+            # "B is the answer"
+            if found := self.mentioned(_last_sentence(text[max(0, start - _WINDOW) : start])):
+                yield found
+
+    def stated(self, statement: str, *, declared: bool, denied: bool = False) -> set[str]:
+        """Returns the letters that stand at the head of a statement, or the option whose text does; none where neither does."""
+        head = _OPENING.match(statement)
+        start = head.end() if head else 0
+        if denial := self.words.said.denial.match(statement.lower(), start):
+            denied, start = True, denial.end() + 1
+        found, end = self.letter(statement, start, declared=declared)
+        if not found:
+            found, end = self.option(statement, start)
+        if not found:
+            return set()
+        after = self.words.said.denial_after
+        if denied or (after and after.match(statement.lower(), end)):
+            return self.mentioned(_first_sentence(statement[end:])) or {_DENIED}
+        joined = self.words.joined.match(statement, end)
+        if joined and joined.end() > end:
+            more, _ = self.letter(statement, joined.end(), declared=True)
+            more = more or self.option(statement, joined.end())[0]
+            if not self.words.said.denial.match(statement.lower(), joined.end()):
+                found = found | more
+        return found
+
+    def letter(self, text: str, start: int, *, declared: bool) -> tuple[set[str], int]:
+        """Returns the letter at a place of `text`, and where it ends; several where another option's text is behind it."""
+        named = self.words.names.match(text, start)
+        start = named.end() if named else start
+        match = _ONE.match(text, start)
+        if not match:
+            return set(), start
+        bracket, letter, closed = match[1], match[2], match[3]
+        behind = text[match.end() : match.end() + 1]
+        marked = bool(closed) or not behind or bool(re.match(_CLOSING + r"|\n", behind))
+        if not closed and behind.isalnum() and (behind.isascii() or not letter.isascii()):
+            return set(), start
+        meant = self.words.letters.get(letter, "") if letter not in LETTERS else letter
+        text_behind, end = self.option(text, match.end())
+        if letter.upper() in LETTERS and not letter.isupper():
+            meant = letter.upper() if marked and (bracket or closed or behind != ",") else ""
+        elif letter not in LETTERS and not marked and not (self.words.said.dense and re.match("です|だ", text[match.end() :])):
+            meant = ""
+        if not meant:
+            return set(), start
+        if text_behind:
+            return (text_behind, end) if text_behind <= set(meant) else (text_behind | {meant[0]}, end)
+        if letter in _WORDS and not marked and not declared and re.match(r"\s[^\W\d_A-Z]", text[match.end() :]):
+            return set(), start
+        if letter == "Д":
+            return set(meant), match.end()
+        return {meant[0]}, match.end()
+
+    def option(self, text: str, start: int) -> tuple[set[str], int]:
+        """Returns the letters of the options whose text stands at a place of `text`, and where the longest ends."""
+        head = _BEFORE_TEXT.match(text, start)
+        begin = head.end() if head else start
+        article = _ARTICLE.match(text[begin : begin + _WINDOW].lower())
+        begin += article.end() if article else 0
+        behind = text[begin : begin + _WINDOW].casefold()
+        fitting = [choice for choice in self.choices if choice and self.fits(behind, choice)]
+        if not fitting:
+            return set(), start
+        longest = max(fitting, key=len)
+        return {letter for letter, choice in zip(LETTERS, self.choices, strict=False) if choice == longest}, begin + len(longest)
+
+    def fits(self, text: str, choice: str) -> bool:
+        after = text[len(choice) : len(choice) + 1]
+        return text.startswith(choice) and (self.words.said.dense or not after.isalnum())
+
+    def mentioned(self, sentence: str) -> set[str]:
+        """Returns the letters that a sentence mentions and does not deny; without one, the options whose texts it mentions."""
+        letters: set[str] = set()
+        for match in re.finditer(rf"{_LETTER}|[(\[][^\W\d_]\s*[)\]]", sentence):
+            found, end = self.letter(sentence, match.start(), declared=match.start() > 0)
+            letters |= found if not self.denied(sentence, match.start(), end) else set()
+        if letters:
+            return letters
+        folded = sentence.casefold()
+        return {
+            letter
+            for letter, choice in zip(LETTERS, self.choices, strict=False)
+            if choice
+            for place in [folded.rfind(choice)]
+            if place >= 0
+            and self.fits(folded[place:], choice)
+            and (self.words.said.dense or not folded[place - 1 : place].isalnum())
+            if not self.denied(sentence, place, place + len(choice))
+        }
+
+    def denied(self, sentence: str, start: int, end: int) -> bool:
+        said, lowered = self.words.said, sentence.lower()
+        before = lowered[max(0, start - 16) : start]
+        after = said.denial_after
+        near = [match for match in said.denial.finditer(before) if not re.search(r"[,،、;A-J]", before[match.end() :])]
+        return bool(near or (after and after.match(lowered, end)))
+
+    def undeclared(self, text: str) -> Iterator[set[str]]:
+        """Yields what a response says that declares no answer: its first line, where it is a letter, else its last sentence."""
+        listed = list(re.finditer(r"(?:^|(?<=[\s;]))[(\[]?([A-J])[)\].:]\s?", text, re.MULTILINE))
+        if len({match[1] for match in listed}) >= 3:
+            last = listed[-1].end()
+            text = text[text.find("\n", last) :] if "\n" in text[last:] else ""
+        text = text.strip()
+        if not text:
+            return
+        line = text.partition("\n")[0]
+        found, end = self.letter(line, 0, declared=False)
+        if not found:
+            found, end = self.option(line, 0)
+        if found and not line[end:].strip(" .。।)]:"):
+            yield found
+        sentences = [each for each in _SENTENCE_END.split(text) if each and each.strip()]
+        if sentences and (found := self.mentioned(sentences[-1].strip())):
+            yield found
+
+
+def _first_sentence(text: str) -> str:
+    return _SENTENCE_END.split(text, maxsplit=1)[0]
+
+
+def _last_sentence(text: str) -> str:
+    return _SENTENCE_END.split(text)[-1].strip()

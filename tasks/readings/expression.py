@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal, Never
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.readings.numbers import NumberFormat, in_english_style, number_format, numbers_of
-from xreason.tasks.readings.phrases import ALL_PHRASES, Wording, alternatives, conjunctions, wording
+from xreason.tasks.readings.phrases import ALL_PHRASES, Wording, alternatives, conjunctions, lower, wording
 from xreason.tasks.readings.strict import strict_reading
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ Boxed = Literal["first", "last"]
 
 _BRACE = re.compile(r"(?P<box>\\?f?boxed\s*\{)|[{}]")
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
+_READ = 40_000  # characters at the end of a response in which phrases count
 _TRIES = 8  # phrases that are tried, from the last backwards
 _WINDOW = 600  # characters behind a phrase in which its expression must be
 _MOST_BOXES = 32  # that are one list
@@ -173,14 +174,10 @@ def _wording(language: str) -> Wording:
 def _declared(text: str, language: str) -> Iterator[str]:
     """Yields the formulas that phrases declare, the last phrase first."""
     said = _wording(language)
-    lowered = "".join(lower if len(lower := each.lower()) == 1 else each for each in text)
-    position = len(text)
-    for _ in range(_TRIES):
-        position, noun = max((lowered.rfind(noun, 0, position), noun) for noun in said.nouns)
-        if position < 0:
-            return
-        inside = lowered[position - 1 : position].isalpha() and (noun.isascii() or not said.dense)
-        link = None if inside else said.link.match(lowered, position + len(noun))
+    text = text[-_READ:]
+    lowered = lower(text)
+    for _, end in said.last_nouns(lowered, _TRIES):
+        link = said.link.match(lowered, end)
         if link is None:
             continue
         # a dash behind the noun ("Answer - 5") is none where a number follows at once
@@ -193,8 +190,7 @@ def _declared(text: str, language: str) -> Iterator[str]:
             other = denied and _FORMULA.search(statement, formula.end())
             yield next(filter(None, (other or formula).groups()))
         else:
-            end = _SENTENCE_END.search(statement)
-            plain = (statement[: end.start()] if end else statement).strip(" *`")
+            plain = _SENTENCE_END.split(statement, maxsplit=1)[0].strip(" *`")
             if _PLAIN.fullmatch(plain):
                 yield plain
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -77,10 +78,27 @@ class Wording:
     given: re.Pattern[str]
     turn: re.Pattern[str]
 
+    def last_nouns(self, lowered: str, most: int) -> list[tuple[int, int]]:
+        """Returns where the last nouns of a text in lower case, `most` at most, begin and end, the last first."""
+        return [match.span() for match in deque(_nouns(self.nouns, self.dense).finditer(lowered), most)][::-1]
+
     def denies(self, statement: str, start: int, match: re.Match[str]) -> bool:
         """Returns whether the statement, read from `start`, denies the number that `match` is."""
         after = self.denial_after is not None and self.denial_after.match(statement, match.end())
         return bool(after or self.denial.search(statement, start, match.start()))
+
+
+@cache
+def _nouns(nouns: tuple[str, ...], dense: bool) -> re.Pattern[str]:
+    apart = [noun for noun in nouns if noun.isascii() or not dense]
+    return re.compile(
+        "|".join([rf"(?<![^\W\d_])(?:{alternatives(apart)})", *(re.escape(noun) for noun in nouns if noun not in apart)])
+    )
+
+
+def lower(text: str) -> str:
+    """Returns `text` in lower case, as long as it was."""
+    return "".join(small if len(small := each.lower()) == 1 else each for each in text)
 
 
 def wording(language: str, phrases: Mapping[str, Phrases] = PHRASES) -> Wording:
@@ -112,7 +130,7 @@ def wording(language: str, phrases: Mapping[str, Phrases] = PHRASES) -> Wording:
 
 @cache
 def conjunctions(language: str) -> tuple[str, ...]:
-    """Returns the words for "and" and "or" of a language and of English, in lower case, as CLDR joins lists with them.
+    """Returns the words for "and" and "or" of a language and of English, in lower case, as CLDR joins lists, and another "or".
 
     Raises:
         ValueError: CLDR knows no language of that code.
@@ -124,6 +142,7 @@ def conjunctions(language: str) -> tuple[str, ...]:
     except (UnknownLocaleError, ValueError, TypeError) as error:
         raise ValueError(f"{language!r} is no language that CLDR knows; use its ISO 639-1 code, such as 'sw'.") from error
     joined = {locale.list_patterns[kind]["2"] for locale in locales for kind in ("standard", "or") if kind in locale.list_patterns}
+    joined |= {said["or"] for code, said in _FURTHER.items() if "or" in said and code == locales[0].language}
     return tuple(sorted({re.sub(r"\{\d\}|[,、]", "", each).strip().lower() for each in joined} - {""}))
 
 

@@ -5,6 +5,7 @@ an expression (expression.py) or the letter of a choice (choice.py). Numbers are
 (`metamath`, metamath.py). Of several samples, each also has a majority.
 """
 
+import importlib.metadata
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,11 @@ def kind_of(document: Mapping[str, Any]) -> Kind:
     """Returns what the answer to a row of a suite is; a number, where it does not say."""
     kind: Kind = document.get("kind") or "number"
     return kind
+
+
+def judges(kind: Kind) -> dict[str, str]:
+    """Returns the packages that decide what is right in answers of a kind, each with its version."""
+    return {"math-verify": importlib.metadata.version("math-verify")} if kind == "expression" else {}
 
 
 def all_verdicts(texts: Sequence[Sequence[str]], documents: Sequence[Mapping[str, Any]]) -> list[Verdicts]:

@@ -67,7 +67,7 @@ def test_every_experiment_in_the_box_is_valid() -> None:
         ("suites:", "suits:", 3, "There is no key 'suits'; did you mean 'suites'"),
         ("seeds: [0, 1]", "seeds: [0, x]", 5, "seeds.1: input should be a valid integer"),
         ("[mgsm]", "[mgms]", 3, "did you mean 'mgsm'"),
-        ("en, sw", "en, swa", 4, "There is no language 'swa'"),
+        ("en, sw", "en, swx", 4, "There is no language 'swx'"),
         ("  full:", "  ful:", 11, "did you mean 'full'"),
         ("    layers: 4", "    layres: 4", 10, "did you mean 'layers'"),
         ("    layers: 4", "    learning_rate: fast", 10, "learning_rate='fast' is not possible in stage 'language alignment'"),

@@ -278,7 +278,7 @@ def test_a_language_more_in_one_record_is_shown_and_counts_nowhere() -> None:
     terminal, page, _ = everywhere(found)
     assert says in terminal
     assert says in page
-    assert "| en | sw | th* | mean of 2 |" in page
+    assert "| mean | en | sw | th* |" in page
     assert "th*" in terminal
     assert " – " in terminal
 

@@ -18,6 +18,7 @@ from xreason.tasks.added import (
     write_registry,
 )
 from xreason.tasks.errors import UserError
+from xreason.tasks.suites import CHANGES, hub_place, use
 
 ITALIAN = Names("Italian", "italiano")
 TEN = AddedQuestions(10, file=True)
@@ -56,6 +57,17 @@ def test_the_box_comes_before_the_persons_folder(tmp_path: Path, monkeypatch: py
     for box in (TASKS_FOLDER, TASKS_FOLDER.parent / "xreason" / "tasks"):
         monkeypatch.setenv("XREASON_TASKS", str(box))
         assert [each.folder for each in registries()] == [TASKS_FOLDER]
+
+
+def test_questions_of_the_hub_are_told_from_a_persons_own(tmp_path: Path) -> None:
+    before = list(CHANGES)
+    use(*before, replace(FULL, languages={"it": ITALIAN, "am": Names("Amharic", "አማርኛ")}, folder=tmp_path))
+    try:
+        assert hub_place("mgsm", "sw") == ("juletxara/mgsm", "sw")
+        assert hub_place("afrimgsm", "am") == ("masakhane/afrimgsm", "amh")
+        assert [hub_place(*each) for each in (("mgsm", "it"), ("pocket", "sw"), ("nowhere", "sw"))] == [None] * 3
+    finally:
+        use(*before)
 
 
 def test_a_language_keeps_its_names_as_long_as_a_suite_has_it() -> None:

@@ -137,7 +137,7 @@ def _told(board: Board, *, first: bool) -> dict[str, Any]:
         "by_other_reading": None if board.measure else cells.language_table(board, by_other_reading=True),
         "means": cells.means_table(board),
         "samplings": cells.sampling_tables(board),
-        "pairs": cells.pairs_table(board, always=True),
+        "pairs": cells.pairs_table(board, every=True),
         "responses": None if board.measure else cells.response_table(board),
         "published": published_table(board),
         "facts": provenance_facts(board),

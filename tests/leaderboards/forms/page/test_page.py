@@ -17,7 +17,13 @@ from xreason.leaderboards.forms.page.page import board_page, write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.records import Record
 
-OF_A_BOARD = (language_table, partial(language_table, by_other_reading=True), means_table, pairs_table, response_table)
+OF_A_BOARD = (
+    language_table,
+    partial(language_table, by_other_reading=True),
+    means_table,
+    partial(pairs_table, every=True),
+    response_table,
+)
 VENDOR = Path(page_module.__file__).parent / "vendor"
 
 
