@@ -34,7 +34,7 @@ from xreason.tasks.cldr.codes import chosen
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.suites import SUITES, languages_of, suite_of
+from xreason.tasks.suites import languages_of, suite_of
 from xreason.trainers.methods import PAPER_METHODS, load_method
 from xreason.trainers.stages import Method
 
@@ -141,8 +141,8 @@ class Experiment(BaseModel):
         """Returns the codes that the corpora are asked for."""
         if self.train_languages is not None:
             return chosen(self.train_languages)
-        scored = [code for name in self.suites for code in languages_of(SUITES[name], self.languages)]
-        average = {code for name in self.suites for code in SUITES[name].average_languages}
+        scored = [code for name in self.suites for code in languages_of(suite_of(name), self.languages, self.suites)]
+        average = {code for name in self.suites for code in suite_of(name).average_languages}
         return tuple(code for code in dict.fromkeys(scored) if code in average)
 
 
@@ -275,7 +275,7 @@ def _checks(experiment: Experiment) -> Iterator[tuple[list[Any], Callable[[], ob
         yield ["engine", name], partial(checked, {name: experiment.engine[name]})
     for index, name in enumerate(experiment.suites):
         yield ["suites", index], partial(suite_of, name)
-        yield ["languages"], lambda name=name: languages_of(suite_of(name), experiment.languages)  # type: ignore[misc]
+        yield ["languages"], lambda name=name: languages_of(suite_of(name), experiment.languages, experiment.suites)  # type: ignore[misc]
     for row, settings in experiment.methods.items():
         for key in settings:
             # one setting at a time, so that the line is the setting's own

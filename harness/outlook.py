@@ -179,6 +179,8 @@ def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:
     before = None if plan.endpoint else seen.earlier.seconds_a_question(scoring.name, row.base.signature())
     if plan.endpoint:
         seconds, told_by = 0.0, "the server's own"
+    elif row.base.is_dummy:
+        seconds, told_by = 0.0, "nothing to be computed"
     elif before:
         seconds, told_by = scoring.questions * before[0], f"{before[1]} earlier runs here"
     else:
@@ -206,6 +208,8 @@ def _engines(plan: Plan) -> Iterator[EngineStart]:
     started: EngineStart | None = None
     for row in asked:
         model = row.model or row.base
+        if model.is_dummy:
+            continue
         name, dtype = f"{row.name}, seed {row.seed}" if row.train else row.name, model.served_dtype(plan.dtype)
         if started and running and not plan.fresh_engines and (running[0].signature(), running[1]) == (model.signature(), dtype):
             started = started.model_copy(update={"then": (*started.then, name)})
@@ -262,7 +266,7 @@ def _factors(training: TrainingOutlook) -> tuple[float, float, float, float]:
 def _notes(plan: Plan) -> Iterator[str]:
     bases = {row.base.folder: row.base for row in plan.rows} | {task.base.folder: task.base for task in plan.trainings}
     for base in bases.values():
-        if base.served_as is not None:
+        if not base.has_weights:
             continue
         total = count_of(outline_of(base.folder), AllParameters()).total
         said = f"{base.name}: {total:,} parameters, stored in {stored_dtype(base.folder)}"

@@ -32,8 +32,10 @@ from xreason.harness.scoring.score import Score, plan_score
 from xreason.harness.serving.adapters import adapter_model, base_and_adapter
 from xreason.harness.serving.arguments import changing, checked
 from xreason.harness.serving.models import (
+    DUMMY,
     Model,
     checkpoint_model,
+    dummy_model,
     folder_name,
     is_checkpoint,
     outlined_model,
@@ -247,7 +249,7 @@ def plan_scoring(
     reading: Reading = "paper",
     outline: bool = False,
 ) -> Plan:
-    """Returns the scoring of models that are there: hub ids, folders, checkpoints, "pocket", BASE+ADAPTER.
+    """Returns the scoring of models that are there: hub ids, folders, checkpoints, "pocket", BASE+ADAPTER; or of "dummy".
 
     `engine` are arguments of vLLM, by their names; `outline` is as in plan_comparison.
 
@@ -259,7 +261,9 @@ def plan_scoring(
     rows: list[Row] = []
     for name, reference in _named(references).items():
         path, training = Path(reference), None
-        if parts := base_and_adapter(reference):
+        if reference == DUMMY:
+            model = base = dummy_model()
+        elif parts := base_and_adapter(reference):
             model, base = adapter_model(*parts, name)
         elif is_checkpoint(path):
             model, base = checkpoint_model(path, name)

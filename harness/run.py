@@ -26,7 +26,7 @@ from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.score import score
 from xreason.harness.serving.arguments import cards, check_cards
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
-from xreason.harness.serving.models import checkpoint_model
+from xreason.harness.serving.models import Model, checkpoint_model
 from xreason.harness.store.steps import in_use
 from xreason.harness.store.writable import check_writable
 from xreason.harness.training.layers import FindLayers, find_layers
@@ -253,7 +253,7 @@ class _Score(Job):
         if not missing:
             progress.say(f"{row.name}, seed {row.seed}: scored before")
         else:
-            lm = self.endpoint.client(model) if self.endpoint else self._engines(hands).engine_for(model)
+            lm = self._answering(model, hands)
             for each in missing:
                 score(each, lm, model)
         training = read_training(row.train.report) if row.train else row.training
@@ -261,6 +261,16 @@ class _Score(Job):
         if self.endpoint:
             self.endpoint.finish(model)
         return record
+
+    def _answering(self, model: Model, hands: Hands) -> Any:
+        """Returns lm-eval's model for one: a server's, the dummy, or the engine."""
+        if self.endpoint:
+            return self.endpoint.client(model)
+        if model.is_dummy:
+            from xreason.harness.serving.dummy import Dummy
+
+            return Dummy()
+        return self._engines(hands).engine_for(model)
 
     def _engines(self, hands: Hands) -> Engines:
         if hands.engines is None:

@@ -45,6 +45,8 @@ class Board(Frozen):
     cautions: tuple[str, ...]  #: where rows are not quite like with like, see `xreason.leaderboards.cautions`
     failures: tuple[Failure, ...]  #: rows that should stand here and do not
     provenance: tuple[Provenance, ...]  #: where the records come from, each distinct one once
+    #: what values are where they are no accuracies (see xreason.leaderboards.measured.board): "chrf (higher is better)".
+    measure: str | None = None
     published: tuple[PublishedRow, ...] = ()  #: what others report, where that is to be shown beside; not ranked
 
     @computed_field  # type: ignore[prop-decorator]

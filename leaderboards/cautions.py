@@ -105,7 +105,8 @@ def _truncated(trainings: Sequence[Training]) -> dict[str, int]:
 
 
 def _told(record: Record, suite: str) -> bool:
-    return all(score.questions_hash is not None for score in record.scores[suite].values())
+    told = record.scores.get(suite) or record.measures[suite]
+    return all(each.questions_hash is not None for each in told.values())
 
 
 def _sides(values: Sequence[tuple[str, Contender]]) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 from xreason.leaderboards.contenders import is_base, key_of
@@ -25,10 +26,7 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     """
     if not records:
         raise BoardError(f"There are no records to build a board of {suite} from: run a comparison first.")
-    (key, seed), count = Counter((key_of(record), record.seed) for record in records).most_common(1)[0]
-    if count > 1:
-        label = f"{key.method} (seed {seed})"
-        raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
+    _check_once(records)
     for record in records:
         if not record.scores.get(suite):
             raise BoardError(f"{_label(record)} was not scored on {suite}: score it there, or leave it off this board.")
@@ -41,6 +39,33 @@ def check_comparable(records: Sequence[Record], suite: str, *, across_styles: bo
     _check_same(records, lambda record: {f"the weights of questions of {suite}": record.weights.get(suite)}, _SAME_WAY)
     if not across_styles:
         _check_same(records, _style, f"{_SAME_WAY}, or rank across styles with --across-styles")
+
+
+def check_measured(records: Sequence[Record], suite: str) -> None:
+    """Refuses records that were not asked the same of a suite of lm-eval's tasks, or are not measured alike.
+
+    Raises:
+        BoardError: see `xreason.leaderboards.measured.board.measured_board`.
+    """
+    _check_once(records)
+    _check_bases(records)
+    _check_same(records, lambda record: _asked(record, suite), _SAME_WAY)
+    _check_same(records, _style, _SAME_WAY)
+    for code in sorted({code for record in records for code in record.measures[suite]}):
+        told = [record for record in records if code in record.measures[suite]]
+        _check_same(told, partial(_measured, suite=suite, code=code), _SAME_WAY)
+
+
+def _measured(record: Record, *, suite: str, code: str) -> dict[str, object]:
+    told = record.measures[suite][code]
+    return {f"the measure of {suite}": told.metric, f"the questions of {suite} in {code}": told.questions_hash}
+
+
+def _check_once(records: Sequence[Record]) -> None:
+    (key, seed), count = Counter((key_of(record), record.seed) for record in records).most_common(1)[0]
+    if count > 1:
+        label = f"{key.method} (seed {seed})"
+        raise BoardError(f"There are {count} records of {label}: name the folder of one experiment, or remove all but one.")
 
 
 def _label(record: Record) -> str:

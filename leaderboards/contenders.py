@@ -52,8 +52,8 @@ class Contender:
 
     @property
     def scores(self) -> list[Mapping[str, LanguageScore]]:
-        """Language code to score, a mapping a seed."""
-        return [record.scores[self.suite] for record in self.records]
+        """Language code to score, a mapping a seed; empty where a suite has no verdicts."""
+        return [record.scores.get(self.suite, {}) for record in self.records]
 
     @property
     def is_trained(self) -> bool:

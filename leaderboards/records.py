@@ -161,6 +161,19 @@ class LanguageScore(Frozen):
         return verdicts
 
 
+class Measure(Frozen):
+    """What lm-eval itself reports of one language of a suite of its own tasks."""
+
+    metric: str  #: its name there: "acc", "chrf"; where its tasks differ in it, that of the first
+    filter: str  #: of lm-eval's, that responses went through; "none" for none
+    value: Annotated[float, Field(allow_inf_nan=True)]  #: as lm-eval prints it: acc in 0..1, chrF in 0..100, a perplexity
+    standard_error: Quantity | None  #: as lm-eval estimates it; None where it does not
+    higher_is_better: bool
+    tasks: tuple[str, ...]  #: lm-eval's names of those that it is over, each weighing as many as it has questions
+    questions: Annotated[int, Field(gt=0)]
+    questions_hash: str  #: as of a LanguageScore
+
+
 class StageCost(Frozen):
     """What one fine-tuning pass read, tuned and took."""
 
@@ -258,7 +271,7 @@ class Record(Frozen):
     format: Literal[2, 3, 4]
     method: Annotated[str, Field(min_length=1)]  #: its name; the base model's own record carries a name too
     seed: int
-    scores: Annotated[dict[str, dict[str, LanguageScore]], Field(min_length=1)]  #: suite to language code to verdicts
+    scores: dict[str, dict[str, LanguageScore]]  #: suite to language code to verdicts
     training: Training | None  #: what the training took, None for the base model, which is scored as it is
     provenance: Provenance
     checkpoint_bytes: Count | None  #: size of the checkpoint on disk, None where none was written
@@ -267,6 +280,24 @@ class Record(Frozen):
     families: dict[str, tuple[Count, ...]] | None = None
     #: suite to how much each question weighs in a language's accuracy, of those in which not all weigh the same.
     weights: dict[str, tuple[Annotated[int, Field(gt=0, lt=2**31)], ...]] = {}
+    #: suite to language code, of suites that are tasks of lm-eval; where their verdicts are 0 or 1, they stand in `scores` too.
+    measures: dict[str, dict[str, Measure]] = {}
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites that it tells of, those with verdicts first."""
+        return tuple(dict.fromkeys((*self.scores, *self.measures)))
+
+    @property
+    def languages(self) -> set[str]:
+        """The codes of all languages that it tells of, of any suite."""
+        return {code for told in (self.scores, self.measures) for each in told.values() for code in each}
+
+    @model_validator(mode="after")
+    def _of_some_suite(self) -> Self:
+        if not self.suites:
+            raise PydanticCustomError("suites", "it tells of no suite")
+        return self
 
     @model_validator(mode="after")
     def _samples_as_the_provenance_says(self) -> Self:

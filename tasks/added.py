@@ -72,14 +72,24 @@ class Hub:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class LmEvalTasks:
+    """Tasks of lm-eval that a suite is made of: what names them, their versions, and language code to the number of questions."""
+
+    pattern: str
+    version: str
+    questions: Mapping[str, Annotated[int, Field(gt=0)]]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class AddedSuite:
-    """An added suite; attributes as in `xreason.tasks.suites.Suite`. `hub` is None where all its questions came from files."""
+    """An added suite; attributes as in `xreason.tasks.suites.Suite`. `hub` is None where none of its questions are on the hub."""
 
     title: str
     source: str
     max_new_tokens: int
     hub: Hub | None
     in_domain: tuple[_SourceName, ...] = ()
+    lm_eval: LmEvalTasks | None = None  #: where it is made of tasks of lm-eval
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -8,17 +8,20 @@ What they add is in the folder of that registry, as YAML that stock lm-eval runs
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from xreason.tasks import data
-from xreason.tasks.added import REGISTRY_FILE, Registry, read_registry, registries, write_whole
+from xreason.tasks.added import REGISTRY_FILE, AddedSuite, LmEvalTasks, Registry, read_registry, registries, write_whole
 from xreason.tasks.added import TASKS_FOLDER as TASKS_FOLDER
 from xreason.tasks.cldr.codes import chosen as chosen_languages
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, PAPER_LANGUAGES, languages_with
+from xreason.tasks.lmeval import found as lm_eval
+from xreason.tasks.lmeval.patterns import PREFIX
 from xreason.tasks.msvamp.families import FAMILIES
 from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
@@ -59,6 +62,8 @@ class Suite:
     #: how much each question weighs in a language's score, in the order of the questions, where not all weigh the same; else ().
     weights: tuple[int, ...] = ()
     weighing: str = ""  #: the same in words
+    #: of a suite that is lm-eval's, the pattern that names its tasks (see xreason.tasks.lmeval.patterns); "" for our own.
+    lm_eval: str = ""
 
     @property
     def average_languages(self) -> tuple[str, ...]:
@@ -66,12 +71,15 @@ class Suite:
         return self.languages if self.mean_over is None else tuple(code for code in self.mean_over if code in self.languages)
 
     def questions_in(self, language: str) -> int:
-        """Returns how many test questions one of its languages has."""
+        """Returns how many test questions one of its languages has; of lm-eval's, 0 where they cannot be had."""
+        if self.lm_eval and language not in self.added:
+            with suppress(UserError):
+                return len(self.rows(language))
         return self.added.get(language, self.questions)
 
     def task(self, language: str) -> str:
-        """Returns the name of the lm-eval task of one language."""
-        return f"{self.name}_{language}"
+        """Returns the name of the lm-eval task of one language; of a suite that is lm-eval's, its pattern."""
+        return self.lm_eval or f"{self.name}_{language}"
 
 
 def _published(name: str, title: str, languages: tuple[str, ...], questions: int, source: str, **more: Any) -> Suite:
@@ -80,6 +88,38 @@ def _published(name: str, title: str, languages: tuple[str, ...], questions: int
     exemplars = partial(data.exemplars, name) if told and told.exemplars else None
     known: dict[str, Any] = {"kind": told.kind, "published": told.make is not plain_row, "by_id": told.by_id} if told else {}
     return Suite(name, title, languages, questions, source=source, rows=rows, where=where, exemplars=exemplars, **known, **more)
+
+
+def tasks_found(pattern: str) -> lm_eval.Found:
+    """Returns the tasks that a pattern names, of a person's folder or of lm-eval."""
+    return lm_eval.find(pattern, _own_folder())
+
+
+def tasks_loaded(pattern: str, language: str) -> Mapping[str, Any]:
+    """Returns lm-eval's tasks of one language of a pattern, by name, with their questions."""
+    return lm_eval.loaded(pattern, _own_folder(), language)
+
+
+def task_settings(pattern: str, language: str) -> list[Any]:
+    """Returns what beside the questions can change what a model answers to them."""
+    return lm_eval.settings(pattern, _own_folder(), language)
+
+
+def _own_folder() -> Path | None:
+    folder = CHANGES[-1].folder
+    return folder if folder != TASKS_FOLDER and folder.is_dir() else None
+
+
+def _of_lm_eval(name: str, pattern: str) -> Suite:
+    found = tasks_found(pattern)
+    # looked up when they are asked for: a person's folder may be another by then
+    rows = partial(_lm_eval_rows, pattern)
+    told: dict[str, Any] = {"version": found.version, "mean_over": None, "lm_eval": pattern}
+    return Suite(name, name, tuple(found.leaves), 0, found.max_new_tokens, "a task of lm-eval", rows, found.where, **told)
+
+
+def _lm_eval_rows(pattern: str, code: str) -> list[data.Row]:
+    return lm_eval.rows(pattern, _own_folder(), code)
 
 
 def _pocket_rows(code: str) -> list[data.Row]:
@@ -185,10 +225,18 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
     suites = {suite.name: suite for suite in _IN_CODE}
     for registry in changes:
         for name, said in sorted(registry.suites.items()):
-            added = _published(name, said.title, (), 0, said.source, max_new_tokens=said.max_new_tokens, in_domain=said.in_domain)
-            suites[name] = replace(added, mean_over=None)
+            own: dict[str, Any] = {"max_new_tokens": said.max_new_tokens, "in_domain": said.in_domain, "mean_over": None}
+            kept = said.lm_eval and _kept(name, said, said.lm_eval)
+            suites[name] = kept or _published(name, said.title, (), 0, said.source, **own)
         suites = {name: _changed(suite, registry) for name, suite in suites.items()}
     return suites
+
+
+def _kept(name: str, said: AddedSuite, tasks: LmEvalTasks) -> Suite:
+    """Returns a suite of lm-eval's tasks as it was added: those are looked for when they are asked."""
+    rows, codes = partial(_lm_eval_rows, tasks.pattern), tuple(tasks.questions)
+    told: dict[str, Any] = {"mean_over": None, "version": tasks.version, "added": tasks.questions, "lm_eval": tasks.pattern}
+    return Suite(name, said.title, codes, 0, said.max_new_tokens, said.source, rows, lambda _: PREFIX + tasks.pattern, **told)
 
 
 def _changed(suite: Suite, registry: Registry) -> Suite:
@@ -233,11 +281,13 @@ def use(*changes: Registry) -> None:
 
 
 def suite_of(name: str) -> Suite:
-    """Returns the suite of that name.
+    """Returns the suite of that name; a name such as "lm-eval:xcopa" is of tasks of lm-eval.
 
     Raises:
         UserError: there is none; names the nearest.
     """
+    if name.startswith(PREFIX):
+        return _of_lm_eval(name, name.removeprefix(PREFIX))
     if name not in SUITES:
         raise unknown("suite", name, SUITES)
     return SUITES[name]
@@ -258,17 +308,19 @@ def no_prompt_of_its_own(suite: Suite) -> UserError:
     return UserError(f"No prompt of {suite.title}'s own authors is known here, only of {with_one}'s; choose another with --prompt.")
 
 
-def languages_of(suite: Suite, codes: Sequence[str] | None) -> tuple[str, ...]:
+def languages_of(suite: Suite, codes: Sequence[str] | None, beside: Sequence[str] = ()) -> tuple[str, ...]:
     """Returns the languages of `codes` that the suite has, in the suite's order; all of its languages for None.
 
-    They may be spelled in any usual way, or be names of groups, see `xreason.tasks.cldr.codes.chosen`.
+    They may be spelled in any usual way, or be names of groups, see `xreason.tasks.cldr.codes.chosen`. `beside` are the names of
+    suites that are asked too: languages of tasks of lm-eval, which the table lacks, may be theirs.
 
     Raises:
         UserError: a code is no language of the table (names the nearest), or none of them is in the suite.
     """
     if codes is None:
         return suite.languages
-    asked = chosen_languages(codes)
+    theirs = {code for name in beside for each in [suite_of(name)] if each.lm_eval for code in each.languages}
+    asked = chosen_languages(codes, {*suite.languages, *theirs})
     chosen = tuple(code for code in suite.languages if code in asked)
     if not chosen:
         raise UserError(f"{suite.title} has none of {', '.join(codes)}; it has {', '.join(suite.languages)}.")
@@ -290,6 +342,8 @@ def files() -> dict[Path, str | None]:
 
 
 def _files_of(suite: Suite, registry: Registry, notice: str) -> dict[Path, str | None]:
+    if suite.lm_eval:
+        return {}
     box, template, group = TASKS_FOLDER / suite.name, f"_{suite.name}_template", f"_{suite.name}_group.yaml"
     questions, whole = registry.questions.get(suite.name, {}), not notice or _text(box / group) != group_yaml(suite)
     held = {f"{suite.task(code)}.yaml": language_yaml(suite, code) for code in (suite.languages if whole else questions)}

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from xreason.harness.adding.question_files import Columns, Row, problems_of, read_questions, refuse
 from xreason.tasks import data
-from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, Names, Registry, registries, write_registry
+from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, LmEvalTasks, Names, Registry, registries, write_registry
 from xreason.tasks.cldr.codes import language as cldr_language
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES, Language, languages_with
+from xreason.tasks.lmeval.patterns import PREFIX
 from xreason.tasks.names import unknown
 from xreason.tasks.suites import CHANGES, SUITES, TASKS_FOLDER, Suite, files, settle, suite_of, suites_with, use
 
@@ -101,6 +102,27 @@ def add_suite(
             _use(registry)
         codes = sorted(added.questions[name], key=lambda code: (code != "en", code))
         return _add(registry, added, name, codes, own, prove=prove)
+
+
+def add_lm_eval_suite(name: str, pattern: str, title: str, source: str) -> str:
+    """Keeps tasks of lm-eval under a name; returns what to do next, in lines. Every question is read, and no model asked.
+
+    Raises:
+        UserError: the name is taken or no name, the pattern names no task, or some questions cannot be had.
+    """
+    with _changing() as registry:
+        _check_suite_name(name)
+        asked = pattern.removeprefix(PREFIX)
+        suite = suite_of(PREFIX + asked)
+        tasks = LmEvalTasks(asked, suite.version, {code: len(suite.rows(code)) for code in suite.languages})
+        said = AddedSuite(title or name, source or f"{asked} of lm-eval", suite.max_new_tokens, None, (), tasks)
+        added = replace(registry, suites={**registry.suites, name: said})
+        _use(added)
+        write_registry(added)
+    told = os.environ.get("XREASON_TASKS")
+    own = f" --tasks {told}" if told else ""
+    counted = "".join(f"{said.title} has {code}: {count:,} questions\n" for code, count in tasks.questions.items())
+    return f"{counted}score         xreason score MODEL --suites {name}{own}\ntake it out   xreason suite remove {name}{own}"
 
 
 def remove_suite(name: str) -> str:
@@ -240,6 +262,16 @@ def _changeable(name: str) -> Suite:
 
 def _languages_of_new_suite(name: str, codes: Sequence[str]) -> dict[str, Language]:
     """Returns each by the code that was asked for, where both the suite's name and they will do."""
+    _check_suite_name(name)
+    languages = {code: cldr_language(code) for code in codes}
+    if not languages:
+        raise UserError(f"{name} would have no language; name some: --languages am,en with --hub, or --file-for en=questions.tsv.")
+    if len({language.code for language in languages.values()}) != len(codes):
+        raise UserError(f"A language is named twice among {', '.join(codes)}; name each once.")
+    return languages
+
+
+def _check_suite_name(name: str) -> None:
     if not SUITE_NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name for a suite; use at most 40 lower-case letters, digits and _, a letter first.")
     if name in SUITES:
@@ -250,12 +282,6 @@ def _languages_of_new_suite(name: str, codes: Sequence[str]) -> dict[str, Langua
     for suite in SUITES.values():
         if name.startswith(f"{suite.name}_") and len(name) <= len(suite.name) + 4:
             raise UserError(f"{name} is how a language of {suite.title} would be called; choose another name.")
-    languages = {code: cldr_language(code) for code in codes}
-    if not languages:
-        raise UserError(f"{name} would have no language; name some: --languages am,en with --hub, or --file-for en=questions.tsv.")
-    if len({language.code for language in languages.values()}) != len(codes):
-        raise UserError(f"A language is named twice among {', '.join(codes)}; name each once.")
-    return languages
 
 
 def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:

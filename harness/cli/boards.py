@@ -59,14 +59,16 @@ def board(
         check_repository(push)
     said: dict[str, Any] = {"reading": reading, "mean": mean, "english_margin": english_margin}
     judged = {name: value for name, value in said.items() if value is not None}
-    chosen: dict[str, Any] = {"across_styles": across_styles, "languages": options.codes(languages), "published": published}
+    chosen: dict[str, Any] = {"across_styles": across_styles, "published": published}
 
     def gathered() -> "tuple[list[Board], list[tuple[Path, Record]]]":
         found: list[tuple[Path, Record]] = []
         for path in records:
             found += zip(record_paths(path), read_records(path), strict=True) if path.is_dir() else [(path, read_record(path))]
         overlaps = overlaps_beside([path for path, _ in found])
-        boards = boards_of([record for _, record in found], **judged, **chosen, overlaps=overlaps)
+        told = [record for _, record in found]
+        codes = options.codes(languages, {code for record in told for code in record.languages})
+        boards = boards_of(told, **judged, **chosen, languages=codes, overlaps=overlaps)
         return boards, [(path.parent, record) for path, record in found]
 
     boards, found = gathered()

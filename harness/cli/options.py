@@ -6,7 +6,8 @@
 import json
 import math
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -81,7 +82,7 @@ _TASKS_HELP = "Folder of your own languages and suites (or XREASON_TASKS); xreas
 
 # An option's flag is the name of the command's parameter, where it does not say another.
 Model = Annotated[str | None, typer.Option(help="Base model: a folder, a hub id, or pocket.")]
-Suites = Annotated[str | None, typer.Option(help="Suites, by commas: mgsm, msvamp, pocket.")]
+Suites = Annotated[str | None, typer.Option(help="Suites, by commas: mgsm, msvamp, pocket, or any task of lm-eval: lm-eval:xcopa.")]
 Languages = Annotated[str | None, typer.Option(help="Codes, or groups such as low, by commas; all of the suite by default.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many questions a language.")]
 MaxNewTokens = Annotated[int | None, typer.Option(min=1, help="Longest response, in tokens.")]
@@ -157,17 +158,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 def listed(text: str | None) -> tuple[str, ...] | None:
     """Returns the names that stand between commas, one at least (else it is a UserError); None for None."""
-    names = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    # commas within braces are of one name: lm-eval:xcopa_{sw,ta}
+    names = tuple(part.strip() for part in re.split(r",(?![^{}]*\})", text or "") if part.strip())
     if text is not None and not names:
         raise UserError(f"{text!r} names nothing; give names with commas between them, or leave the option out.")
     return names or None
 
 
-def codes(text: str | None) -> tuple[str, ...] | None:
-    """Returns the languages that stand between commas, by their codes in the table: in any usual spelling, or groups of them."""
+def codes(text: str | None, known: Collection[str] = ()) -> tuple[str, ...] | None:
+    """Returns the languages that stand between commas, by their codes in the table: in any usual spelling, or groups of them.
+
+    `known` are codes beside the table's.
+    """
     from xreason.tasks.cldr.codes import chosen
 
-    return None if text is None else chosen(listed(text) or ())
+    return None if text is None else chosen(listed(text) or (), known)
 
 
 def layers_of(text: str | None) -> int | list[int] | str | None:

@@ -57,8 +57,11 @@ def language_remove(
 
 def suite_add(
     name: Annotated[str, typer.Argument(help="What it is called on the command line: my_questions.")],
-    title: Annotated[str, typer.Option(help="Its name on boards.")],
-    source: Annotated[str, typer.Option(help="Who made it, and its licence: arXiv 2406.03368, Apache-2.0.")],
+    title: Annotated[str, typer.Option(help="Its name on boards.")] = "",
+    source: Annotated[str, typer.Option(help="Who made it, and its licence: arXiv 2406.03368, Apache-2.0.")] = "",
+    lm_eval: Annotated[
+        str | None, typer.Option(help="Tasks of lm-eval that it is made of: belebele, global_mmlu_full_{en,sw}.")
+    ] = None,
     hub: Annotated[str | None, typer.Option(help="Data set on the hub, split test: OWNER/NAME.")] = None,
     languages: Annotated[str | None, typer.Option(help="Codes on the hub, by commas; am=amh: its config is amh.")] = None,
     file_for: Annotated[list[str] | None, typer.Option(help="CODE=PATH of a language's questions; once a language.")] = None,
@@ -70,12 +73,19 @@ def suite_add(
     tasks: options.NewTasks = None,
     proof: options.Proof = True,
 ) -> None:
-    """Adds a suite whose answers are numbers: from the hub, or from a file a language."""
+    """Adds a suite: questions with numbers as answers, from the hub or a file a language, or tasks of lm-eval."""
     from xreason.harness.adding import languages as change
     from xreason.harness.adding.question_files import Columns
     from xreason.tasks.added import AddedSuite, Hub
 
     columns = Columns(question_column, answer_column)
+    if lm_eval is not None:
+        if hub or languages or file_for or question_column or answer_column or in_domain:
+            raise UserError("Tasks of lm-eval have questions of their own; with --lm-eval, give only --title and --source.")
+        typer.echo(change.add_lm_eval_suite(name.replace("-", "_"), lm_eval, title, source))
+        return
+    if not title or not source:
+        raise UserError("A suite has a name on boards and somebody who made it; give --title and --source.")
     # as the hub's client asks for it: OWNER/NAME, or the plain name of an old set
     if hub is not None and not re.fullmatch(r"([\w-][\w.-]*/)?[\w-][\w.-]*", hub, re.ASCII):
         raise UserError(f"--hub {hub!r} is no data set's id; give it as OWNER/NAME, such as masakhane/afrimgsm.")

@@ -5,21 +5,25 @@ scores/pocket/pocket/samples_pocket_sw_2026-11-20T20-02-27.jsonl
 scores/pocket/verdicts.json
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from xreason.harness.scoring.lmeval.scores import chosen_rows, measure
+from xreason.harness.scoring.lmeval.scores import language_score as lmeval_score
 from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.verdicts import CUT_OFF, flags, language_score, write_verdicts
 from xreason.harness.serving.answers import Tokens
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import commit
-from xreason.leaderboards.records import LanguageScore
+from xreason.leaderboards.records import LanguageScore, Measure
 from xreason.tasks.errors import UserError
+from xreason.tasks.lmeval.found import metric_of
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.suites import include_paths
+from xreason.tasks.suites import include_paths, tasks_found, tasks_loaded
 
 
 def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path) -> dict[str, LanguageScore]:
@@ -43,25 +47,25 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     from lm_eval.loggers import EvaluationTracker
     from lm_eval.utils import sanitize_model_name
 
-    asking = scoring.asking
+    asking, of_lm_eval = scoring.asking, bool(scoring.benchmark.lm_eval)
     if asking.prompt.chat:
         _check_template(lm, name, asking.system)
-    if isinstance(room := getattr(lm, "max_length", None), int) and not hasattr(lm, "base_url") and scoring.max_new_tokens >= room:
-        takes = f"{name} takes {room:,} tokens, and a response to {scoring.benchmark.title} may have {scoring.max_new_tokens:,}"
-        raise UserError(f"{takes}, which leaves no room for a question; give fewer, such as --max-new-tokens {room // 2}.")
-    manager, tasks = _tasks(scoring)
+    _check_room(lm, name, scoring)
+    manager, tasks, loaded = _tasks_of_lm_eval(scoring) if of_lm_eval else _tasks(scoring)
     tracker = EvaluationTracker(output_path=str(directory))
+    lm.tasks = loaded
     asked = described(lm, model)
-    with _quiet_and_quick():
+    with _quiet_and_quick(), _as_before(loaded):
         results = lm_eval.simple_evaluate(
             model=lm,
             model_args=asked,
             tasks=tasks,
-            num_fewshot=asking.shots,
+            # lm-eval's own tasks say themselves how many
+            num_fewshot=(asking.shots or None) if of_lm_eval else asking.shots,
             limit=scoring.limit,
             system_instruction=_system(asking),
             apply_chat_template=asking.prompt.chat,
-            gen_kwargs=_generation(scoring),
+            gen_kwargs=_generation_of_lm_eval(scoring) if of_lm_eval else _generation(scoring),
             task_manager=manager,
             evaluation_tracker=tracker,
         )
@@ -69,13 +73,19 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     answered = asked.get("checkpoint") or asked.get("pretrained") or asked["model"]
     results["config"] |= {"model": answered, "model_dtype": asked.get("dtype"), "model_sha": asked.get("revision")}
     told = tracker.general_config_tracker
-    told.model_source = "local-completions" if model.served_as else "vllm"
+    told.model_source = "local-completions" if model.served_as else "vllm" if model.has_weights else model.name
     told.model_name, told.model_name_sanitized = answered, sanitize_model_name(name)
     samples = results.pop("samples")
+    if of_lm_eval:
+        # before the files are written: that makes texts of some of their values
+        scores, measures = _scores_of_lm_eval(lm, scoring, results, samples)
     tracker.save_results_aggregated(results=results, samples=samples)
     for task, rows in samples.items():
         tracker.save_results_samples(task_name=task, samples=rows)
     _check_written(directory, len(samples))
+    if of_lm_eval:
+        write_verdicts(directory, scoring.benchmark, scores, measures)
+        return scores
     ends, took = getattr(lm, CUT_OFF, None), getattr(lm, "tokens", {})
     scores = {}
     for code in scoring.languages:
@@ -87,6 +97,27 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
         )
     write_verdicts(directory, scoring.benchmark, scores)
     return scores
+
+
+def _scores_of_lm_eval(
+    lm: Any, scoring: Scoring, results: dict[str, Any], samples: dict[str, list[dict[str, Any]]]
+) -> tuple[dict[str, LanguageScore], dict[str, Measure]]:
+    """Returns the verdicts of lm-eval's own tasks, where they are 0 or 1 in every language, and what it reports itself."""
+    ends, took = getattr(lm, CUT_OFF, None) or {}, getattr(lm, "tokens", {})
+    found, scores, measures = tasks_found(scoring.benchmark.lm_eval), {}, {}
+    for code in scoring.languages:
+        tasks = tasks_loaded(scoring.benchmark.lm_eval, code)
+        metrics = {name: metric_of(found, task) for name, task in tasks.items()}
+        rows = {name: chosen_rows(samples[name], kept) for name, (_, kept) in metrics.items()}
+        higher = all(results["higher_is_better"][name].get(metric) is not False for name, (metric, _) in metrics.items())
+        measures[code] = measure(results["results"], metrics, rows, higher)
+        asked = [(name, row["doc_id"]) for name in metrics for row in rows[name]]
+        cut_off = "".join("01"[ends[each][0]] for each in asked) if all(len(ends.get(each, ())) == 1 for each in asked) else None
+        spent = _in_all([each for place in asked for each in took.get(place, ((None, None),))])
+        every = [(row, metrics[name][0]) for name in metrics for row in rows[name]]
+        scores[code] = lmeval_score(every, None if cut_off is None else (cut_off,), spent)
+    told = {code: score for code, score in scores.items() if score is not None}
+    return told if len(told) == len(scores) else {}, measures
 
 
 def _in_all(responses: Sequence[Tokens]) -> Tokens:
@@ -102,6 +133,8 @@ def described(lm: Any, model: Model) -> dict[str, Any]:
     """
     if (url := getattr(lm, "base_url", None)) is not None:
         return {"model": model.served_as or model.name, "base_url": url}
+    if not model.has_weights:
+        return {"model": model.name}
     folder = model.folder.resolve()
     where: dict[str, Any] = {"pretrained": str(folder)}
     if folder.parent.name == "snapshots":
@@ -164,8 +197,17 @@ def _check_template(lm: Any, name: str, system: str | None) -> None:
         raise UserError(f"The chat template of {name} has no place for a system instruction; leave it out, or {another}")
 
 
-def _tasks(scoring: Scoring) -> tuple[Any, list[Any]]:
-    """Returns lm-eval's task manager, and its groups and tasks, set to ask as the scoring says."""
+def _check_room(lm: Any, name: str, scoring: Scoring) -> None:
+    room, suite = getattr(lm, "max_length", None), scoring.benchmark
+    if suite.lm_eval and not tasks_found(suite.lm_eval).generates:
+        return
+    if isinstance(room, int) and not hasattr(lm, "base_url") and scoring.max_new_tokens >= room:
+        takes = f"{name} takes {room:,} tokens, and a response to {suite.title} may have {scoring.max_new_tokens:,}"
+        raise UserError(f"{takes}, which leaves no room for a question; give fewer, such as --max-new-tokens {room // 2}.")
+
+
+def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
+    """Returns lm-eval's task manager, its groups and tasks, set to ask as the scoring says, and every single task by its name."""
     from lm_eval.api.samplers import get_sampler
     from lm_eval.filters import build_filter_ensemble
     from lm_eval.tasks import TaskManager
@@ -184,7 +226,30 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any]]:
             task.set_config("repeats", asking.samples)
             task._filters = [build_filter_ensemble("none", [["take_first_k", {"k": asking.samples}]])]
     grouped = {name for names in loaded["group_map"].values() for name in names}
-    return manager, [*loaded["groups"].values(), *(task for name, task in loaded["tasks"].items() if name not in grouped)]
+    asked = [*loaded["groups"].values(), *(task for name, task in loaded["tasks"].items() if name not in grouped)]
+    return manager, asked, loaded["tasks"]
+
+
+def _tasks_of_lm_eval(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
+    """Returns the same of a suite that is lm-eval's, whose tasks ask as they do there."""
+    pattern = scoring.benchmark.lm_eval
+    loaded = {name: task for code in scoring.languages for name, task in tasks_loaded(pattern, code).items()}
+    first = tasks_found(pattern).leaves[scoring.languages[0]][0]
+    return first.manager, list(loaded.values()), loaded
+
+
+@contextmanager
+def _as_before(tasks: Mapping[str, Any]) -> Iterator[None]:
+    """Has tasks, which are kept for the next model, be as they were once they were asked."""
+    kept = ("generation_kwargs", "num_fewshot")
+    before = {name: {key: deepcopy(task.get_config(key)) for key in kept} for name, task in tasks.items()}
+    try:
+        yield
+    finally:
+        for name, task in tasks.items():
+            task._instances = None
+            for key, value in before[name].items():
+                task.set_config(key, value)
 
 
 def _task_names(scoring: Scoring) -> list[str]:
@@ -199,6 +264,16 @@ def _generation(scoring: Scoring) -> dict[str, Any]:
     asking = scoring.asking
     sampling = {"do_sample": asking.temperature > 0, "temperature": asking.temperature, **asking.sampling}
     return {"max_gen_toks": scoring.max_new_tokens, **sampling}
+
+
+def _generation_of_lm_eval(scoring: Scoring) -> dict[str, Any] | None:
+    """Returns what is said otherwise than the tasks say it themselves; None for nothing."""
+    asking, said = scoring.asking, dict[str, Any]()
+    if scoring.max_new_tokens != scoring.benchmark.max_new_tokens:
+        said["max_gen_toks"] = scoring.max_new_tokens
+    if asking.temperature > 0:
+        said |= {"do_sample": True, "temperature": asking.temperature, **asking.sampling}
+    return said or None
 
 
 def _check_written(directory: Path, tasks: int) -> None:

@@ -1,6 +1,7 @@
 """What models are asked, and how: plain data, which reads the questions themselves only to hash them."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, Self
@@ -12,7 +13,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, Style
-from xreason.tasks.suites import SUITES, Suite, languages_of, no_prompt_of_its_own, suite_of
+from xreason.tasks.suites import Suite, languages_of, no_prompt_of_its_own, suite_of, task_settings
 
 
 class Asking(BaseModel):
@@ -116,12 +117,12 @@ class Scoring(BaseModel):
     @property
     def benchmark(self) -> Suite:
         """The suite itself."""
-        return SUITES[self.suite]
+        return suite_of(self.suite)
 
     @property
     def name(self) -> str:
-        """The name of its folder under scores/."""
-        return self.suite + self.asking.suffix
+        """The name of its folder under scores/, of letters that every disk takes."""
+        return re.sub(r"[^\w.+-]", "-", self.suite)[:80] + self.asking.suffix
 
     @property
     def questions(self) -> int:
@@ -135,6 +136,8 @@ class Scoring(BaseModel):
         Raises:
             UserError: some cannot be had or are not in their form, or the style does not speak a language.
         """
+        if self.benchmark.lm_eval:
+            return self._identity_of_lm_eval()
         if self.asking.prompt.of_authors and not self.benchmark.published:
             raise no_prompt_of_its_own(self.benchmark)
         for code in self.languages:
@@ -150,6 +153,22 @@ class Scoring(BaseModel):
             "max_new_tokens": self.max_new_tokens,
             "asking": [self.asking.model_dump(), self.asking.prompt.hash],
             "examples": _exemplar_hashes(self.suite, self.languages, shots) if shots else {},
+        }
+
+    def _identity_of_lm_eval(self) -> dict[str, object]:
+        """Returns the same of tasks of lm-eval, which have prompts of their own: of the style, only a chat template is used."""
+        asking, pattern = self.asking, self.benchmark.lm_eval
+        if asking.samples > 1 or asking.worked_examples != "drawn":
+            what = "--samples 1" if asking.samples > 1 else "--worked-examples drawn"
+            raise UserError(f"{self.suite} is asked as lm-eval asks it; choose {what}, or score it by itself.")
+        chat = [asking.prompt.hash] if asking.prompt.chat else []
+        return {
+            "suite": self.suite,
+            "questions": _question_hashes(self.suite, self.languages),
+            "tasks": {code: task_settings(pattern, code) for code in self.languages},
+            "limit": self.limit,
+            "max_new_tokens": self.max_new_tokens,
+            "asking": [asking.shots, asking.temperature, asking.sampling, asking.system, *chat],
         }
 
 
@@ -172,7 +191,7 @@ def scorings(
     return tuple(
         Scoring(
             suite=suite.name,
-            languages=languages_of(suite, languages),
+            languages=languages_of(suite, languages, suites),
             limit=limit,
             max_new_tokens=told.get(suite.name) or suite.max_new_tokens,
             asking=asking,
@@ -184,7 +203,8 @@ def scorings(
 @cache
 def _question_hashes(suite: str, languages: tuple[str, ...]) -> dict[str, str]:
     # cached: the key of every model's step asks for it
-    rows, chosen = {code: SUITES[suite].rows(code) for code in languages}, SUITES[suite]
+    chosen = suite_of(suite)
+    rows = {code: chosen.rows(code) for code in languages}
     places: dict[str, int] = {}
     for code, found in rows.items():
         if chosen.weights and [row.get("weight") for row in found] != list(chosen.weights[: len(found)]):
@@ -198,7 +218,7 @@ def _question_hashes(suite: str, languages: tuple[str, ...]) -> dict[str, str]:
 
 @cache
 def _exemplar_hashes(suite: str, languages: tuple[str, ...], shots: int) -> dict[str, str]:
-    chosen = SUITES[suite]
+    chosen = suite_of(suite)
     if chosen.exemplars is None:
         raise UserError(f"{chosen.title} has no worked examples; choose --shots 0.")
     hashes = {}

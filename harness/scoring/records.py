@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from xreason.harness.scoring.score import Score, circumstances_of
-from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_scores
+from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_measures, read_scores
 from xreason.harness.serving.models import Model
 from xreason.leaderboards.board import Board, BoardError, Failure, build_board
 from xreason.leaderboards.contamination import OVERLAP_FILE, Overlap, overlap_cautions, read_overlap
 from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.markdown import write_board
+from xreason.leaderboards.measured.board import measure_cautions, measured_board
 from xreason.leaderboards.published.reported import published_rows
 from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, write_record
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
@@ -49,7 +50,7 @@ def record_of(
         format=4,
         method=first.row,
         seed=first.seed,
-        scores={task.scoring.suite: _scores(task) for task in scores},
+        scores={task.scoring.suite: found for task in scores if (found := _scores(task))},
         training=training,
         provenance=Provenance(
             model=base.name,
@@ -72,6 +73,7 @@ def record_of(
         checkpoint_bytes=checkpoint_bytes,
         folders={task.scoring.suite: task.folder.name for task in scores},
         families=families_of(task.scoring.benchmark for task in scores),
+        measures={task.scoring.suite: read_measures(task.folder) for task in scores if task.scoring.benchmark.lm_eval},
         weights=weights_of(task.scoring.benchmark for task in scores),
     )
     write_record(record, folder / RECORD_FILE)
@@ -91,6 +93,8 @@ def weights_of(suites: Iterable[Suite]) -> dict[str, tuple[int, ...]]:
 def _scores(task: Score) -> dict[str, LanguageScore]:
     """Returns the scores of a finished step; a UserError where they are not of all the languages that it asked."""
     scores = read_scores(task.folder, task.scoring.benchmark)
+    if not scores and task.scoring.benchmark.lm_eval:
+        return {}  # of what is no verdict
     if missing := [code for code in task.scoring.languages if code not in scores]:
         lacks = f"{task.folder / VERDICTS_FILE} has no verdicts in {', '.join(missing)}"
         raise UserError(f"{lacks}; delete its folder and score that model again.")
@@ -126,11 +130,14 @@ def boards_of(
         BoardError: records cannot stand side by side, or one was not scored in a language that was asked for.
     """
     boards = []
-    there = {code for record in records for scores in record.scores.values() for code in scores}
+    there = {code for record in records for code in record.languages}
     if unknown := sorted(set(languages or ()) - there):
         raise BoardError(f"No record was scored in {', '.join(unknown)}: name languages among {', '.join(sorted(there))}.")
-    for suite in dict.fromkeys(suite for record in records for suite in record.scores):
-        scored = [record for record in records if suite in record.scores]
+    for suite in dict.fromkeys(suite for record in records for suite in record.suites):
+        scored = [record for record in records if suite in record.suites]
+        if any(suite not in record.scores for record in scored):
+            boards.append(measured_board(scored, suite, languages=languages, reading=reading, failures=failures))
+            continue
         if languages is not None:
             scored = _only(scored, suite, languages)
         board = build_board(
@@ -142,7 +149,7 @@ def boards_of(
             english_margin=english_margin,
             across_styles=across_styles,
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
-            cautions=(*_untold_families(scored, suite), *_weighing(scored, suite)),
+            cautions=(*_untold_families(scored, suite), *_weighing(scored, suite), *measure_cautions(scored, suite)),
         )
         counted = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)) if overlaps else ()
         beside = {"cautions": (*board.cautions, *counted), "published": published_rows(suite) if published else ()}
@@ -182,6 +189,8 @@ def _only(records: Sequence[Record], suite: str, languages: Sequence[str]) -> li
 def _averaged(records: Sequence[Record], suite: str) -> tuple[str, ...]:
     """Returns the suite's languages for means that all were scored in; where there are none, all that they were scored in."""
     scored = [code for code in records[0].scores[suite] if all(code in record.scores[suite] for record in records)]
+    if any(suite in record.measures for record in records):
+        return tuple(scored)  # lm-eval's own tasks: all that was asked
     over = SUITES[suite].average_languages if suite in SUITES else PAPER_LANGUAGES
     return tuple(code for code in over if code in scored) or tuple(scored) or tuple(over)
 

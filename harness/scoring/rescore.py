@@ -85,7 +85,8 @@ def _rescored(path: Path) -> Rescored:
                 **{k: v for name in scores for k, v in judges(suite_of(name).kind).items()},
             },
             "suite_versions": {suite: suite_of(suite).version for suite in scores},
-            "identifier": identifier_of(next(iter(places.values()))),
+            # of measures of lm-eval's own alone, there is nothing to read anew
+            **({"identifier": identifier_of(next(iter(places.values())))} if places else {}),
         }
         suites = [suite_of(suite) for suite in scores]
         asked = {"families": families_of(suites), "weights": weights_of(suites)}

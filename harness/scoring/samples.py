@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xreason.harness.scoring.lmeval.shown import OF_LM_EVAL, shown_samples
 from xreason.harness.scoring.verdicts import stored_samples
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.contenders import contenders_of
@@ -62,8 +63,6 @@ def samples_of(board: Board, records: Sequence[tuple[Path, Record]]) -> Iterator
         board: whose rows are shown, in their order.
         records: what it was made of, among others of other suites, each with the folder that it stands in.
     """
-    if board.suite not in SUITES:
-        return
     told = [(folder, record) for folder, record in records if board.suite in record.scores]
     places = {id(record): folder for folder, record in told}
     contenders = {contender.name: contender for contender in contenders_of([record for _, record in told], board.suite)}
@@ -87,11 +86,17 @@ def samples_of(board: Board, records: Sequence[tuple[Path, Record]]) -> Iterator
 
 
 def _streams(name: str, seeds: int, record: Record, folder: Path, suite: str, code: str) -> Iterator[_Stream]:
-    score, task = record.scores[suite].get(code), SUITES[suite].task(code)
-    directory = folder / "scores" / Path(record.folders.get(suite, suite)).name
-    if score is None or not any(directory.rglob(f"samples_{task}_*.jsonl")):
+    score, measure = record.scores[suite].get(code), record.measures.get(suite, {}).get(code)
+    if measure is None and suite not in SUITES:
         return
-    samples = stored_samples(directory, task)
+    tasks = measure.tasks if measure else (SUITES[suite].task(code),)
+    directory = folder / "scores" / Path(record.folders.get(suite, suite)).name
+    if score is None or not all(any(directory.rglob(f"samples_{task}_*.jsonl")) for task in tasks):
+        return
+    if measure:
+        samples = [each for task in tasks for each in shown_samples(stored_samples(directory, task, ours=False), measure, code)]
+    else:
+        samples = stored_samples(directory, tasks[0])
     if len(samples) != score.questions:
         return  # of another limit than the record's
     seed = f", seed {record.seed}" if seeds > 1 else ""
@@ -111,6 +116,10 @@ def _questions(streams: Sequence[_Stream]) -> list[Question]:
 
 def _response(stream: _Stream, number: int) -> Response:
     score, sample = stream.score, stream.samples[number]
+    cut_off = score.cut_off is not None and score.cut_off[stream.place][number] == "1"
+    if sample.get(OF_LM_EVAL):
+        right = score.paper[stream.place][number] == "1"
+        return Response(sample["resps"][0][0], right, right, "", None, cut_off, None, None)
     document = {"style": DEFAULT_STYLE, **sample["doc"]}
     text = sample["resps"][0][stream.place]
     read = answer_part(text, document)
@@ -122,7 +131,7 @@ def _response(stream: _Stream, number: int) -> Response:
         strict=score.strict[stream.place][number] == "1",
         paper_read=format(paper_reading(read), ".12g"),
         strict_read=None if strict is None else format(strict.normalize(), "f") if abs(strict.adjusted()) < 30 else str(strict),
-        cut_off=score.cut_off is not None and score.cut_off[stream.place][number] == "1",
+        cut_off=cut_off,
         in_language=None if told == "-" else told == "1",
         tokens=None,
     )

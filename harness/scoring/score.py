@@ -133,9 +133,9 @@ def answers_file(task: Score, model: Model) -> Path:
 
 
 def _dtype_of(lm: Any) -> str:
-    """What vLLM says that its weights are in, or that a server knows."""
+    """What vLLM says that its weights are in, or that a server knows, or nobody."""
     engine = getattr(getattr(lm, "model", None), "llm_engine", None)
-    return DTYPE if engine is None else str(engine.model_config.dtype).removeprefix("torch.")
+    return getattr(lm, "dtype", DTYPE) if engine is None else str(engine.model_config.dtype).removeprefix("torch.")
 
 
 def circumstances_of(task: Score) -> Circumstances:

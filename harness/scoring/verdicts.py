@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from xreason.harness.serving.answers import Tokens
 from xreason.leaderboards.files import write_whole
-from xreason.leaderboards.records import LanguageScore
+from xreason.leaderboards.records import LanguageScore, Measure
 from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import as_object, parse_json, read_object
@@ -21,6 +21,8 @@ from xreason.tasks.suites import Suite
 VERDICTS_FILE = "verdicts.json"
 
 _AGAIN = "delete its folder and score that model again"
+
+_Read = TypeVar("_Read", LanguageScore, Measure)
 
 #: The one verdict that cannot be read from a response's text: whether it ended at the token limit. (Nor can its tokens.)
 CUT_OFF = "cut_off"
@@ -77,7 +79,9 @@ def _flag(verdicts: Iterable[bool]) -> str:
 def read_scores(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     """Returns the scores of `directory`: its verdicts; where the readings have changed since, what they now make of its samples."""
     stored = _stored_verdicts(directory)
-    if stored.get("version") != _readings(suite):
+    if suite.lm_eval and "languages" in stored and not stored["languages"]:
+        return {}  # of what is no verdict, see read_measures
+    if stored.get("version") != _readings(suite) and not suite.lm_eval:
         return read_again(directory, suite)
     path, found = directory / VERDICTS_FILE, _languages(stored, directory)
     return {code: _scored(partial(LanguageScore.model_validate, score), path) for code, score in found.items()}
@@ -89,6 +93,8 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     Raises:
         UserError: there are no samples, or they are damaged.
     """
+    if suite.lm_eval:
+        return read_scores(directory, suite)  # what is right is lm-eval's to say, and it said so
     before = _languages(_stored_verdicts(directory), directory)
     scores = {}
     for code in before:
@@ -99,14 +105,26 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     return scores
 
 
-def write_verdicts(directory: Path, suite: Suite, scores: Mapping[str, LanguageScore]) -> None:
-    """Writes the verdicts of `directory`, with the version of the readings that gave them."""
+def read_measures(directory: Path) -> dict[str, Measure]:
+    """Returns what lm-eval reports of its own tasks, by language; nothing for suites of ours."""
+    stored, path = _stored_verdicts(directory), directory / VERDICTS_FILE
+    return {
+        code: _scored(partial(Measure.model_validate, each), path)
+        for code, each in as_object(stored.get("measures", {}), str(path), _AGAIN).items()
+    }
+
+
+def write_verdicts(
+    directory: Path, suite: Suite, scores: Mapping[str, LanguageScore], measures: Mapping[str, Measure] = {}
+) -> None:
+    """Writes the verdicts of `directory`, with the version of the readings that gave them, and what lm-eval reports itself."""
     from xreason.tasks.readings.identification import identifier
 
     content = {
         "version": _readings(suite),
         "identifier": identifier(),
         "languages": {code: score.model_dump() for code, score in scores.items()},
+        **({"measures": {code: each.model_dump(mode="json") for code, each in measures.items()}} if measures else {}),
     }
     write_whole(directory / VERDICTS_FILE, json.dumps(content, indent=1) + "\n")
 
@@ -124,8 +142,8 @@ def _stored_verdicts(directory: Path) -> dict[str, Any]:
     return read_object(directory / VERDICTS_FILE, _AGAIN)
 
 
-def stored_samples(directory: Path, task: str) -> list[dict[str, Any]]:
-    """Returns lm-eval's samples of a task, in the order of the questions.
+def stored_samples(directory: Path, task: str, *, ours: bool = True) -> list[dict[str, Any]]:
+    """Returns lm-eval's samples of a task, in the order of the questions; of one that is not `ours`, as they stand.
 
     Raises:
         UserError: there are none, or they are damaged.
@@ -140,7 +158,7 @@ def stored_samples(directory: Path, task: str) -> list[dict[str, Any]]:
             place = f"{paths[-1]}, line {number}"
             sample = as_object(parse_json(line, place, _AGAIN), place, _AGAIN)
             try:
-                samples.append(sample | _Sample.model_validate(sample).model_dump())
+                samples.append(sample | (_Sample if ours else _AnySample).model_validate(sample).model_dump())
             except ValidationError as error:
                 raise UserError(f"{place} is no sample of lm-eval ({_first(error)}); {_AGAIN}.") from error
     if not samples:
@@ -152,6 +170,15 @@ class _Doc(BaseModel, extra="allow"):
     question: str
     answer: str
     language: str
+
+
+class _AnySample(BaseModel):
+    """What the page needs of a line of lm-eval's samples."""
+
+    doc_id: int
+    arguments: dict[str, dict[str, Any]]
+    target: str
+    resps: list[list[Any]]
 
 
 class _Sample(BaseModel):
@@ -171,7 +198,7 @@ def _languages(stored: Mapping[str, Any], directory: Path) -> dict[str, dict[str
     return {code: as_object(each, f"{place}, at {code},", _AGAIN) for code, each in found.items()}
 
 
-def _scored(make: Callable[[], LanguageScore], place: Path) -> LanguageScore:
+def _scored(make: Callable[[], _Read], place: Path) -> _Read:
     try:
         return make()
     except ValidationError as error:

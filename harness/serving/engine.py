@@ -299,6 +299,12 @@ class Engine(VLLM):  # type: ignore[misc]
         self._note_ends(requests)
         return responses
 
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """Answers lm-eval's requests of how likely a text is."""
+        self.cut_off, self.tokens = {}, {}
+        with self._alive(self._resident.name if self._resident else "a model"):
+            return list(super().loglikelihood(requests, disable_tqdm=True))
+
     def _model_generate(self, requests: list[list[int]], generate: bool = False, sampling_params: Any = None) -> Any:
         """Answers prompts; the samples of a prompt, which lm-eval asks for one by one, are one request for parallel sampling."""
         if not generate:

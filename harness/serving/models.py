@@ -38,6 +38,10 @@ _TOKENIZER = ("*token*", "vocab*", "merges*", "*.model")
 _TEMPLATES = ("*.jinja", "chat_template*", "*/*.jinja", "generation_config.json")
 
 
+#: What is scored without weights and without an engine, see xreason.harness.serving.dummy; its name, and what it is known by.
+DUMMY, _DUMMY_RULE = "dummy", "right, wrong, empty, hostile by turns: 1"
+
+
 class Model(BaseModel):
     """One model to be served."""
 
@@ -57,9 +61,19 @@ class Model(BaseModel):
         config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         return int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether it is a folder's, which an engine here can serve: not a running server's, nor the dummy."""
+        return self.served_as is None and not self.is_dummy
+
+    @property
+    def is_dummy(self) -> bool:
+        """Whether it is the model that is none."""
+        return self.hash == _DUMMY_HASH
+
     def signature(self) -> str:
         """Returns a hash of its shapes, its tokenizer and its templates: models that share it can take turns in one engine."""
-        if self.served_as is not None:
+        if not self.has_weights:
             return self.hash  # what a server's model is made of is not known
         config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
         shapes = {key: value for key, value in config.items() if key not in _SHAPELESS}
@@ -84,12 +98,20 @@ class Model(BaseModel):
             asked: "auto" or the name of a dtype.
             on_gpu: whether a GPU serves it; this machine's first choice for None.
         """
-        if asked != "auto" or self.served_as is not None:
+        if asked != "auto" or not self.has_weights:
             return asked
         stored = stored_dtype(self.folder)
         if stored in {"float32", "float64"}:
             return "bfloat16" if (has_gpu() if on_gpu is None else on_gpu) else "float32"
         return stored
+
+
+_DUMMY_HASH = key_of([_DUMMY_RULE])
+
+
+def dummy_model() -> Model:
+    """Returns the model that is none."""
+    return Model(name=DUMMY, folder=Path(), hash=_DUMMY_HASH)
 
 
 def plain_model(reference: str) -> Model:

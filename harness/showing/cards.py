@@ -60,7 +60,8 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
     from huggingface_hub import ModelCard
 
     stages, record = _beside(checkpoint)
-    boards = boards_of([record]) if record else []
+    # what lm-eval measures otherwise than by 0 or 1 is no accuracy
+    boards = [board for board in boards_of([record]) if not board.measure] if record else []
     # a part of the questions is no result on the set
     results = boards if record and record.provenance.limit is None else []
     of_folder = Path(checkpoint.base).is_absolute()

@@ -31,15 +31,18 @@ def suites_as_dicts() -> list[dict[str, Any]]:
             "suite": suite.name,
             "title": suite.title,
             "source": suite.source,
-            "readings": [metric for metric in METRICS[suite.kind] if metric != "answered"],
+            "readings": ["lm-eval's own metric"]
+            if suite.lm_eval
+            else [metric for metric in METRICS[suite.kind] if metric != "answered"],
             "max_new_tokens": suite.max_new_tokens,
             "version": suite.version,
             "in_domain": list(suite.in_domain),
             "languages": [
                 {
                     "code": code,
-                    "english": LANGUAGES[code].english,
-                    "native": LANGUAGES[code].native,
+                    # tasks of lm-eval have languages and scripts that the table has not
+                    "english": LANGUAGES[code].english if code in LANGUAGES else code,
+                    "native": LANGUAGES[code].native if code in LANGUAGES else "",
                     "task": suite.task(code),
                     "questions": suite.questions_in(code),
                     "in_average": code in suite.average_languages,

@@ -30,7 +30,7 @@ def boards_json(boards: Sequence[Board]) -> dict[str, Any]:
 
     What others report (`published`) is empty where it was not asked for. In format 4 intervals were a bootstrap's without `se`,
     differences had no `p`, a row's gain was that of `mean_without_english`, English was "kept" where it is now "within" or "not
-    settled", and there were no `claims`, `families`, `mean_over`, `english_margin`, `clusters`, `mean_in_language`,
+    settled", and there were no `measure`, `claims`, `families`, `mean_over`, `english_margin`, `clusters`, `mean_in_language`,
     `gain_without_english`, `mean_tokens` and `mean_thinking_tokens`.
     In format 3 every row had every language of its board;
     there were no `partial_languages`, `pairs`, `cautions`, `failures`, and in a row no `model`, `model_hash`, `recipe`, `setting`,

@@ -85,7 +85,8 @@ def tables_one(boards: Sequence[Board]) -> list[Table]:
     """Returns Table 1 of boards, one a suite, of the same comparison: for each five suites one.
 
     Rank, gain and English are of the first suite, which their headings name where there are several. Where the columns would be
-    more than eight, the tuned share is left out first, then the time, then English.
+    more than eight, the tuned share is left out first, then the time, then English. A suite that lm-eval measures otherwise than by
+    0 or 1 has none of the three, and none of its values is best.
     """
     return [_table_one(boards[start : start + _MOST_SUITES]) for start in range(0, len(boards), _MOST_SUITES)]
 
@@ -96,11 +97,12 @@ def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
     found = [(row, row.languages_by_other_reading if by_other_reading else row.languages) for row in board.rows]
     lines = [[name_cell(row), *(_narrow(languages.get(code)) for code in board.languages)] for row, languages in found]
     said = f", by {_format.READINGS[board.other_reading]}" if by_other_reading else ""
-    legend = [f"Accuracy in percent{said}, ± the wider side of its 95 % interval."]
+    legend = [f"{_format.measure(board)}{said}, ± the wider side of its 95 % interval."]
     if board.partial_languages:
         legend.append("*: not all rows were scored in it, and no mean counts it.")
-    rows = _with_best(lines, range(1, len(codes) + 1))
-    return Table(f"{board.suite}{said or ', by language'}", ("model", *codes), rows, tuple(legend))
+    rows = _with_best(lines, () if board.measure else range(1, len(codes) + 1))
+    title = f"{board.suite}{f': {board.measure}' if board.measure else ''}{said or ', by language'}"
+    return Table(title, ("model", *codes), rows, tuple(legend))
 
 
 def blocks(table: Table, most: int) -> list[Table]:
@@ -186,16 +188,20 @@ def stage_table(boards: Sequence[Board]) -> Table | None:
 
 
 def row_cells(board: Board, row: Row) -> dict[str, Cell]:
-    """Returns all that a row says in one line: heading to cell, the same headings for every row of a board."""
+    """Returns all that a row says in one line: heading to cell, the same headings for every row of a board.
+
+    Of a suite that lm-eval measures otherwise than by 0 or 1, values are lm-eval's own, and nothing stands where nothing is told.
+    """
     verdict, languages = _format.english_verdict(board, row), {code: _accuracy(row.languages.get(code)) for code in board.languages}
     return {
         "suite": Cell(board.suite, value=board.suite),
+        **({"measure": Cell(board.measure, value=board.measure)} if board.measure else {}),
         "rank": Cell(str(row.rank or ""), value=row.rank),
         "model": name_cell(row),
         "base": Cell(row.model, value=row.model),
         "seeds": Cell(str(len(row.seeds)), value=len(row.seeds)),
         "mean": _accuracy(row.mean),
-        f"mean by {_format.READINGS[board.other_reading]}": _accuracy(row.mean_by_other_reading),
+        f"mean by {_format.READINGS[board.other_reading]}": Cell() if board.measure else _accuracy(row.mean_by_other_reading),
         "mean in language": _accuracy(row.mean_in_language),
         "mean without English": _accuracy(row.mean_without_english),
         "gain": _gain(row.gain),
@@ -246,7 +252,7 @@ def stage_cells(stage: StageCost) -> dict[str, str]:
 def _table_one(boards: Sequence[Board]) -> Table:
     first = boards[0]
     of = f" ({first.suite})" if len(boards) > 1 else ""
-    told = _BY_WORTH[: MOST_COLUMNS - 2 - len(boards)]
+    told = [each for each in _BY_WORTH if not (first.measure and each in ("gain", "English"))][: MOST_COLUMNS - 2 - len(boards)]
     after = [heading for heading in ("gain", "English", "tuned", "training time") if heading in told]
     by_name = [{row.name: row_cells(board, row) for row in board.rows} for board in boards]
     lines = []
@@ -261,16 +267,20 @@ def _table_one(boards: Sequence[Board]) -> Table:
     named = {"rank": f"rank{of}", "gain": f"gain{of}", "English": f"English{of}"}
     suites = [board.suite for board in boards]
     headings = [named["rank"], "model", *suites, *(named.get(heading, heading) for heading in after)]
-    return Table(" and ".join(suites), tuple(headings), _with_best(lines, range(2, 2 + len(boards))), tuple(_legend(boards, after)))
+    best = [2 + place for place, board in enumerate(boards) if not board.measure]
+    return Table(" and ".join(suites), tuple(headings), _with_best(lines, best), tuple(_legend(boards, after)))
 
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
-    first = boards[0]
-    over = {f"over {', '.join(board.average_languages)}": board.suite for board in boards}
+    first, judged = boards[0], [board for board in boards if not board.measure]
+    over = {f"over {', '.join(board.average_languages)}": board.suite for board in judged}
     means = [codes if len(over) == 1 else f"of {suite} {codes}" for codes, suite in over.items()]
     by = _format.READINGS[first.reading]
-    yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."
-    yield "Rank: one more than the rows that are significantly better by this mean."
+    if judged:
+        yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."
+    if not first.measure:
+        yield "Rank: one more than the rows that are significantly better by this mean."
+    yield from (_format.of_lm_eval(board) for board in boards if board.measure)
     said = {
         "gain": "Gain: this mean less the base's; †: significant by Holm's correction, and not resting on a single training.",
         "English": f"English: less the base's; within: surely no more than {first.english_margin:g} points off.",
@@ -280,7 +290,7 @@ def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     yield from (said[column] for column in columns)
 
 
-def _with_best(lines: Sequence[Sequence[Cell]], columns: range) -> tuple[tuple[Cell, ...], ...]:
+def _with_best(lines: Sequence[Sequence[Cell]], columns: Sequence[int]) -> tuple[tuple[Cell, ...], ...]:
     """Marks the highest value of each of these columns, where there is one that is not everybody's."""
     rows = [list(line) for line in lines]
     for column in columns:

@@ -122,6 +122,19 @@ def chance(p: float | None) -> str:
     return NOTHING if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def measure(board: Board) -> str:
+    """What the values of a board are."""
+    return one_line(board.measure or "Accuracy in percent")
+
+
+def of_lm_eval(board: Board) -> str:
+    """What a board of lm-eval's own measure is, in a sentence."""
+    own = "each with its own standard error, ± 1.96 of them: nothing is ranked, and no two rows are held against each other"
+    return one_line(
+        f"{board.suite}: {board.measure} as lm-eval reports it, the mean over {', '.join(board.average_languages)}, {own}."
+    )
+
+
 def claims(board: Board) -> list[str]:
     """What ranks speak of, what was corrected together, and what it could have shown, one sentence each."""
     said = []

@@ -142,11 +142,14 @@ def _suite_parts(board: Board) -> list[str]:
     by_language = language_table(board)
     parts = [f"## {escape(board.suite)}", escape(" ".join(_format.claims(board))), notes]
     parts += [_drawn(by_language), escape(" ".join(by_language.legend))]
-    summary = f"More of {board.suite}: differences, both readings, responses, and where it comes from"
+    more = "the mean" if board.measure else "differences, both readings, responses"
+    summary = f"More of {board.suite}: {more}, and where it comes from"
     return [*filter(None, parts), *_folded(summary, _more(board))]
 
 
 def _more(board: Board) -> list[str]:
+    if board.measure:
+        return [*_titled(board, means_table(board)), _provenance_line(board)]
     other = language_table(board, by_other_reading=True)
     parts = _titled(board, means_table(board), pairs_table(board), other)
     parts += [f"{_READINGS_LEGEND} {_format.NOTES_LEGEND}"]

@@ -59,8 +59,10 @@ def _suite(board: Board, wide: bool) -> list[RenderableType]:
         if more := len(pairs.rows[most:]):
             parts.append(Text(f"and {more:,} more: --wide", style="dim"))
     if wide:
+        parts += [_drawn(block) for block in blocks(means_table(board), 8)]
+    if wide and not board.measure:
         other = language_table(board, by_other_reading=True)
-        parts += [_drawn(block) for block in (*blocks(means_table(board), 8), *blocks(other, _MOST_LANGUAGES))]
+        parts += [_drawn(block) for block in blocks(other, _MOST_LANGUAGES)]
         parts += [*map(_drawn, sampling_tables(board)), _responses(board)]
     return [*parts, *published_tables(board)]
 

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from xreason.tasks.cldr.groups import GROUPS
@@ -53,11 +53,13 @@ def language(code: str) -> Language:
     return Language(known, names[known], (Locale(known).get_language_name() if exists(known) else None) or names[known])
 
 
-def chosen(spellings: Iterable[str]) -> tuple[str, ...]:
+def chosen(spellings: Iterable[str], known: Collection[str] = ()) -> tuple[str, ...]:
     """Returns the codes of the table that are meant, each once: languages in any usual spelling, or names of groups ("low").
 
+    `known` are codes beside the table's, which tasks of lm-eval have: ta, bn_Latn.
+
     Raises:
-        UserError: one is no language of the table and no group; names the code that CLDR prefers, or the nearest.
+        UserError: one is no language of these and no group; names the code that CLDR prefers, or the nearest.
     """
     codes: dict[str, None] = {}
     by_name = {each.english.lower(): each.code for each in LANGUAGES.values()}
@@ -65,14 +67,16 @@ def chosen(spellings: Iterable[str]) -> tuple[str, ...]:
         asked = spelling.strip().lower()
         if asked in LANGUAGES:
             codes[asked] = None
+        elif spelling.strip() in known:
+            codes[spelling.strip()] = None
         elif asked in GROUPS:
             codes |= dict.fromkeys(GROUPS[asked])
         else:
-            codes[_in_table(spelling, by_name.get(asked))] = None
+            codes[_in_table(spelling, by_name.get(asked), known)] = None
     return tuple(codes)
 
 
-def _in_table(spelling: str, named: str | None) -> str:
+def _in_table(spelling: str, named: str | None, known: Collection[str]) -> str:
     asked = spelling.strip().lower()
     if named is None and re.fullmatch(r"[a-z]{2,3}([-_][a-z0-9]+)*", asked):
         try:
@@ -81,7 +85,7 @@ def _in_table(spelling: str, named: str | None) -> str:
             if "give '" in str(error):
                 raise
         else:
-            if code in LANGUAGES:
+            if code in LANGUAGES or code in known:
                 return code
             if code != asked:
                 raise unknown(f"language {spelling!r}, in short", code, LANGUAGES)

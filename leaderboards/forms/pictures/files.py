@@ -30,9 +30,9 @@ _NAMED = re.compile(r'( id="|url\(#|href="#)')
 
 
 def pictures_of(board: Board) -> list[Picture]:
-    """Returns the pictures that a board has something to show in."""
+    """Returns the pictures that a board has something to show in; all but that of losses are of accuracies."""
     shown = _first(board)
-    return [picture for picture in PICTURES if picture.shows(shown)]
+    return [picture for picture in PICTURES if picture.shows(shown) and (picture.name == "losses" or not board.measure)]
 
 
 def svg_of(picture: Picture, board: Board) -> str:

@@ -22,7 +22,7 @@ def test_programs_find_every_name_of_format_5(comparison: list[Record], average:
     (board,) = content["boards"]
     said = {"format", "suite", "reading", "other_reading", "styles", "languages", "average_languages", "questions"}
     told = {"partial_languages", "pairs", "cautions", "failures", "published"}
-    told |= {"claims", "families", "mean_over", "english_margin", "clusters"}
+    told |= {"claims", "families", "mean_over", "english_margin", "clusters", "measure"}
     assert set(board) == said | told | {"rows", "notes", "provenance"}
     measured = {
         "languages",

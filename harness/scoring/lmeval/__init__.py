@@ -1,0 +1,4 @@
+"""What is made of the answers to lm-eval's own tasks: its verdicts, as ours where they are 0 or 1, and else its own number.
+
+lm-eval's samples and results enter; verdicts, measures and what the page shows leave. Called by evaluate, verdicts and samples.
+"""
