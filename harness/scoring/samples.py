@@ -15,9 +15,7 @@ from xreason.leaderboards.forms.page.page import write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.records import LanguageScore, Record
 from xreason.tasks.prompts import DEFAULT_STYLE
-from xreason.tasks.readings.paper import paper_reading
-from xreason.tasks.readings.strict import strict_reading
-from xreason.tasks.readings.verdicts import answer_part
+from xreason.tasks.readings.verdicts import answer_part, what_is_read
 from xreason.tasks.suites import SUITES
 
 
@@ -123,14 +121,14 @@ def _response(stream: _Stream, number: int) -> Response:
     document = {"style": DEFAULT_STYLE, **sample["doc"]}
     text = sample["resps"][0][stream.place]
     read = answer_part(text, document)
-    strict = strict_reading(read, document["language"])
+    paper_read, strict_read = what_is_read(read, document)
     told = "-" if score.in_language is None else score.in_language[stream.place][number]
     return Response(
         text=text,
         paper=score.paper[stream.place][number] == "1",
         strict=score.strict[stream.place][number] == "1",
-        paper_read=format(paper_reading(read), ".12g"),
-        strict_read=None if strict is None else format(strict.normalize(), "f") if abs(strict.adjusted()) < 30 else str(strict),
+        paper_read=paper_read or "",
+        strict_read=strict_read,
         cut_off=cut_off,
         in_language=None if told == "-" else told == "1",
         tokens=None,

@@ -89,6 +89,26 @@ def all_verdicts(texts: Sequence[Sequence[str]], documents: Sequence[Mapping[str
     return [_verdicts(each, document) for each, document in zip(texts, documents, strict=True)]
 
 
+def what_is_read(text: str, document: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Returns the answers that the authors' and the strict reading find in an `answer_part`, for people; None for none.
+
+    Args:
+        text: the answer part.
+        document: the row, as `all_verdicts` takes it.
+    """
+    match kind_of(document):
+        case "expression":
+            boxed: Boxed = document.get("boxed") or "last"
+            return paper_expression(text, boxed), expression_reading(text, document["language"])
+        case "choice":
+            return paper_choice(text), choice_reading(text, document["language"], document["choices"])
+        case _:
+            number = strict_reading(text, document["language"])
+            plain = number is not None and abs(number.adjusted()) < 30
+            strict = None if number is None else format(number.normalize(), "f") if plain else str(number)
+            return format(paper_reading(text), ".12g"), strict
+
+
 def _verdicts(texts: Sequence[str], document: Mapping[str, Any]) -> Verdicts:
     gold, language = document["answer"], document["language"]
     match kind_of(document):
