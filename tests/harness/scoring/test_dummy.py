@@ -56,10 +56,10 @@ def test_every_suite_through_the_dummy_has_the_accuracy_that_is_reckoned_by_hand
 
 @pytest.mark.skipif(not os.environ.get("XREASON_DATA"), reason="no data folder")
 def test_the_dummy_gives_letters_where_a_question_has_choices(tmp_path: Path) -> None:
-    run(plan_scoring(["dummy"], scorings(["xcsqa"], ["en"], limit=50), tmp_path))
+    run(plan_scoring(["dummy"], scorings(["xcsqa"], ["en"], limit=5), tmp_path))
     score = read_record(tmp_path / "score" / "dummy" / "0" / "record.json").scores["xcsqa"]["en"]
-    assert score.paper == score.strict == (by_turns(50, "1000"),)
-    assert score.answered == (by_turns(50, "1100"),)
+    assert score.paper == score.strict == (by_turns(5, "1000"),)
+    assert score.answered == (by_turns(5, "1100"),)
 
 
 def test_the_dummy_is_asked_in_every_style_and_once_scored_is_passed_over(
