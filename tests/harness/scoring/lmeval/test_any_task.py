@@ -118,7 +118,7 @@ def test_verdicts_of_0_or_1_have_intervals_and_samples_and_all_else_stands_with_
     assert 100 * row.mean.value == pytest.approx(own.value)
     assert 100 * (row.mean.high - row.mean.value) == pytest.approx(1.959964 * own.standard_error)
     written = (folder / "leaderboard.md").read_text(encoding="utf-8")
-    assert "as lm-eval reports it, each with its own standard error" in written
+    assert "lm-eval:translate\\_sw is chrf (higher is better) as lm-eval reports it, the mean over sw, each with its own" in written
     assert f"{own.value:.1f}" in written
     page = (folder / "leaderboard.html").read_text(encoding="utf-8")
     assert "lm-eval:xcopa" in page
