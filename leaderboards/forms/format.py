@@ -131,7 +131,7 @@ def of_lm_eval(board: Board) -> str:
     """What a board of lm-eval's own measure is, in a sentence."""
     own = "each with its own standard error, ± 1.96 of them: nothing is ranked, and no two rows are held against each other"
     return one_line(
-        f"{board.suite}: {board.measure} as lm-eval reports it, the mean over {', '.join(board.average_languages)}, {own}."
+        f"{board.suite} is {board.measure} as lm-eval reports it, the mean over {', '.join(board.average_languages)}, {own}."
     )
 
 
