@@ -406,6 +406,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "question_column": ("nope", "99", "0", "-1"),
     "answer_column": ("nope", "99", "1"),
     "hub": ("", "not an id", "../x", "a/b/c"),
+    "lm_eval": ("", "no_such_task", "xcopa_{sw", "sw=", "../x", "xcopa@no_such_metric"),
     "file_for": ("it", "=questions.tsv", "it=", "it=nowhere.tsv", "xx=questions.tsv", "it=model"),
     "gen_kwargs": ("top_p", "top_p=x", "top_p=2", "no_such=1", ",", "temperature=-1", "temperature=nan", "top_p=nan"),
     "engine": (
