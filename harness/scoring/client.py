@@ -125,7 +125,7 @@ class Client(LM):  # type: ignore[misc]
         return texts
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
-        """Raises NotImplementedError: no suite asks for it."""
+        """Raises NotImplementedError: what asks for it, tasks of lm-eval alone, is refused when a scoring is planned."""
         raise NotImplementedError("a server is asked for responses alone")
 
     loglikelihood_rolling = loglikelihood
