@@ -24,8 +24,7 @@ _LONGEST = 4000  # those that are read where no phrase declares an answer
 
 _WIDE = str.maketrans(
     {chr(0xFF01 + place): chr(0x21 + place) for place in range(94)}
-    | {chr(start + place): letter for start in (0x24B6, 0x1F150, 0x1F170) for place, letter in enumerate(LETTERS)}
-    | {chr(start + place): letter for start in (0x24D0,) for place, letter in enumerate(LETTERS)}
+    | {chr(start + place): letter for start in (0x24B6, 0x24D0, 0x1F150, 0x1F170) for place, letter in enumerate(LETTERS)}
 )
 _BOX = re.compile(r"\\f?boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _SETTING = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathbb|bf|rm)\b\s*|[{}$*_`\\]")
