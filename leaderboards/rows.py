@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
 from xreason.leaderboards.records import Frozen, ResponseShares, Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
@@ -24,6 +24,14 @@ class Sampling(Frozen):
     def columns(self) -> dict[str, Interval]:
         """Heading to value, as tables print them: "pass@1", "pass@2", ..., "majority"."""
         return {f"pass@{k}": chance for k, chance in self.pass_at.items()} | {"majority": self.majority}
+
+
+class Misses(Frozen):
+    """What became of answers that are not right, by the board's reading: shares of all, which add up with the right ones."""
+
+    cut_off_thinking: Interval  #: thinking was cut off, at its budget or with the response, and no answer after it was right
+    cut_off_answering: Interval  #: the answer ended at the token limit
+    wrong: Interval  #: answered to the end, after thinking to the end
 
 
 class Note(Frozen):
@@ -76,6 +84,11 @@ class Row(Frozen):
     #: the mean of answers that are right and in the question's language, as far as text tells; None where nothing told it.
     mean_in_language: Interval | None
     mean_without_english: Interval | None  #: `mean` without English; None where only English was averaged
+    #: the mean of answers that are right where neither they nor their thinking is in another language; None where nothing told it.
+    mean_in_language_thinking: Interval | None = None
+    #: language code to what became of the others, where thinking is told apart; `mean_misses` is over the average languages.
+    misses: dict[str, Misses] = Field(default_factory=dict)
+    mean_misses: Misses | None = None
     #: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
     languages_by_other_reading: dict[str, Interval]
     mean_by_other_reading: Interval
