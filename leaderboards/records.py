@@ -174,7 +174,8 @@ class LanguageScore(Frozen):
         }
 
     def _counted(self, verdicts: Sequence[str]) -> Outcomes:
-        return verdicts[0] if self.samples == 1 else Counts([each.count("1") for each in zip(*verdicts, strict=True)], self.samples)
+        counts = tuple(each.count("1") for each in zip(*verdicts, strict=True))
+        return verdicts[0] if self.samples == 1 else Counts(counts, self.samples)
 
     def majority(self, reading: Reading) -> str:
         """The majority vote's "0" or "1" a question, in question order.
