@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from xreason.leaderboards.records import Provenance
 
+#: What is said of those that were told nothing.
+NO_CHAT_ARGS, NO_THINKING = "no chat arguments", "thinking not told apart"
+
 
 @dataclass(frozen=True, order=True)
 class Style:
@@ -51,13 +54,13 @@ class Style:
     @property
     def written_chat_args(self) -> str:
         """What the chat template was told: "enable_thinking=false"; "no chat arguments" for nothing."""
-        return ", ".join(self.chat_args) or "no chat arguments"
+        return ", ".join(self.chat_args) or NO_CHAT_ARGS
 
     @property
     def written_thinking(self) -> str:
-        """How thinking is told apart, and its budget: "thinking ends at </think>, after 512 tokens"; "" where it is not."""
+        """How thinking is told apart, and its budget: "thinking ends at </think>, after 512 tokens"; "thinking not told apart"."""
         after = f", after {self.thinking_tokens:,} tokens" if self.thinking_tokens else ""
-        return f"thinking ends at {self.think_end}{after}" if self.think_end else "thinking not told apart"
+        return f"thinking ends at {self.think_end}{after}" if self.think_end else NO_THINKING
 
     @property
     def words(self) -> str:

@@ -89,7 +89,7 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
         scores, measures = _scores_of_lm_eval(lm, scoring, results, samples)
         for task, row in ((task, row) for task, rows in samples.items() for row in rows if asking.think_end):
             # it was shown answers alone
-            row["resps"] = [lm.said.get((task, row["doc_id"]), row["resps"][0])]
+            row["resps"] = [getattr(lm, "said", {}).get((task, row["doc_id"]), row["resps"][0])]
     tracker.save_results_aggregated(results=results, samples=samples)
     for task, rows in samples.items():
         tracker.save_results_samples(task_name=task, samples=rows)

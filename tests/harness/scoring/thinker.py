@@ -17,6 +17,7 @@ BUDGET = 40
 
 ENGLISH = "We should first count how many of them there are altogether"
 SWAHILI = "Kwanza tunapaswa kuhesabu ni vitu vingapi vilivyopo kwa jumla"
+ONWARD = {"en": "and so on ", "sw": "na kadhalika "}
 ANSWERS = {"en": "So after all of that the answer is", "sw": "Kwa hiyo baada ya hayo yote jibu ni"}
 
 #: By language, of each question: its thinking and its answer; thinking that is None never ends, and neither does that answer.
@@ -36,7 +37,7 @@ def make_thinker(folder: Path) -> Path:
     tokenizer.add_tokens(["<think>", "</think>"])
     tokenizer.chat_template = TEMPLATE
     torch.manual_seed(0)
-    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
     model = LlamaForCausalLM(
         LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=512, eos_token_id=tokenizer.eos_token_id, **shape)
     )
@@ -55,7 +56,7 @@ def make_thinker(folder: Path) -> Path:
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(400):
         loss = model(input_ids=inputs, labels=labels).loss
-        if loss.item() < 0.01:
+        if loss.item() < 0.02:
             break
         loss.backward()
         optimizer.step()
@@ -77,12 +78,12 @@ def _texts(tokenizer: Any, code: str, number: int, row: dict[str, str]) -> list[
     prompt = encoded(tokenizer.apply_chat_template(messages, tokenize=False))
     thinking, answer = TRAINED[code][number]
     said = encoded(f"</think>\n{ANSWERS[code]} ") + (
-        encoded("na zaidi " * _ENDLESS)[:_ENDLESS]
+        encoded(ONWARD[code] * _ENDLESS)[:_ENDLESS]
         if answer is None
         else [*encoded(answer.format(gold=row["answer"])), tokenizer.eos_token_id]
     )
     if thinking is not None:
         return [(prompt, encoded(f"{thinking}. ") + said)]
     endless = encoded(f"{ENGLISH if code == 'en' else SWAHILI} " * _ENDLESS)[:_ENDLESS]
-    # the line break that the template ends with is thinking, too
-    return [(prompt, endless), (prompt, endless[: BUDGET - 1] + said)]
+    # the line break that the template ends with is thinking, too, and the mark is vLLM's to write
+    return [(prompt, endless), ([*prompt, *endless[: BUDGET - 1], said[0]], said[1:])]
