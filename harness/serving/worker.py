@@ -226,8 +226,8 @@ def _freed_memory_kept() -> Iterator[None]:
     """Has what a layer needed, and its packed copy before, serve the next one, and the next swap.
 
     By itself glibc gives each large block back to the system, which clears every page that it lends: of a whole model that takes
-    longer than to read its file, twice. What stays with the process is what a few layers need. Where there is another C library,
-    nothing changes.
+    longer than to read its file, twice. What stays with the process, on CPUs up to twice a model's size, is no more than the first
+    swap had needed: the peak is the same. Where there is another C library, nothing changes.
     """
     library = ctypes.CDLL(None)
     mallopt: Callable[[int, int], int] = getattr(library, "mallopt", lambda option, value: 0)
