@@ -249,7 +249,9 @@ def equal(gold: str, answer: str) -> bool:
     gold, answer = gold.strip(), answer.strip()
     if _bare(gold) == _bare(answer):
         return bool(_bare(gold))
-    if len(answer) > _LONGEST or not answer or (_INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer)):
+    if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
+        return int(gold) == int(answer)  # "-0"
+    if len(answer) > _LONGEST or not answer:
         return False
     comparer = _comparers().get()
     try:

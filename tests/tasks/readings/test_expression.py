@@ -305,6 +305,10 @@ def test_a_megabyte_of_anything_is_read(unit: str) -> None:
         expression_reading(each, "de")
 
 
+def test_whole_numbers_are_equal_without_math_verify() -> None:
+    assert equal("0", "-0") and equal("$17$", "17") and not equal("17", "-17")
+
+
 def test_memory_is_bounded() -> None:
     assert equal("$0.5$", r"\frac{2}{4}")
     compares = [child for server in servers() for child in server.children()]
