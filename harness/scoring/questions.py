@@ -144,23 +144,32 @@ class Scoring(BaseModel):
             if not self.asking.prompt.speaks(code):
                 name = LANGUAGES[code].english
                 raise UserError(f"The prompt style {self.asking.style} has no words in {name}; choose another with --prompt.")
-        shots = self.asking.shots
+        shots, asking, longest = self.asking.shots, self.asking, self.max_new_tokens
+        if not self.benchmark.generates:
+            self._check_once()
+            # nothing is generated that these could change
+            greedy: dict[str, Any] = {"temperature": 0.0, "top_p": None, "top_k": None, "min_p": None}
+            asking, longest = asking.model_copy(update=greedy), 0
         return {
             # not its version: what a response says does not depend on how it is read
             "suite": self.suite,
             "questions": _question_hashes(self.suite, self.languages),
             "limit": self.limit,
-            "max_new_tokens": self.max_new_tokens,
-            "asking": [self.asking.model_dump(), self.asking.prompt.hash],
+            "max_new_tokens": longest,
+            "asking": [asking.model_dump(), asking.prompt.hash],
             "examples": _exemplar_hashes(self.suite, self.languages, shots) if shots else {},
         }
+
+    def _check_once(self) -> None:
+        if self.asking.samples > 1:
+            raise UserError(f"{self.suite} is answered once, as lm-eval does it; choose --samples 1, or score it by itself.")
 
     def _identity_of_lm_eval(self) -> dict[str, object]:
         """Returns the same of tasks of lm-eval, which have prompts of their own: of the style, only a chat template is used."""
         asking, pattern = self.asking, self.benchmark.lm_eval
-        if asking.samples > 1 or asking.worked_examples != "drawn":
-            what = "--samples 1" if asking.samples > 1 else "--worked-examples drawn"
-            raise UserError(f"{self.suite} is asked as lm-eval asks it; choose {what}, or score it by itself.")
+        self._check_once()
+        if asking.worked_examples != "drawn":
+            raise UserError(f"{self.suite} is asked as lm-eval asks it; choose --worked-examples drawn, or score it by itself.")
         chat = [asking.prompt.hash] if asking.prompt.chat else []
         return {
             "suite": self.suite,

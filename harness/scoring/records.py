@@ -149,7 +149,7 @@ def boards_of(
             english_margin=english_margin,
             across_styles=across_styles,
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
-            cautions=(*_untold_families(scored, suite), *_weighing(scored, suite), *measure_cautions(scored, suite)),
+            cautions=(*_untold_families(scored, suite), *_of_suite(scored, suite), *measure_cautions(scored, suite)),
         )
         counted = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)) if overlaps else ()
         beside = {"cautions": (*board.cautions, *counted), "published": published_rows(suite) if published else ()}
@@ -157,8 +157,10 @@ def boards_of(
     return boards
 
 
-def _weighing(records: Sequence[Record], suite: str) -> list[str]:
-    """Returns how questions weigh, where not all weigh the same."""
+def _of_suite(records: Sequence[Record], suite: str) -> list[str]:
+    """Returns how questions weigh, where not all weigh the same, and what is right where nothing is generated."""
+    if suite in SUITES and SUITES[suite].likelihood:
+        return [f"{suite}: the answer is the letter that the model finds likeliest behind the prompt, by lm-eval's acc."]
     if suite not in SUITES or not any(suite in record.weights for record in records):
         return []
     return [f"Accuracies in {SUITES[suite].title} are weighted, as published: {SUITES[suite].weighing}."]
