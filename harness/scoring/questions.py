@@ -214,14 +214,17 @@ def _question_hashes(suite: str, languages: tuple[str, ...]) -> dict[str, str]:
     # cached: the key of every model's step asks for it
     chosen = suite_of(suite)
     rows = {code: chosen.rows(code) for code in languages}
-    places: dict[str, int] = {}
+    places: dict[str, tuple[str, int]] = {}
     for code, found in rows.items():
         if chosen.weights and [row.get("weight") for row in found] != list(chosen.weights[: len(found)]):
             raise UserError(f"{chosen.where(code)} is not all of {chosen.title} in {code}; put the set as published in its place.")
         # the same problem stands in the same place in all languages, or statistics would take it for two
-        if any(places.setdefault(row["id"], place) != place for place, row in enumerate(found) if "id" in row and chosen.by_id):
-            said = f"{chosen.where(code)} shares questions of {chosen.title} with another language, but not all"
-            raise UserError(f"{said}; put the sets as published in their places, or ask in one language.")
+        for place, row in enumerate(found) if chosen.by_id else ():
+            other, there = places.setdefault(row["id"], (code, place))
+            if there != place:
+                said = f"{other} and {code} share some questions of {chosen.title} and not all, so they cannot be scored together"
+                where = " and ".join(chosen.where(each) for each in (other, code))
+                raise UserError(f"{said}: put {where} as published in their places, or leave one of the two out of --languages.")
     return {code: rows_hash(found) for code, found in rows.items()}
 
 

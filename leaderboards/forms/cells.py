@@ -289,6 +289,8 @@ def _table_one(boards: Sequence[Board]) -> Table:
     of = f" ({first.suite})" if len(boards) > 1 else ""
     told = [each for each in _BY_WORTH if not (first.measure and each in ("gain", "English"))][: MOST_COLUMNS - 2 - len(boards)]
     after = [heading for heading in ("gain", "English", "tuned", "training time") if heading in told]
+    # what lm-eval measures itself is not ranked
+    ranked = [] if first.measure else ["rank"]
     by_name = [{row.name: row_cells(board, row) for row in board.rows} for board in boards]
     lines = []
     for name in dict.fromkeys(name for rows in by_name for name in rows):
@@ -298,11 +300,11 @@ def _table_one(boards: Sequence[Board]) -> Table:
         costs = {"tuned": replace(own["tuned"], spread=""), "training time": own["training time"]}
         means = [rows[name]["mean"] if name in rows else Cell(_format.NOTHING) for rows in by_name]
         ends = [costs.get(heading) or of_first.get(heading, Cell()) for heading in after]
-        lines.append([of_first.get("rank", Cell()), own["model"], *means, *ends])
+        lines.append([*(of_first.get(heading, Cell()) for heading in ranked), own["model"], *means, *ends])
     named = {"rank": f"rank{of}", "gain": f"gain{of}", "English": f"English{of}"}
     suites = [board.suite for board in boards]
-    headings = [named["rank"], "model", *suites, *(named.get(heading, heading) for heading in after)]
-    best = [2 + place for place, board in enumerate(boards) if not board.measure]
+    headings = [*map(named.__getitem__, ranked), "model", *suites, *(named.get(heading, heading) for heading in after)]
+    best = [len(ranked) + 1 + place for place, board in enumerate(boards) if not board.measure]
     return Table(" and ".join(suites), tuple(headings), _with_best(lines, best), tuple(_legend(boards, after)))
 
 

@@ -159,8 +159,9 @@ def _legend(boards: Sequence[Board], ones: Sequence[Table], wide: bool) -> Itera
     yield from _told(boards, _format.claims)
     asked = dict.fromkeys(style.words for board in boards for style in board.styles)
     yield f"Asked: {_format.one_line('; '.join(asked))}."
-    if wide:
-        yield _format.responses_legend(source.identifier for board in boards for source in board.provenance)
+    judged = [board for board in boards if not board.measure]
+    if wide and judged:
+        yield _format.responses_legend(source.identifier for board in judged for source in board.provenance)
         yield _format.NOTES_LEGEND
-    else:
+    elif not wide:
         yield "Both readings, all pairs, samples, responses: --wide."

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
+from tests.leaderboards.conftest import measure
 from tests.places import ROOT
 from xreason.leaderboards.board import Board, build_board
 from xreason.leaderboards.forms.as_csv import boards_csv
@@ -19,7 +20,8 @@ from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.markdown import board_markdown
 from xreason.leaderboards.forms.page.page import board_page
 from xreason.leaderboards.forms.terminal import board_tables
-from xreason.leaderboards.records import Measure, Record
+from xreason.leaderboards.measured.board import measured_board
+from xreason.leaderboards.records import Record
 from xreason.leaderboards.statistics.answers import Counts, only
 from xreason.leaderboards.statistics.families import holm
 from xreason.leaderboards.statistics.intervals import Interval
@@ -177,14 +179,6 @@ def test_groups_are_named_by_any_of_them_or_by_what_they_group_by() -> None:
 
 
 def test_a_measure_of_lm_evals_own_has_the_mean_of_a_group_with_its_standard_error(make: Make) -> None:
-    from xreason.leaderboards.measured.board import measured_board
-
-    def measure(value: float) -> Measure:
-        return Measure.model_validate(
-            {"metric": "chrf", "filter": "none", "value": value, "standard_error": 1.0, "higher_is_better": True}
-            | {"tasks": ("t",), "questions": 8, "questions_hash": "h"}
-        )
-
     told = {"lm-eval:t": {"en": measure(50.0), "sw": measure(20.0), "te": measure(40.0)}}
     record = make("a", {"en": 0.5}).model_copy(update={"scores": {}, "measures": told})
     (row,) = (board := measured_board([record], "lm-eval:t", groups={"low resource": ("sw", "te")})).rows

@@ -159,6 +159,16 @@ def test_scores_of_lm_evals_tasks_are_found_again_and_rescored_as_they_are(board
     assert only.suite == "pocket"
 
 
+def test_a_record_of_lm_evals_own_measure_alone_is_rescored_as_it_is(tasks: Path, tmp_path: Path) -> None:
+    (board,) = run(plan_scoring(["dummy"], scorings([TRANSLATE]), tmp_path)).boards
+    record = read_record(tmp_path / "score" / "dummy" / "0" / "record.json")
+    assert (record.scores, list(record.measures)) == ({}, [TRANSLATE])
+    (done,), (again,) = rescore(tmp_path / "score")
+    assert (done.record, done.verdicts, done.changed) == (record, 0, 0)
+    assert again == board
+    assert read_record(done.folder / "record.json") == record
+
+
 def test_a_pattern_is_kept_under_a_name_and_taken_out_again(tasks: Path, tmp_path: Path) -> None:
     said = add_lm_eval_suite("choices", "lm-eval:{xcopa_sw,en=belebele_eng_Latn}", "Choices", "")
     try:
