@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -12,24 +11,25 @@ import pytest
 from xreason.harness.plan import plan_scoring
 from xreason.harness.run import run
 from xreason.harness.scoring.questions import scorings
-from xreason.harness.serving.dummy import Dummy
+from xreason.harness.serving.dummy import TURNS, Dummy
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms.markdown import board_markdown
 from xreason.tasks.cldr.groups import chosen_groups
 
 DATA = Path(os.environ.get("XREASON_DATA", ""))
-LANGUAGES, LIMIT = ("en", "sw", "zh", "te"), 48
+LANGUAGES, LIMIT = ("en", "sw", "zh", "te"), 24
 SUITES = ("mgsm", "mgsm_rev2", "xcsqa", "xcsqa_loglikelihood", "polymath")
-#: How the first twelve questions are answered, and then again; each language begins at another.
-PATTERN = ("right", "right", "right", "wrong", "right", "empty", "wrong", "hostile", "right", "wrong", "right", "empty")
+#: How questions are answered, by the first letter of a turn of the dummy, and then again; each language begins five further.
+PATTERN = "rrrwrewhrwrerrrwwherwwrhwwrewrrrrrw"
 
-Right = Callable[[int], bool]
+
+def letter(language: str, number: int) -> str:
+    return PATTERN[(number + 5 * LANGUAGES.index(language)) % len(PATTERN)]
 
 
 def is_right(language: str, number: int, gold: str = "1") -> bool:
-    turn = PATTERN[(number + LANGUAGES.index(language)) % len(PATTERN)]
     # the papers read 0 where nothing is said
-    return turn == "right" or (turn == "empty" and float(gold.replace(",", "")) == 0)
+    return letter(language, number) == "r" or (letter(language, number) == "e" and float(gold.replace(",", "")) == 0)
 
 
 def of_lines(suite: str, language: str) -> float:
@@ -59,7 +59,7 @@ def boards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Board]:
         pytest.skip("no data folder")
 
     def turn(_: Dummy, request: Any) -> str:
-        return PATTERN[(request.doc_id + LANGUAGES.index(request.doc["language"])) % len(PATTERN)]
+        return next(each for each in TURNS if each[0] == letter(request.doc["language"], request.doc_id))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Dummy, "_turn", turn)
