@@ -52,7 +52,8 @@ class ResponseShares(Frozen):
     cut_off: float | None  #: those that ended at the token limit; None where the server did not tell
     #: those in the question's language, of those whose language is known; None where that is none of them.
     in_language: float | None
-    thinking_in_language: float | None = None  #: the same of the thinking; None also where it is not told apart
+    #: the same of the thinking; only where it is told apart.
+    thinking_in_language: float | None = Field(default=None, exclude_if=lambda share: share is None)
 
 
 _CUT_OFF = ("cut_off_thinking", "cut_off_answering")

@@ -14,6 +14,11 @@ MeanOver = Literal["all", "without-english"]
 ENGLISH_MARGIN = 3.0
 
 
+def is_empty(value: object) -> bool:
+    """Returns whether there is nothing to be written of what not every board has."""
+    return not value
+
+
 class Sampling(Frozen):
     """What several samples a question tell, by the board's reading, as means over its average languages."""
 
@@ -48,6 +53,16 @@ class Pair(Frozen):
     first: str  #: a row's name
     second: str
     difference: Difference  #: the first one's mean minus the second one's, by the board's reading
+
+
+class Subset(Frozen):
+    """What has a mean of its own on a board, beside the one that ranks: the languages of a group, or the questions of a level."""
+
+    name: str  #: "low resource", "level top": what its values stand under in rows
+    kind: Literal["group", "level"]
+    languages: tuple[str, ...]  #: codes that its means run over
+    questions: int  #: asked in these, in all
+    pairs: tuple[Pair, ...]  #: as those of the board, by this mean; those of all subsets are one family of claims
 
 
 class Family(Frozen):
@@ -85,15 +100,19 @@ class Row(Frozen):
     mean_in_language: Interval | None
     mean_without_english: Interval | None  #: `mean` without English; None where only English was averaged
     #: the mean of answers that are right where neither they nor their thinking is in another language; None where nothing told it.
-    mean_in_language_thinking: Interval | None = None
+    mean_in_language_thinking: Interval | None = Field(default=None, exclude_if=is_empty)
     #: language code to what became of the others, where thinking is told apart; `mean_misses` is over the average languages.
-    misses: dict[str, Misses] = Field(default_factory=dict)
-    mean_misses: Misses | None = None
+    misses: dict[str, Misses] = Field(default={}, exclude_if=is_empty)
+    mean_misses: Misses | None = Field(default=None, exclude_if=is_empty)
     #: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
     languages_by_other_reading: dict[str, Interval]
     mean_by_other_reading: Interval
     gain: Difference | None  #: `mean` minus that of the base model asked in the same style; None for the base, or without one
     gain_without_english: Difference | None  #: `mean_without_english` minus that of the base model; None where `gain` or it is None
+    #: name of a subset to the mean over it; only where the board has subsets.
+    subsets: dict[str, Interval] = Field(default={}, exclude_if=is_empty)
+    #: name of a subset to this mean minus that of the base model; only where it has, and the row has a gain.
+    subset_gains: dict[str, Difference] = Field(default={}, exclude_if=is_empty)
     english: Difference | None  #: English accuracy minus that of the base model; None for the base, and where either is missing
     #: "lost", "gained", or "within" the board's margin, as its interval's bounds say; None where English is not compared.
     english_verdict: Literal["lost", "gained", "within", "not settled"] | None

@@ -268,7 +268,7 @@ def test_the_dictionary_holds_everything_at_full_precision(comparison: list[Reco
     slam = content["rows"][1]
     assert slam["languages_by_other_reading"]["te"]["value"] == board.rows[1].languages_by_other_reading["te"].value
     assert slam["mean_by_other_reading"]["high"] == board.rows[1].mean_by_other_reading.high
-    assert slam["responses"]["te"] == {"answered": 1.0, "cut_off": 0.0, "in_language": 1.0, "thinking_in_language": None}
+    assert slam["responses"]["te"] == {"answered": 1.0, "cut_off": 0.0, "in_language": 1.0}
     assert slam["mean_responses"] == slam["responses"]["te"]
     assert slam["sampling"] is None
     assert content["notes"] == []
