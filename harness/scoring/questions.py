@@ -70,12 +70,12 @@ class Asking(BaseModel):
 
     def _check_thinking(self) -> None:
         for name, value in self.chat_args.items():
-            if not self.prompt.chat:
-                raise UserError(f"The prompt style {self.style} uses no chat template to tell {name}; choose --prompt chat.")
-            if not name.isidentifier() or name in _OF_TEMPLATES:
+            if not name.isidentifier() or len(name) > _LONGEST_MARK or name in _OF_TEMPLATES:
                 raise UserError(
                     f"{name!r:.60} is no argument for a chat template; give one that it names, such as enable_thinking."
                 )
+            if not self.prompt.chat:
+                raise UserError(f"The prompt style {self.style} uses no chat template to tell {name}; choose --prompt chat.")
             if name == "enable_thinking" and not isinstance(value, bool):
                 raise UserError(f"enable_thinking is {value!r:.60}; give true or false.")
         if self.think_end is not None and (not self.think_end.strip() or len(self.think_end) > _LONGEST_MARK):
@@ -153,7 +153,7 @@ _OF_TEMPLATES = {
     *("tokenizer_kwargs", "processor_kwargs"),
 }
 
-#: Characters of a mark.
+#: Characters of a mark, and of a name.
 _LONGEST_MARK = 100
 
 #: As QAlign asks: the default.
