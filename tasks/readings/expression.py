@@ -266,6 +266,8 @@ def all_equal(pairs: Sequence[tuple[str, str]]) -> list[bool]:
     Raises:
         UserError: the processes that compare cannot be started.
     """
+    if len(pairs) < 2:
+        return [equal(*pair) for pair in pairs]
     with ThreadPoolExecutor(_PROCESSES) as threads:
         return list(threads.map(lambda pair: equal(*pair), pairs))
 
