@@ -223,16 +223,56 @@ def _majority(readings: Iterable[_Reading | None]) -> _Reading | None:
     return votes.most_common(1)[0][0] if votes else None
 
 
-def answer_part(response: str, document: Mapping[str, str]) -> str:
-    """Returns the part of a response that is read for an answer.
+#: What ends a model's thinking, where nothing else is said.
+THINK_END = "</think>"
 
-    In a style that ends responses at certain texts that is what stands before the first of them, such as the next question that the
-    model invents; under a chat template what stands after
-    the last thinking section, and nothing where it was still thinking when it ended.
+
+def think_begin(end: str) -> str:
+    """Returns the mark that begins the thinking which `end` ends: "<think>", "[THINK]"; "" where that has no slash to leave out."""
+    return end.replace("/", "", 1) if "/" in end else ""
+
+
+def opened(prompt: str, end: str) -> str:
+    """Returns the mark that begins thinking where a prompt, such as a chat template's, leaves it open; "" where none does."""
+    begin = think_begin(end)
+    return begin if begin in prompt.rpartition(end)[2] else ""
+
+
+def still_thinking(response: str, end: str) -> bool:
+    """Returns whether a response ended while it was thinking."""
+    return bool(opened(response, end))
+
+
+def split(response: str, end: str) -> tuple[str, str]:
+    """Returns a response in two, marks and all: up to the last that ends thinking, and the rest, if it does not think on."""
+    before, mark, after = response.rpartition(end)
+    return (response, "") if still_thinking(response, end) else (f"{before}{mark}", after)
+
+
+def parts(response: str, document: Mapping[str, str]) -> tuple[str, str]:
+    """Returns the thinking of a response, and the part that is read for an answer; nothing where it was still thinking at its end.
+
+    Thinking is told under a chat template, by its own mark or by that which the row's `think_end` names. As lm-eval has it, the
+    answer is what stands after the last mark, and all of a response that has none.
+
+    In a style that ends responses at certain texts, the answer is what stands before the first of them, such as the next question
+    that the model invents.
     """
-    style = STYLES[document["style"]]
-    if style.chat:
-        return response.rpartition("</think>")[2].partition("<think>")[0]
-    for stop in style.stops(document["language"]):
-        response = response.partition(stop)[0]
-    return response
+    style, told = STYLES[document["style"]], document.get("think_end")
+    thinking, answer = "", response
+    if end := told or (THINK_END if style.chat else ""):
+        thinking, _, answer = response.rpartition(end)
+        if begin := think_begin(end):
+            answer, _, again = answer.partition(begin)
+            thinking = f"{thinking} {again}".replace(begin, " ")
+        thinking = thinking.replace(end, " ").strip()
+    if told:
+        answer = answer.lstrip()
+    for stop in () if style.chat else style.stops(document["language"]):
+        answer = answer.partition(stop)[0]
+    return thinking, answer
+
+
+def answer_part(response: str, document: Mapping[str, str]) -> str:
+    """Returns the part of a response that is read for an answer, see `parts`."""
+    return parts(response, document)[1]
