@@ -120,7 +120,7 @@ def subset_table(board: Board) -> Table | None:
         [name_cell(row), *(_narrow(row.subsets[name]) for name in names), *(_gain(row.subset_gains.get(name)) for name in gained)]
         for row in board.rows
     ]
-    legend = [f"{_format.measure(board)}, ± the wider side of its 95 % interval.", *map(_format.subset, board.subsets)]
+    legend = [f"{_format.measure(board)}, ± the wider side of its 95 % interval.", _format.subsets(board)]
     if gained:
         legend.append(
             "Gain: less the base's; †: significant by Holm's correction over all gains here, and not of a single training."
@@ -332,8 +332,10 @@ def _table_one(boards: Sequence[Board]) -> Table:
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     first, judged = boards[0], [board for board in boards if not board.measure]
-    over = {f"over {', '.join(board.average_languages)}": board.suite for board in judged}
-    means = [codes if len(over) == 1 else f"of {suite} {codes}" for codes, suite in over.items()]
+    over: dict[str, list[str]] = {}
+    for board in judged:
+        over.setdefault(f"over {', '.join(board.average_languages)}", []).append(board.suite)
+    means = [codes if len(over) == 1 else f"of {' and '.join(suites)} {codes}" for codes, suites in over.items()]
     by = _format.READINGS[first.reading]
     if judged:
         yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."

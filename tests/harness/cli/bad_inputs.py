@@ -379,6 +379,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "suites": ("mgms", ",", "pocket,mgms", "../pocket", "x" * 5000),
     "suite": ("mgms", "", "../mgsm"),
     "languages": ("swahili", ",", "en,xx", "te", "x" * 5000),
+    "groups": ("lowest", ",", "", "cyrillic", "low,xx", "x" * 5000),
     "seeds": ("one", ",", "1.5", "0,x"),
     "data": ("nowhere", "exp.yaml", "/dev/null"),
     "tasks": ("exp.yaml", "/dev/null", "exp.yaml/own"),
