@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.places import ROOT
+from xreason.harness.experiment import read_experiment
 from xreason.tasks.errors import UserError
 from xreason.tasks.prompts import alpaca
 from xreason.trainers.corpora.examples import Example
@@ -202,3 +205,13 @@ def test_a_file_that_changes_under_a_training_is_refused(write: Write) -> None:
     path.write_text(path.read_text() + json.dumps(EN))
     with pytest.raises(UserError, match="was changed while it was read"):
         examples[0]
+
+
+def test_the_guide_s_own_rows_are_a_corpus(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "a-corpus-of-your-own.md").read_text(encoding="utf-8")
+    (tmp_path / "my.jsonl").write_text(guide.partition("```jsonl\n")[2].partition("```")[0], encoding="utf-8")
+    assert [row.language for row in read(tmp_path / "my.jsonl")] == ["it", "en"]
+    mix = yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0])
+    (tmp_path / "mixed.yaml").write_text(yaml.safe_dump(mix))
+    (stage,) = read_experiment(tmp_path / "mixed.yaml", {}).method("full-mixed").stages
+    assert stage.corpora == {f"file:{tmp_path}/my.jsonl": 0.7, "multilingual-reasoning": 0.3}
