@@ -115,11 +115,11 @@ def test_held_out_loss_is_told_a_language_and_changes_no_weight(model_of: ModelO
 def test_the_best_step_is_kept_and_patience_ends_a_stage(model_of: ModelOf, examples: list[Example]) -> None:
     # of what these rows teach nothing, and which is the less likely the better they are learnt
     other = {"de": [Example(examples[0].prompt, "Qzx Kjw Vyp!", "de")]}
-    told: dict[str, Any] = {"held_out": other, "look_every": 1, "schedule": "constant", "warmup_ratio": 0, "epochs": 2}
+    told: dict[str, Any] = {"held_out": other, "look_every": 1, "schedule": "constant", "warmup_ratio": 0, "learning_rate": 0.2}
     last, _ = trained(model_of, examples[:56], **told)
     best, weights = trained(model_of, examples[:56], **told, keep="best")
     assert (last.kept_step, best.held_out) == (None, last.held_out)
-    assert best.kept_step == min(last.held_out, key=lambda look: look[1]["de"])[0] < 12
+    assert best.kept_step == min(last.held_out, key=lambda look: look[1]["de"])[0] < 5
     _, then = trained(model_of, examples[:56], **told, max_steps=best.kept_step)
     assert equal(weights, then)
     over, _ = trained(model_of, examples[:56], **told, patience=2)
