@@ -205,7 +205,7 @@ def _form(reference: Reference, rows: Rows, where: str, code: str) -> Form:
     columns = rows.columns()
     if not columns:
         for place, row in rows.read():
-            said = str(row) if isinstance(row, ValueError) else f"holds {'no columns' if row == {} else type(row).__name__}"
+            said = str(row) if isinstance(row, ValueError) else "is no object with columns"
             raise UserError(f'{where}, {place} {said}; write {{"question": "...", "answer": "..."}}.')
         raise UserError(f'{where} has no rows; write {{"question": "...", "answer": "..."}}, one a line.')
     return form_of(reference, columns, where, code)

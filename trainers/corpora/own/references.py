@@ -119,7 +119,7 @@ class Form:
             ValueError: it is not of this form; the text says what it has or lacks.
         """
         if not isinstance(row, Mapping):
-            raise ValueError(f"holds {type(row).__name__} and no object")
+            raise ValueError("is no object with columns")
         code = self.code if self.language is None else language_code(row.get(self.language))
         if self.kind == "messages":
             return (*_chat(row.get(self.asked), self.asked), code)

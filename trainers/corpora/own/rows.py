@@ -81,7 +81,10 @@ class JsonLines:
                 try:
                     row = from_json(line)
                 except ValueError as error:
-                    row = ValueError(f"is no JSON object ({str(error).replace('recursion limit exceeded', 'nested too deeply')})")
+                    said = (
+                        str(error).replace("recursion limit exceeded", "nested too deeply").replace(" at line 1 column", ", column")
+                    )
+                    row = ValueError(f"is no JSON object ({said})")
                 yield f"line {number}", row
         except OSError as error:
             raise UserError(f"{self.path} cannot be read ({(error.strerror or str(error)).lower()}); give another file.") from error

@@ -88,7 +88,7 @@ def test_a_pattern_takes_one_language_a_file_by_its_name(write: Write, tmp_path:
         ('{"question": " ", "answer": "5"}', "line 2 has no text in question"),
         ('{"question": "x", "answer": 5.5}', "line 2 has no text in answer"),
         ('{"question": "x", "answer": "5", "language": "Klingonese"}', "line 2 names the language 'Klingonese'"),
-        ("[]", "line 2 holds list and no object"),
+        ("[]", "line 2 is no object with columns"),
     ],
 )
 def test_a_wrong_row_is_named_with_file_and_line_before_any_work(write: Write, line: str, says: str) -> None:
