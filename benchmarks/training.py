@@ -156,7 +156,7 @@ def _stream(file: str, out: str, kill: str) -> dict[str, Any]:
 
     settings = {"corpora": [f"file:{file}"], "max_steps": STREAMED_STEPS, "batch_size": BATCH}
     told: dict[str, Any] = {"languages": ["en"], "source": "pocket", "work": Path(f"{out}-work"), "save_steps": 2}
-    Path(out).mkdir()
+    Path(out).mkdir(exist_ok=True)
     train(load_method("full", settings), "pocket", Path(out), progress=progress, save_minutes=None, device="cpu", **told)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     return {"first_step": min(seen), "first_step_seconds": round(seen[min(seen)], 1), "resident_mebibytes": resident}

@@ -175,7 +175,7 @@ def _checkpoint(model: "PreTrainedModel", base: Model, method: Method) -> tuple[
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:
     scoring = task.scoring
     responses = scoring.questions * scoring.asking.samples
-    tokens = responses * scoring.max_new_tokens
+    tokens = responses * scoring.longest_response
     before = None if plan.endpoint else seen.earlier.seconds_a_question(scoring.name, row.base.signature())
     if plan.endpoint:
         seconds, told_by = 0.0, "the server's own"

@@ -13,19 +13,27 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
+from xreason.tasks.readings.choice import LETTERS
 from xreason.tasks.readings.verdicts import METRICS, all_verdicts, answer_part, kind_of
 from xreason.tasks.suites import CHANGES, TASKS_FOLDER, no_prompt_of_its_own, suite_of, use
 
-__all__ = ["prompt", "questions", "score", "target", "weighted_mean"]
+__all__ = ["letters", "prompt", "questions", "score", "target", "weighted_mean"]
 
 
 def questions(
-    suite: str, language: str, style: str = DEFAULT_STYLE, shots: int | None = None, config_source: str = "", **_: object
+    suite: str,
+    language: str,
+    style: str = DEFAULT_STYLE,
+    shots: int | None = None,
+    think_end: str | None = None,
+    config_source: str = "",
+    **_: object,
 ) -> dict[str, Any]:
     """Returns what lm-eval's `custom_dataset` asks for: the questions as split `test`, the worked examples as split `train`.
 
-    With 0 `shots`, no worked examples are looked for. `config_source` is the path of the task's YAML (lm-eval says it); where that
-    is in a person's folder, the tables of this process become that folder's.
+    With 0 `shots`, no worked examples are looked for. Up to the last `think_end`, a response is thinking and not read.
+    `config_source` is the path of the task's YAML (lm-eval says it); where that is in a person's folder, the tables of this process
+    become that folder's.
 
     Raises:
         UserError: a name is unknown, or the questions cannot be had.
@@ -41,6 +49,8 @@ def questions(
     if STYLES[style].of_authors and not chosen.published:
         raise no_prompt_of_its_own(chosen)
     asked: dict[str, Any] = {"style": style, "language_name": LANGUAGES[language].english}
+    if think_end:
+        asked["think_end"] = think_end
     if chosen.kind != "number":
         asked["kind"] = chosen.kind
     try:
@@ -61,6 +71,11 @@ def score(document: Mapping[str, Any], responses: Sequence[str | Sequence[str]])
     read = all_verdicts([[answer_part(text, document) for text in sampled]], [document])[0]
     told = {metric: sum(each) / len(each) for metric in METRICS[kind_of(document)] for each in [getattr(read, metric)]}
     return told if document.get("weight") is None else {metric: (value, document["weight"]) for metric, value in told.items()}
+
+
+def letters(document: Mapping[str, Any]) -> list[str]:
+    """Returns the letters of a question's choices, of which lm-eval finds the likeliest."""
+    return [*LETTERS[: len(document["choices"])]]
 
 
 def weighted_mean(scored: Sequence[tuple[float, float]]) -> float:

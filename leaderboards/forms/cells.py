@@ -21,14 +21,19 @@ NAMES = ("model", "first", "second")
 SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
 _BY_WORTH = ("gain", "English", "training time", "tuned")
+#: What became of answers that are not right: field of Misses to its heading.
+_MISSES = {"cut_off_thinking": "thinking cut off", "cut_off_answering": "answer cut off", "wrong": "wrong"}
 #: Of what a row says, what stands where there is room.
 _MEANS = (
-    *("rank", "mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "English", "tuned"),
+    *("rank", "mean", "mean in language", "mean in language with thinking", *_MISSES.values(), "mean without English"),
+    *("gain", "p of gain (Holm)", "English", "tuned"),
     *("training time", "response tokens", "thinking tokens"),
 )
 #: What headings beyond those of Table 1 say.
 _OF_MEANS = {
     "mean in language": "In language: right, and in the question's language.",
+    "mean in language with thinking": "With thinking: where neither the answer nor its thinking is in another language.",
+    "thinking cut off": "Not right: thinking cut off, at its budget or with the response; the answer cut off; or else wrong.",
     "response tokens": "Response tokens: of one response, thinking among them.",
 }
 #: The heading of a stage's cell to the field of StageCost that it holds, where that is a number.
@@ -103,6 +108,39 @@ def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
     rows = _with_best(lines, () if board.measure else range(1, len(codes) + 1))
     title = f"{board.suite}{f': {board.measure}' if board.measure else ''}{said or ', by language'}"
     return Table(title, ("model", *codes), rows, tuple(legend))
+
+
+def subset_table(board: Board) -> Table | None:
+    """Returns the means over groups of languages and levels of questions, and gains over the base; None where there are none."""
+    if not board.subsets:
+        return None
+    names = [each.name for each in board.subsets]
+    gained = [name for name in names if any(name in row.subset_gains for row in board.rows)]
+    lines = [
+        [name_cell(row), *(_narrow(row.subsets[name]) for name in names), *(_gain(row.subset_gains.get(name)) for name in gained)]
+        for row in board.rows
+    ]
+    legend = [f"{_format.measure(board)}, ± the wider side of its 95 % interval.", _format.subsets(board)]
+    if gained:
+        legend.append(
+            "Gain: less the base's; †: significant by Holm's correction over all gains here, and not of a single training."
+        )
+    kinds = " and ".join(dict.fromkeys(each.kind for each in board.subsets))
+    rows = _with_best(lines, () if board.measure else range(1, len(names) + 1))
+    return Table(f"{board.suite}, by {kinds}", ("model", *names, *(f"gain {name}" for name in gained)), rows, tuple(legend))
+
+
+def subset_pairs_table(board: Board, *, every: bool = False) -> Table | None:
+    """Returns all ranked rows against each other by the mean of each subset; None as `pairs_table`."""
+    if not every and not _format.pairs(board):
+        return None
+    rows = tuple(
+        (_named(each.first), _named(each.second), _named(of.name), _gain(each.difference), _chance(each.difference))
+        for of in board.subsets
+        for each in of.pairs
+    )
+    headings = ("first", "second", "by", "first minus second", "p (Holm)")
+    return Table(f"{board.suite}: differences by subset", headings, rows) if rows else None
 
 
 def blocks(table: Table, most: int) -> list[Table]:
@@ -203,6 +241,7 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "mean": _accuracy(row.mean),
         f"mean by {_format.READINGS[board.other_reading]}": Cell() if board.measure else _accuracy(row.mean_by_other_reading),
         "mean in language": _accuracy(row.mean_in_language),
+        **(_of_thinking(row) if any(each.mean_misses for each in board.rows) else {}),
         "mean without English": _accuracy(row.mean_without_english),
         "gain": _gain(row.gain),
         "p of gain (Holm)": _chance(row.gain),
@@ -212,8 +251,26 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "training time": _time(row),
         "response tokens": _tokens(row.mean_tokens),
         "thinking tokens": _tokens(row.mean_thinking_tokens),
+        **{each.name: _accuracy(row.subsets[each.name]) for each in board.subsets},
+        **{f"gain {each.name}": _gain(row.subset_gains.get(each.name)) for each in board.subsets},
         **languages,
     }
+
+
+def misses_table(board: Board) -> Table | None:
+    """Returns what became of the questions, where thinking is told apart in a row; else None."""
+    lines = [row_cells(board, row) for row in board.rows]
+    headings = ("mean", *_MISSES.values(), "mean in language", "mean in language with thinking")
+    if headings[1] not in lines[0]:
+        return None
+    rows = tuple((cells["model"], *(replace(cells[heading], spread="") for heading in headings)) for cells in lines)
+    legend = tuple(_OF_MEANS[heading] for heading in ("thinking cut off", "mean in language", "mean in language with thinking"))
+    return Table(f"{board.suite}: what became of the questions", ("model", "right", *headings[1:]), rows, legend)
+
+
+def _of_thinking(row: Row) -> dict[str, Cell]:
+    told = {heading: _accuracy(getattr(row.mean_misses, name, None)) for name, heading in _MISSES.items()}
+    return {"mean in language with thinking": _accuracy(row.mean_in_language_thinking), **told}
 
 
 def name_cell(row: Row) -> Cell:
@@ -263,6 +320,8 @@ def _table_one(boards: Sequence[Board]) -> Table:
     of = f" ({first.suite})" if len(boards) > 1 else ""
     told = [each for each in _BY_WORTH if not (first.measure and each in ("gain", "English"))][: MOST_COLUMNS - 2 - len(boards)]
     after = [heading for heading in ("gain", "English", "tuned", "training time") if heading in told]
+    # what lm-eval measures itself is not ranked
+    ranked = [] if first.measure else ["rank"]
     by_name = [{row.name: row_cells(board, row) for row in board.rows} for board in boards]
     lines = []
     for name in dict.fromkeys(name for rows in by_name for name in rows):
@@ -272,18 +331,20 @@ def _table_one(boards: Sequence[Board]) -> Table:
         costs = {"tuned": replace(own["tuned"], spread=""), "training time": own["training time"]}
         means = [rows[name]["mean"] if name in rows else Cell(_format.NOTHING) for rows in by_name]
         ends = [costs.get(heading) or of_first.get(heading, Cell()) for heading in after]
-        lines.append([of_first.get("rank", Cell()), own["model"], *means, *ends])
+        lines.append([*(of_first.get(heading, Cell()) for heading in ranked), own["model"], *means, *ends])
     named = {"rank": f"rank{of}", "gain": f"gain{of}", "English": f"English{of}"}
     suites = [board.suite for board in boards]
-    headings = [named["rank"], "model", *suites, *(named.get(heading, heading) for heading in after)]
-    best = [2 + place for place, board in enumerate(boards) if not board.measure]
+    headings = [*map(named.__getitem__, ranked), "model", *suites, *(named.get(heading, heading) for heading in after)]
+    best = [len(ranked) + 1 + place for place, board in enumerate(boards) if not board.measure]
     return Table(" and ".join(suites), tuple(headings), _with_best(lines, best), tuple(_legend(boards, after)))
 
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     first, judged = boards[0], [board for board in boards if not board.measure]
-    over = {f"over {', '.join(board.average_languages)}": board.suite for board in judged}
-    means = [codes if len(over) == 1 else f"of {suite} {codes}" for codes, suite in over.items()]
+    over: dict[str, list[str]] = {}
+    for board in judged:
+        over.setdefault(f"over {', '.join(board.average_languages)}", []).append(board.suite)
+    means = [codes if len(over) == 1 else f"of {' and '.join(suites)} {codes}" for codes, suites in over.items()]
     by = _format.READINGS[first.reading]
     if judged:
         yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."
