@@ -115,7 +115,7 @@ def add_lm_eval_suite(name: str, pattern: str, title: str, source: str) -> str:
         asked = pattern.removeprefix(PREFIX)
         suite = suite_of(PREFIX + asked)
         tasks = LmEvalTasks(asked, suite.version, {code: len(suite.rows(code)) for code in suite.languages})
-        said = AddedSuite(title or name, source or f"{asked} of lm-eval", suite.max_new_tokens, None, (), tasks)
+        said = AddedSuite(title or name, source or f"{asked} of lm-eval", suite.max_new_tokens, None, lm_eval=tasks)
         added = replace(registry, suites={**registry.suites, name: said})
         _use(added)
         write_registry(added)

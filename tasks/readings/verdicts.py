@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
+from xreason.tasks.added import Kind as Kind
 from xreason.tasks.prompts import STYLES
 from xreason.tasks.readings.choice import choice_reading, paper_choice
 from xreason.tasks.readings.expression import Boxed, all_equal, equal, expression_reading, paper_expression
@@ -19,9 +20,6 @@ from xreason.tasks.readings.metamath import metamath_reading
 from xreason.tasks.readings.numbers import ARITHMETIC
 from xreason.tasks.readings.paper import paper_reading
 from xreason.tasks.readings.strict import strict_reading
-
-#: What an answer is.
-Kind = Literal["number", "expression", "choice"]
 
 #: Kind of answer to what lm-eval reports of its tasks.
 METRICS: Mapping[Kind, tuple[str, ...]] = {
@@ -107,6 +105,17 @@ def what_is_read(text: str, document: Mapping[str, Any]) -> tuple[str | None, st
             plain = number is not None and abs(number.adjusted()) < 30
             strict = None if number is None else format(number.normalize(), "f") if plain else str(number)
             return format(paper_reading(text), ".12g"), strict
+
+
+def said(document: Mapping[str, Any], answer: str) -> str:
+    """Returns a sentence from which every reading takes the answer to a row of a suite."""
+    match kind_of(document):
+        case "expression":
+            return f"The answer is: \\boxed{{{answer}}}"
+        case "choice":
+            return f"The answer is ({answer})."
+        case _:
+            return f"The answer is: {answer}"
 
 
 def _verdicts(texts: Sequence[str], document: Mapping[str, Any]) -> Verdicts:
