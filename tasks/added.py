@@ -41,8 +41,8 @@ _Changed = Annotated[str, StringConstraints(pattern=rf"^({SUITE_NAME.pattern}/)?
 _STRICT = ConfigDict(extra="forbid")
 
 
-#: What a suite's answers are, and how those of a choice name an option: by its letter (or label), its own text, or its number, counted
-#: from 0 or from 1.
+#: What a suite's answers are, and how those of a choice name an option: by its letter (or label), its own text, or its number,
+#: counted from 0 or from 1.
 Kind = Literal["number", "expression", "choice"]
 AnswersAs = Literal["letter", "text", "0", "1"]
 
@@ -84,7 +84,7 @@ class Hub:
 
 @dataclass(frozen=True, config=_STRICT)
 class Level:
-    """One level of a suite's questions: how many of them each language has, and what it weighs, None where questions weigh the same."""
+    """A level of a suite's questions: how many each language has of it, and what it weighs; None where questions weigh the same."""
 
     questions: Annotated[int, Field(gt=0)]
     weight: Annotated[int, Field(gt=0, le=1_000_000)] | None = None

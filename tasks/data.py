@@ -35,8 +35,8 @@ from xreason.tasks.sets.xcsqa import XCSQA
 #: A gold answer as MGSM and MSVAMP write it: -3, 2,125, 8.0.
 GOLD = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
 _LONGEST_GOLD = 40  # more than any count of things; what is longer no reading reads
-# what a broken export leaves where text was: control characters, halves of letters
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# what a broken export leaves where text was: control characters, halves of letters; and marks that show text in another order
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202d\u202e]")
 _NO_QUESTIONS = frozenset(("nan", "null", "none", "n/a", "inf"))
 
 

@@ -117,13 +117,14 @@ def by_turns(rows: Iterable[Row]) -> list[Row]:
     seen: Counter[str] = Counter()
     placed = []
     for row in rows:
-        seen[row["level"]] += 1
-        placed.append((seen[row["level"]], row["level"], row))
+        level = row.get("level", "")
+        seen[level] += 1
+        placed.append((seen[level], level, row))
     return [row for *_, row in sorted(placed, key=lambda each: each[:2])]
 
 
 def weights_by_level(levels: Mapping[str, Level]) -> dict[str, int]:
-    """Returns what each question of a level weighs, so that the level weighs what it should; nothing where questions weigh the same.
+    """Returns what each question of a level weighs, for the level to weigh what it should; nothing where all weigh the same.
 
     They are whole numbers as small as can be; where none below 2^31 have these proportions, the nearest.
     """
@@ -136,7 +137,7 @@ def weights_by_level(levels: Mapping[str, Level]) -> dict[str, int]:
 
 
 def weighed(levels: Mapping[str, Level]) -> dict[str, Any]:
-    """Returns the `weights` and `weighing` of a suite (see xreason.tasks.suites.Suite) with these levels; nothing where it has none."""
+    """Returns the `weights` and `weighing` of a suite (xreason.tasks.suites.Suite) with these levels; nothing where it has none."""
     weights = weights_by_level(levels)
     turns = sorted((turn, name) for name in weights for turn in range(levels[name].questions))
     told = ", ".join(f"{name} {level.weight}" for name, level in levels.items())
