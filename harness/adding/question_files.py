@@ -20,7 +20,7 @@ from xreason.tasks.added import AnswersAs, Kind
 from xreason.tasks.cldr import codes
 from xreason.tasks.data import gold_problem, same_question, text_problem
 from xreason.tasks.errors import UserError
-from xreason.tasks.readings.verdicts import all_verdicts, said
+from xreason.tasks.readings.verdicts import read_back
 from xreason.tasks.sets.own import OwnRows, letter_of, options_of
 from xreason.tasks.sets.source import Row
 
@@ -316,10 +316,9 @@ def _asked_twice(rows: Sequence[tuple[str, Row]]) -> Iterator[tuple[str, str]]:
 
 
 def _unread(rows: Sequence[Row], code: str, kind: Kind) -> list[bool]:
-    """Returns of each row whether the readings find something else than its gold where that is what was said."""
+    """Returns of each row whether the readings find something else than its gold where that was said."""
     documents = {(row["answer"], *row.get("choices", ())): row | {"kind": kind, "language": code} for row in rows}
-    read = all_verdicts([[said(each, each["answer"])] for each in documents.values()], [*documents.values()])
-    wrong = {key for key, each in zip(documents, read, strict=True) if not each.strict[0]}
+    wrong = {key for key, right in zip(documents, read_back([*documents.values()]), strict=True) if not right}
     return [(row["answer"], *row.get("choices", ())) in wrong for row in rows]
 
 

@@ -118,6 +118,25 @@ def said(document: Mapping[str, Any], answer: str) -> str:
             return f"The answer is: {answer}"
 
 
+def read_back(documents: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Returns of each row of one kind whether the strict reading finds its gold in a sentence that gives it.
+
+    Raises:
+        ValueError: CLDR knows no language of that code.
+        UserError: the processes that compare expressions cannot be started.
+    """
+    told = [(said(each, each["answer"]), each["answer"], each["language"]) for each in documents]
+    match kind_of(documents[0]) if documents else "number":
+        case "expression":
+            read = [(gold, expression_reading(text, language) or "") for text, gold, language in told]
+            return all_equal(read)
+        case "choice":
+            both = zip(told, documents, strict=True)
+            return [choice_reading(text, language, each["choices"]) == gold for (text, gold, language), each in both]
+        case _:
+            return [strict_reading(text, language) == Decimal(gold.replace(",", "")) for text, gold, language in told]
+
+
 def _verdicts(texts: Sequence[str], document: Mapping[str, Any]) -> Verdicts:
     gold, language = document["answer"], document["language"]
     match kind_of(document):

@@ -73,8 +73,9 @@ def letter_of(answer: Any, labels: Sequence[str], texts: Sequence[str], answers:
     elif answers == "text":
         places = [place for place, text in enumerate(texts) if text == said]
     else:
-        place = int(said) - int(answers) if said.isascii() and said.isdigit() and len(said) < 3 else -1
-        places = [place] if 0 <= place < len(texts) else []
+        # where labels are numbers, numbers are labels
+        counts = said.isascii() and said.isdigit() and len(said) < 3 and not labels[0].isdigit()
+        places = [int(said) - int(answers)] if counts and 0 <= int(said) - int(answers) < len(texts) else []
     return LETTERS[places[0]] if len(places) == 1 else None
 
 
