@@ -111,8 +111,7 @@ def _own_folder() -> Path | None:
     return folder if folder != TASKS_FOLDER and folder.is_dir() else None
 
 
-def _asked(pattern: str) -> Callable[[str], list[data.Row]]:
-    # looked up when they are asked for: a person's folder may be another by then
+def _asked(pattern: str) -> Callable[[str], list[data.Row]]:  # looked up then: a person's folder may be another by that time
     return lambda code: lm_eval.rows(pattern, _own_folder(), code)
 
 
@@ -220,9 +219,9 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
     """Returns name to suite: those in code, with the suites and languages that one registry after the other adds and takes out."""
     suites, weights = {suite.name: suite for suite in _IN_CODE}, dict[str, dict[str, int]]()
     for registry in changes:
+        weights |= {name: weights_by_level(said.levels) for name, said in registry.suites.items()}
         for name, said in sorted(registry.suites.items()):
             suites[name] = _kept(name, said, said.lm_eval) if said.lm_eval else _own(name, said)
-            weights[name] = weights_by_level(said.levels)
         suites = {name: _changed(suite, registry, weights.get(name, {})) for name, suite in suites.items()}
     return suites
 
