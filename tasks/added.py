@@ -37,7 +37,8 @@ REGISTRY_FILE = "added.json"
 _SuiteName = Annotated[str, StringConstraints(pattern=rf"^{SUITE_NAME.pattern}$")]
 _SourceName = Annotated[str, StringConstraints(pattern=rf"^{SOURCE_NAME}$")]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
-_Changed = Annotated[str, StringConstraints(pattern=rf"^({SUITE_NAME.pattern}/)?[a-z0-9_]+(\.[a-z]+)?$")]
+# a suite that is asked by log-likelihood too has that behind its name
+_Changed = Annotated[str, StringConstraints(pattern=rf"^({SUITE_NAME.pattern}(_loglikelihood)?/)?[a-z0-9_]+(\.[a-z]+)?$")]
 _STRICT = ConfigDict(extra="forbid")
 
 

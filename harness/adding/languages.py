@@ -191,6 +191,8 @@ def remove_suite(name: str) -> str:
     with _changing() as registry:
         chosen = suite_of(name)
         if name not in registry.suites:
+            if chosen.likelihood and (asked := name.removesuffix("_loglikelihood")) in registry.suites:
+                raise UserError(f"{chosen.title} are the questions of {asked}, and goes with it: xreason suite remove {asked}")
             raise UserError(f"{chosen.title} comes with xreason and stays; leave it out of a run with --suites.")
         _remove(registry.without_suite(name))
     return f"{chosen.title} is out; scores of it stay in the run store."
@@ -340,7 +342,7 @@ def _languages_of_new_suite(name: str, codes: Sequence[str]) -> dict[str, Langua
 def _check_suite_name(name: str) -> None:
     if not SUITE_NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name for a suite; use at most 40 lower-case letters, digits and _, a letter first.")
-    if name in SUITES:
+    if name in SUITES or f"{name}_loglikelihood" in SUITES:
         raise UserError(f"There is a suite {name} already; choose another name, or take it out: xreason suite remove {name}")
     for folder in (TASKS_FOLDER, CHANGES[-1].folder):
         if (folder / name).exists() or (folder / f"{name}.py").exists():
@@ -374,11 +376,14 @@ def _added_text(name: str, codes: Sequence[str], read: Questions | None, *, prov
         lines += (
             f"kept          {len(read.doubts):,} doubtful: {'; '.join(each.rstrip('.') for each in read.doubts[:TOLD])}{more}\n"
         )
+    likely = (
+        f"likelihoods   xreason score MODEL --suites {name}_loglikelihood{tasks}\n" if f"{name}_loglikelihood" in SUITES else ""
+    )
     proof = f"the pocket model answered {PROOF_QUESTIONS} questions a language" if proven else "no model has answered any yet"
     return (
         f"{lines}proof         {proof}\n"
         f"score         xreason score MODEL --suites {name} --languages {listed}{tasks}{folder}\n"
-        f"stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {include} "
+        f"{likely}stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {include} "
         f"--tasks {','.join(suite.task(code) for code in codes)}\n"
         f"take it out   xreason {whole}{tasks}\n"
         f"the mean      {mean}"

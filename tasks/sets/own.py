@@ -138,9 +138,14 @@ def weights_by_level(levels: Mapping[str, Level]) -> dict[str, int]:
 
 
 def weighed(levels: Mapping[str, Level]) -> dict[str, Any]:
-    """Returns the `weights` and `weighing` of a suite (xreason.tasks.suites.Suite) with these levels; nothing where it has none."""
+    """Returns `weights`, `weighing` and `levels` (see xreason.tasks.suites.Suite) of a suite with these; nothing where it has none.
+
+    Where questions of two levels weigh the same, boards cannot tell them apart, and `levels` has none.
+    """
     weights = weights_by_level(levels)
     turns = sorted((turn, name) for name in weights for turn in range(levels[name].questions))
     told = ", ".join(f"{name} {level.weight}" for name, level in levels.items())
     weighing = f"the mean of the accuracies of its levels, which weigh {told}"
-    return {"weights": tuple(weights[name] for _, name in turns), "weighing": weighing} if weights else {}
+    told_apart = weights if len({*weights.values()}) == len(weights) else {}
+    said = {"weights": tuple(weights[name] for _, name in turns), "weighing": weighing, "levels": told_apart}
+    return said if weights else {}
