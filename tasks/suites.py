@@ -135,7 +135,6 @@ def _of_lm_eval(name: str, pattern: str) -> Suite:
     return Suite(name, name, tuple(found.leaves), 0, found.max_new_tokens, "a task of lm-eval", where=found.where, **told)
 
 
-_OURS = "templated by this project, Apache-2.0"
 _IN_CODE = (
     # new tokens as MathOctopus and QAlign score: generate_and_eval.py and svamp_test.py, mgsm_test.py and svamp_test.py. MGSM
     # is the first 250 questions of GSM8K's test set, translated; MSVAMP is SVAMP, which is no set's of the papers.
@@ -222,7 +221,7 @@ _IN_CODE = (
         world.LANGUAGES,
         world.TEST_SIZE,
         96,
-        _OURS,
+        "templated by this project, Apache-2.0",
         world.rows,
         lambda _: "pocket world",
         in_domain=("pocket-world",),

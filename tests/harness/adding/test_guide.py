@@ -43,7 +43,8 @@ def test_every_command_of_the_guide_does_what_it_says(tmp_path: Path) -> None:
         said.append(done.stdout)
     quiz, capitals, published, olympiads, levels, board, arabic, last = said
     assert "read as       number: question in question, answer in answer, id in id" in quiz
-    assert {"33.3", "50.0", "25.7"} <= {*re.findall(r"\d+\.\d", board)}
+    # the mean over sources by hand: of AIME2024 16 of 30 are right, of AIME2025 none, of CNMO 1 of 18, of MATH500 77 of 311
+    assert {"33.3", "50.0", "20.9"} <= {*re.findall(r"\d+\.\d", board)}
     assert "choice: question in question, answer in answer (an option's text), options in options, id in id" in capitals
     assert "(a letter), options in question.choices" in published
     assert "expression: question in question" in olympiads
