@@ -416,6 +416,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "file": ("nowhere.tsv", "exp.yaml", "model", "", "data/mgsm/exemplars.jsonl", "/dev/null"),
     "question_column": ("nope", "99", "0", "-1"),
     "answer_column": ("nope", "99", "1"),
+    "choice_columns": ("nope", "99", ",", "question,nope"),
+    "id_column": ("nope", "99", "0"),
+    "level_column": ("nope", "99", "0"),
+    "weights": ("", ",", "low", "low=", "low=x", "low=0", "low=-1", "low=1.5", "=1", "low=1,high=99999999"),
     "hub": ("", "not an id", "../x", "a/b/c"),
     "lm_eval": ("", "no_such_task", "xcopa_{sw", "sw=", "../x", "xcopa@no_such_metric"),
     "file_for": ("it", "=questions.tsv", "it=", "it=nowhere.tsv", "xx=questions.tsv", "it=model"),
@@ -436,7 +440,13 @@ WRONG: dict[str, tuple[str, ...]] = {
     "push": ("a/b/c", "not an id", "", "../x"),
 }
 #: Those that take any text.
-ANY_TEXT = {("suite add", "title"), ("suite add", "source"), ("compare", "system_instruction"), ("score", "system_instruction")}
+ANY_TEXT = {
+    ("suite add", "title"),
+    ("suite add", "source"),
+    ("suite add", "split"),
+    ("compare", "system_instruction"),
+    ("score", "system_instruction"),
+}
 
 
 def commands() -> Iterator[tuple[str, Any]]:
