@@ -238,6 +238,9 @@ class StageCost(Frozen):
     frame: str | None = None  #: name of the prompt style that its text stood in; None where that is not known
     truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
     sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
+    #: (step, language code ("" for none) to loss on rows that no stage trained on); none where nobody looked
+    held_out: tuple[tuple[int, dict[str, Loss]], ...] = ()
+    kept_step: Count | None = None  #: the step whose weights were kept, where that was the best one's; None for the last's
 
 
 class Training(Frozen):

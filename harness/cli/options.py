@@ -33,6 +33,12 @@ def use_data(folder: Path | None) -> Path | None:
     return _use("XREASON_DATA", folder, missing)
 
 
+def data_folder() -> Path | None:
+    """Returns the data folder that holds for this process, or None."""
+    named = os.environ.get("XREASON_DATA")
+    return Path(named) if named else None
+
+
 def _use_tasks(folder: Path | None) -> Path | None:
     missing = "The folder of languages and suites {} does not exist; give another with --tasks, or unset XREASON_TASKS."
     return _use("XREASON_TASKS", folder, missing)
