@@ -197,6 +197,97 @@ class LowRank(_Checked):
         return f"adapters of rank {self.rank} (alpha {self.alpha:g}) {of}"
 
 
+@dataclass(frozen=True, config=_CONFIG)
+class Imitate(_Checked):
+    """Learns to write each response: its tokens' cross entropy."""
+
+    kind: Literal["imitate"] = field(default="imitate", kw_only=True, repr=False)
+
+    def describe(self) -> str:
+        """Returns the objective in words."""
+        return "imitate"
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Prefer(_Checked):
+    """Learns to find one response to a prompt likelier than another: -log sigmoid of how much better it does, a pair.
+
+    dpo     beta * (log p(chosen) - log p(rejected), each less what the stage's starting weights give it): Rafailov et al. 2023, arXiv
+            2305.18290, equation 7, whose beta of 0.1 is the default
+    simpo   beta * (log p a token of chosen - of rejected) - gamma, without a reference: Meng et al. 2024, arXiv 2405.14734, equation 6;
+            its betas are 2 to 10 (table 7), and gamma half of beta is where it advises to begin
+    """
+
+    loss: Annotated[Literal["dpo", "simpo"], Field(description="dpo or simpo")] = "dpo"
+    beta: _Positive | None = None  #: scale of what is compared; None is 0.1 for dpo, 2 for simpo
+    #: margin of simpo, in the units of the loss; None is half of beta. dpo has none.
+    gamma: Annotated[Annotated[float, Field(ge=0), _Number] | None, Field(description="a number from 0")] = None
+    kind: Literal["prefer"] = field(default="prefer", kw_only=True, repr=False)
+
+    @model_validator(mode="after")
+    def _no_margin_of_dpo(self) -> Self:
+        if self.loss == "dpo" and self.gamma is not None:
+            raise UserError(f"gamma={self.gamma} is a margin of simpo, which dpo has not; set loss: simpo, or leave gamma out.")
+        return self
+
+    @property
+    def scale(self) -> float:
+        """Beta, as set or by default."""
+        return self.beta if self.beta is not None else {"dpo": 0.1, "simpo": 2.0}[self.loss]
+
+    @property
+    def margin(self) -> float:
+        """Gamma, as set or by default; 0 for dpo."""
+        return self.gamma if self.gamma is not None else self.scale / 2 if self.loss == "simpo" else 0.0
+
+    def describe(self) -> str:
+        """Returns the objective in words, as in "prefer (DPO, beta 0.1)"."""
+        margin = f", gamma {self.margin:g}" if self.loss == "simpo" else ""
+        return f"prefer ({'DPO' if self.loss == 'dpo' else 'SimPO'}, beta {self.scale:g}{margin})"
+
+
+def _of_kind(value: Any) -> Any:
+    # "prefer" alone will do, and what else is said of an objective is said of that
+    said = {"kind": value} if isinstance(value, str) else value
+    return {"kind": "prefer", **said} if isinstance(said, Mapping) else said
+
+
+#: `kind` tells them apart in JSON.
+Objective = Annotated[Imitate | Prefer, Field(discriminator="kind"), BeforeValidator(_of_kind)]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Samples(_Checked):
+    """Pairs that a model makes: responses sampled of the weights that the stage starts from, to the questions of its corpora.
+
+    A row's own response gives the gold answer. A sample is right where both readings read that in it, and wrong where neither does;
+    what they disagree on makes no pair. Chosen over rejected are, by `pairs`:
+
+    right       a right one over a wrong one
+    language    one that is right and in the question's language over one that is not both
+    alignment   of two, the one that a translation model finds nearer to the English samples of the same question, where it is right
+                (MAPO, arXiv 2401.06838)
+    """
+
+    pairs: Annotated[Literal["right", "language", "alignment"], Field(description="right, language or alignment")] = "right"
+    count: _Whole = 8  #: responses a question
+    temperature: _Positive = 0.8
+    max_new_tokens: _Whole = 512  #: of the longest response
+    most: _WholeOrNone = None  #: pairs a question, drawn by the seed. None takes all.
+    #: folder or hub id of the model that `alignment` asks, one that translates into English.
+    translator: Annotated[_Name, Field(description="a folder or hub id")] = "facebook/nllb-200-distilled-600M"
+
+    def describe(self) -> str:
+        """Returns in words what the pairs are."""
+        which = {
+            "right": "right over wrong",
+            "language": "right and in language over not",
+            "alignment": f"nearer to English by {self.translator.rstrip('/').rpartition('/')[2]} over farther",
+        }
+        most = f", at most {self.most:,} a question" if self.most else ""
+        return f"pairs, {which[self.pairs]}, of {self.count} own samples a question (temperature {self.temperature:g}){most}"
+
+
 #: `kind` tells them apart in JSON.
 Tune = Annotated[AllParameters | FeedForward | Named | LowRank, Field(discriminator="kind")]
 
@@ -244,6 +335,28 @@ class Stage(_Checked):
     weight_decay: Annotated[float, Field(ge=0, description="a number from 0"), _Number] = 0.0  #: AdamW's
     max_grad_norm: _Positive = 1.0  #: gradients whose norm is larger are scaled down to it
     rows: _WholeOrNone = None  #: at most so many rows a language and corpus. None takes all.
+    #: what is learnt of the rows; of pairs, `batch_size` and `micro_batch_size` count pairs.
+    objective: Annotated[Objective, Field(description="imitate, or {loss: dpo} or {loss: simpo}, with beta and gamma")] = field(default_factory=Imitate)
+    #: how pairs to prefer are made of the corpora's questions; None where the corpora hold pairs.
+    samples: Annotated[Samples | None, Field(description="a mapping such as {count: 8, pairs: right}")] = None
+
+    @model_serializer(mode="wrap")
+    def _as_before_it_could_prefer(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # what imitates, which all did, keeps its keys
+        said: dict[str, Any] = handler(self)
+        same = (["objective"] if isinstance(self.objective, Imitate) else []) + (["samples"] if self.samples is None else [])
+        return {name: value for name, value in said.items() if name not in same}
+
+    @model_validator(mode="after")
+    def _samples_are_preferred(self) -> Self:
+        if self.samples and isinstance(self.objective, Imitate):
+            raise UserError(f"samples make pairs, and stage {self.name!r} imitates; set objective: prefer.")
+        if isinstance(self.objective, Prefer) and (self.loss_on, self.truncation) != ("response", "right"):
+            raise UserError(
+                f"Stage {self.name!r} prefers between responses to one prompt, which is whole and bears no loss; leave "
+                "loss_on: response and truncation: right."
+            )
+        return self
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -264,6 +377,9 @@ class Method(_Checked):
     description: str  #: one sentence that says what it does
     #: what it starts from, where that is its own: a folder, a hub id, or "pocket". None means the base of the experiment.
     base: Annotated[str | None, Field(min_length=1, description="a folder, a hub id, or pocket")] = None
+    #: another row of the experiment, or a checkpoint's folder, whose weights the first stage starts from in place of the base's; of a
+    #: row, those of the same seed.
+    start: Annotated[str | None, Field(min_length=1, description="the name of another row, or a checkpoint's folder")] = None
 
     @model_validator(mode="after")
     def _one_adapter(self) -> Self:
@@ -275,7 +391,7 @@ class Method(_Checked):
         """Returns this method with some settings changed.
 
         They are fields of Stage (all but name and tune) for every stage; under "stages" a list with one mapping a stage, which
-        wins over the others; and "base".
+        wins over the others; "base" and "start".
 
         Raises:
             UserError: a key is not a setting, a value is not of its kind, or the list has not one mapping a stage.
@@ -288,11 +404,21 @@ class Method(_Checked):
         for key in (key for entry in (common, *own) for key in entry):
             if key not in STAGE_SETTINGS:
                 raise unknown("setting", str(key), STAGE_SETTINGS)
-        changed = (replace(stage, **{**common, **entry}) for stage, entry in zip(self.stages, own, strict=True))
-        return replace(self, stages=tuple(changed), base=settings.get("base", self.base))
+        changed = (replace(stage, **_over(stage, {**common, **entry})) for stage, entry in zip(self.stages, own, strict=True))
+        return replace(self, stages=tuple(changed), **{name: settings[name] for name in ("base", "start") if name in settings})
+
+
+def _over(stage: Stage, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns settings of a stage; of its objective and its samples, what is not said stays as it is."""
+    laid = {}
+    for name in ("objective", "samples"):
+        said, own = settings.get(name), getattr(stage, name)
+        if isinstance(said, Mapping) and own is not None and said.get("kind", "prefer") == getattr(own, "kind", "prefer"):
+            laid[name] = {each.name: getattr(own, each.name) for each in fields(own)} | said
+    return {**settings, **laid}
 
 
 #: What can be set of a method as a whole: settings of each stage apart, and what it starts from.
-METHOD_SETTINGS: tuple[str, ...] = ("stages", "base")
+METHOD_SETTINGS: tuple[str, ...] = ("stages", "base", "start")
 #: What can be set from outside: every field of Stage but its name and what it tunes, which make the method what it is.
 STAGE_SETTINGS: tuple[str, ...] = tuple(field.name for field in fields(Stage) if field.name not in ("name", "tune"))

@@ -18,24 +18,24 @@ from typing import Any
 
 import numpy
 import torch
-from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_scheduler, set_seed
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.corpora.examples import Example
-from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
+from xreason.trainers.corpora.tokens import Tokens, tokenize
 from xreason.trainers.loop import resuming, sharding
 from xreason.trainers.loop.batches import StepOrder, padded
+from xreason.trainers.loop.losses import response_loss
 from xreason.trainers.loop.packing import can_pack, packed, packed_attention
+from xreason.trainers.loop.preferring import preference_loss, tokenize_pairs, with_reference
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages, start_tracker
 from xreason.trainers.loop.resuming import Saving
-from xreason.trainers.stages import Stage
+from xreason.trainers.stages import Prefer, Stage
 from xreason.trainers.tuning.fitting import Choice, fastest, fitting
 from xreason.trainers.tuning.freezing import float32_masters, freeze_all_but, thaw
 from xreason.trainers.tuning.kernels import fused_kernels, recompute_every
-from xreason.trainers.tuning.memory import SCORED_AT_ONCE, give_back_memory, peak_memory, room_for
+from xreason.trainers.tuning.memory import give_back_memory, peak_memory, room_for
 
 _REPORTS = 500  # more make a long run no more readable
 _MEASURED_STEPS = 2
@@ -76,9 +76,14 @@ def run_stage(
             or the loss is no longer a number.
     """
     check_packages([stage], report_to)
-    # which rows make up which step
-    rows, cut = tokenize(examples, tokenizer, stage.max_length, stage.truncation, stage.loss_on)
-    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, seed)
+    # which rows make up which step: examples, or pairs
+    rows: Sequence[Any]
+    prefers = stage.objective if isinstance(stage.objective, Prefer) else None
+    if prefers:
+        rows, cut = tokenize_pairs(examples, tokenizer, stage.max_length)
+    else:
+        rows, cut = tokenize(examples, tokenizer, stage.max_length, stage.truncation, stage.loss_on)
+    order = StepOrder([row.length for row in rows], stage.batch_size, seed)
     total = min(math.ceil(stage.epochs * order.steps_an_epoch), stage.max_steps or sys.maxsize)
     world, rank = sharding.world_size(), sharding.rank()
     peak_memory(device, anew=True)
@@ -87,7 +92,7 @@ def run_stage(
         where: dict[str, Any] = {"device": device, "devices": world, "mixed_precision": mixed_precision}
         how: dict[str, Any] = {"recompute": recompute, "saves": saving is not None and saving.saves}
         room = room_for(model if world == 1 else None, device)
-        share = sum(len(row.ids) - row.start for row in rows) / int(order.lengths.sum())
+        share = sum(row.labelled for row in rows) / int(order.lengths.sum())
         fits = sharding.from_main(lambda: fitting(model, stage, room, order.most_tokens, share, **where, **how))
         choice = fits.candidates[0]
 
@@ -101,7 +106,8 @@ def run_stage(
         learning = {name: masters.get(each, each) for name, each in trained.named_parameters() if each.requires_grad}
 
         # how the model computes
-        if packs := can_pack(trained, int(order.lengths.max())):
+        longest = max(row.longest for row in rows)
+        if packs := can_pack(trained, longest):
             at_the_end.enter_context(packed_attention(trained))
         collate = packed if packs else padded
         kernels = at_the_end.enter_context(fused_kernels(trained, device))
@@ -122,6 +128,17 @@ def run_stage(
         optimizer = adamw(groups, lr=stage.learning_rate, betas=stage.betas)
         schedule = get_scheduler(stage.schedule, optimizer, int(total * stage.warmup_ratio), total)
 
+        def copy_masters() -> None:
+            for parameter, master in masters.items():
+                parameter.data.copy_(master)
+
+        # what preferences are held against, the weights that it starts from; that takes its time, too
+        began = time.perf_counter()
+        if prefers and prefers.loss == "dpo":
+            copy_masters()
+            rows = with_reference(trained, rows, order, choice, collate, device, saving.directory if saving else None)
+        spent = time.perf_counter() - began
+
         # where an interruption left it, and who is told
         log: list[StageProgress] = []
         if saving and (last := resuming.last_step(saving.directory)):
@@ -131,27 +148,30 @@ def run_stage(
         writer = resuming.StepWriter(saving.directory) if saving and saving.saves else None
         if writer:
             at_the_end.callback(writer.close)
-        done, tokens, seconds = (log[-1].step, log[-1].tokens, log[-1].tokens / log[-1].tokens_per_second) if log else (0, 0, 0.0)
+        done, tokens, seconds = (log[-1].step, log[-1].tokens, log[-1].tokens / log[-1].tokens_per_second) if log else (0, 0, spent)
         trackers = [start_tracker(name, directory or Path(mkdtemp()), vars(stage)) for name in report_to if rank == 0]
         for tracker in trackers:
             at_the_end.callback(tracker.finish)
 
         def forward_and_backward(step: int, choice: Choice) -> torch.Tensor:
             """Adds a step's gradients up, and returns its loss."""
-            for parameter, master in masters.items():
-                parameter.data.copy_(master)
+            copy_masters()
             of_step = [rows[row] for row in order.rows(step - 1)]
-            responses, of_all = sum(len(row.ids) - row.start for row in of_step), sum(len(row.ids) for row in of_step)
+            bearing = len(of_step) if prefers else sum(row.labelled for row in of_step)
+            of_all = sum(row.length for row in of_step)
             losses = torch.zeros((), device=device)
             micro_batches = order.micro_batches(step - 1, choice, world, rank)
             for number, micro_batch in enumerate(micro_batches, start=1):
-                batch = collate([rows[row] for row in micro_batch] or [_NO_ROW])
+                here = [rows[row] for row in micro_batch]
                 if world > 1 and fits.gradients_can_wait:
                     sharding.reduce_now(trained, number == len(micro_batches))
-                loss, balance = response_loss(trained, batch, device)
+                if prefers:
+                    loss, balance = preference_loss(trained, here, collate, prefers, device)
+                else:
+                    loss, balance = response_loss(trained, collate(here or [_NO_ROW]), device)
                 # gradients are averaged over processes, and these are shares of the sums
-                loss = loss / responses * world
-                balance = balance * sum(len(rows[row].ids) for row in micro_batch) / of_all * world
+                loss = loss / bearing * world
+                balance = balance * sum(row.length for row in here) / of_all * world
                 (loss + balance).backward()  # type: ignore[no-untyped-call]
                 losses += loss.detach()
             return losses
@@ -228,6 +248,7 @@ def run_stage(
         rows=len(rows),
         languages=tuple(languages),
         tuned=stage.tune.describe(),
+        objective=stage.objective.describe(),
         tuned_parameters=tuned_parameters,
         total_parameters=sum(parameter.numel() for parameter in model.parameters()),
         epochs=total / order.steps_an_epoch,
@@ -245,26 +266,3 @@ def run_stage(
         layout=choice.describe(),
         kernels=kernels,
     )
-
-
-def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> tuple[torch.Tensor, torch.Tensor | float]:
-    """Returns the loss over a micro-batch's labels, summed, in nats; only they are projected, and made float32 part by part.
-
-    Beside it, weighted, the mean loss that balances experts, where the model's config asks for it (`output_router_logits`), else 0.
-    """
-
-    def summed(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return cross_entropy(scores.float(), labels, ignore_index=IGNORED, reduction="sum")
-
-    labels = batch.pop("labels")
-    keep = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
-    batch = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
-    output = model(**batch, use_cache=False, logits_to_keep=(keep - 1).to(device))
-    # as Transformers weighs it, which is as the config says; None where it is not asked for
-    weight = getattr(model, "aux_loss_coef" if hasattr(model, "aux_loss_coef") else "router_aux_loss_coef", 0.0)
-    balance = 0.0 if getattr(output, "aux_loss", None) is None else output.aux_loss * weight
-    scores, labels = output.logits.flatten(0, 1), labels[:, keep].flatten().to(device)
-    if len(labels) <= SCORED_AT_ONCE:
-        return summed(scores, labels), balance
-    parts = zip(scores.split(SCORED_AT_ONCE), labels.split(SCORED_AT_ONCE), strict=True)
-    return torch.stack([checkpoint(summed, *part, use_reentrant=False) for part in parts]).sum(), balance
