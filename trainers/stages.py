@@ -14,22 +14,25 @@ from dataclasses import field, fields, replace
 from itertools import groupby
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import ArgsKwargs
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
+from xreason.trainers.settings.checked import CONFIG as _CONFIG
+from xreason.trainers.settings.checked import BelowOne as _BelowOne
+from xreason.trainers.settings.checked import Checked as _Checked
+from xreason.trainers.settings.checked import Layers as _Layers
+from xreason.trainers.settings.checked import Name as _Name
+from xreason.trainers.settings.checked import Names as _Names
+from xreason.trainers.settings.checked import Number as _Number
+from xreason.trainers.settings.checked import Positive as _Positive
+from xreason.trainers.settings.checked import Whole as _Whole
+from xreason.trainers.settings.checked import WholeOrNone as _WholeOrNone
+from xreason.trainers.settings.objectives import Imitate as Imitate
+from xreason.trainers.settings.objectives import Objective
+from xreason.trainers.settings.objectives import Prefer as Prefer
+from xreason.trainers.settings.objectives import Samples as Samples
 
 #: Transformers' learning-rate schedules that need to know nothing but the numbers of steps and of warm-up steps.
 Schedule = Literal["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"]
@@ -41,59 +44,6 @@ Frame = Literal["alpaca", "octopus"]
 Truncation = Literal["right", "proportional"]
 #: What bears loss; see Stage.loss_on.
 LossOn = Literal["response", "all"]
-
-
-def _read_number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a truth value is no number")
-    return float(value) if isinstance(value, str) else value
-
-
-def _one_or_more(names: Any) -> Any:
-    return (names,) if isinstance(names, str) else names
-
-
-def _different(layers: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(layers)) < len(layers):
-        raise ValueError("a layer is named twice")
-    return layers
-
-
-# A description ends the sentence that refuses another value: "give ...".
-_Number = BeforeValidator(_read_number)
-_Positive = Annotated[float, Field(gt=0, description="a number above 0"), _Number]
-_Whole = Annotated[int, Field(gt=0, description="a whole number from 1"), _Number]
-_WholeOrNone = Annotated[_Whole | None, Field(description="a whole number from 1")]
-_BelowOne = Annotated[float, Field(ge=0, lt=1, description="a number from 0 to less than 1, such as 0.1"), _Number]
-_Name = Annotated[str, Field(min_length=1, description="a name")]
-_Layers = Annotated[tuple[Annotated[int, Field(ge=0), _Number], ...], Field(min_length=1), AfterValidator(_different)]
-_Names = Annotated[tuple[_Name, ...], BeforeValidator(_one_or_more)]
-
-_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """Raises one UserError, of one sentence and what to give instead, for a value that a field does not take."""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _refuse_in_words(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(values)
-        except ValidationError as error:
-            known = cls.__pydantic_fields__  # type: ignore[attr-defined]  # pydantic's decorator adds it
-            if isinstance(values, ArgsKwargs):
-                values = dict(zip(known, values.args, strict=False)) | (values.kwargs or {})
-            place = next(iter(error.errors()[0]["loc"]), None)
-            setting = list(known)[place] if isinstance(place, int) and place < len(known) else place
-            if not isinstance(setting, str):
-                raise
-            if setting not in known:
-                raise unknown(f"setting of {cls.__name__}", setting, known) from error
-            where = f" in {cls.__name__.lower()} {values['name']!r}" if "name" in values else ""
-            wrong = f"{setting}={values[setting]!r} is not possible" if setting in values else f"`{setting}` is missing"
-            raise UserError(f"{wrong}{where}; give {known[setting].description or 'text'}.") from error
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -197,97 +147,6 @@ class LowRank(_Checked):
         return f"adapters of rank {self.rank} (alpha {self.alpha:g}) {of}"
 
 
-@dataclass(frozen=True, config=_CONFIG)
-class Imitate(_Checked):
-    """Learns to write each response: its tokens' cross entropy."""
-
-    kind: Literal["imitate"] = field(default="imitate", kw_only=True, repr=False)
-
-    def describe(self) -> str:
-        """Returns the objective in words."""
-        return "imitate"
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class Prefer(_Checked):
-    """Learns to find one response to a prompt likelier than another: -log sigmoid of how much better it does, a pair.
-
-    dpo     beta * (log p(chosen) - log p(rejected), each less what the stage's starting weights give it): Rafailov et al. 2023, arXiv
-            2305.18290, equation 7, whose beta of 0.1 is the default
-    simpo   beta * (log p a token of chosen - of rejected) - gamma, without a reference: Meng et al. 2024, arXiv 2405.14734, equation 6;
-            its betas are 2 to 10 (table 7), and gamma half of beta is where it advises to begin
-    """
-
-    loss: Annotated[Literal["dpo", "simpo"], Field(description="dpo or simpo")] = "dpo"
-    beta: _Positive | None = None  #: scale of what is compared; None is 0.1 for dpo, 2 for simpo
-    #: margin of simpo, in the units of the loss; None is half of beta. dpo has none.
-    gamma: Annotated[Annotated[float, Field(ge=0), _Number] | None, Field(description="a number from 0")] = None
-    kind: Literal["prefer"] = field(default="prefer", kw_only=True, repr=False)
-
-    @model_validator(mode="after")
-    def _no_margin_of_dpo(self) -> Self:
-        if self.loss == "dpo" and self.gamma is not None:
-            raise UserError(f"gamma={self.gamma} is a margin of simpo, which dpo has not; set loss: simpo, or leave gamma out.")
-        return self
-
-    @property
-    def scale(self) -> float:
-        """Beta, as set or by default."""
-        return self.beta if self.beta is not None else {"dpo": 0.1, "simpo": 2.0}[self.loss]
-
-    @property
-    def margin(self) -> float:
-        """Gamma, as set or by default; 0 for dpo."""
-        return self.gamma if self.gamma is not None else self.scale / 2 if self.loss == "simpo" else 0.0
-
-    def describe(self) -> str:
-        """Returns the objective in words, as in "prefer (DPO, beta 0.1)"."""
-        margin = f", gamma {self.margin:g}" if self.loss == "simpo" else ""
-        return f"prefer ({'DPO' if self.loss == 'dpo' else 'SimPO'}, beta {self.scale:g}{margin})"
-
-
-def _of_kind(value: Any) -> Any:
-    # "prefer" alone will do, and what else is said of an objective is said of that
-    said = {"kind": value} if isinstance(value, str) else value
-    return {"kind": "prefer", **said} if isinstance(said, Mapping) else said
-
-
-#: `kind` tells them apart in JSON.
-Objective = Annotated[Imitate | Prefer, Field(discriminator="kind"), BeforeValidator(_of_kind)]
-
-
-@dataclass(frozen=True, config=_CONFIG)
-class Samples(_Checked):
-    """Pairs that a model makes: responses sampled of the weights that the stage starts from, to the questions of its corpora.
-
-    A row's own response gives the gold answer. A sample is right where both readings read that in it, and wrong where neither does;
-    what they disagree on makes no pair. Chosen over rejected are, by `pairs`:
-
-    right       a right one over a wrong one
-    language    one that is right and in the question's language over one that is not both
-    alignment   of two, the one that a translation model finds nearer to the English samples of the same question, where it is right
-                (MAPO, arXiv 2401.06838)
-    """
-
-    pairs: Annotated[Literal["right", "language", "alignment"], Field(description="right, language or alignment")] = "right"
-    count: _Whole = 8  #: responses a question
-    temperature: _Positive = 0.8
-    max_new_tokens: _Whole = 512  #: of the longest response
-    most: _WholeOrNone = None  #: pairs a question, drawn by the seed. None takes all.
-    #: folder or hub id of the model that `alignment` asks, one that translates into English.
-    translator: Annotated[_Name, Field(description="a folder or hub id")] = "facebook/nllb-200-distilled-600M"
-
-    def describe(self) -> str:
-        """Returns in words what the pairs are."""
-        which = {
-            "right": "right over wrong",
-            "language": "right and in language over not",
-            "alignment": f"nearer to English by {self.translator.rstrip('/').rpartition('/')[2]} over farther",
-        }
-        most = f", at most {self.most:,} a question" if self.most else ""
-        return f"pairs, {which[self.pairs]}, of {self.count} own samples a question (temperature {self.temperature:g}){most}"
-
-
 #: `kind` tells them apart in JSON.
 Tune = Annotated[AllParameters | FeedForward | Named | LowRank, Field(discriminator="kind")]
 
@@ -336,7 +195,7 @@ class Stage(_Checked):
     max_grad_norm: _Positive = 1.0  #: gradients whose norm is larger are scaled down to it
     rows: _WholeOrNone = None  #: at most so many rows a language and corpus. None takes all.
     #: what is learnt of the rows; of pairs, `batch_size` and `micro_batch_size` count pairs.
-    objective: Annotated[Objective, Field(description="imitate, or {loss: dpo} or {loss: simpo}, with beta and gamma")] = field(default_factory=Imitate)
+    objective: Annotated[Objective, Field(description="imitate, or {loss: dpo}, or {loss: simpo}")] = field(default_factory=Imitate)
     #: how pairs to prefer are made of the corpora's questions; None where the corpora hold pairs.
     samples: Annotated[Samples | None, Field(description="a mapping such as {count: 8, pairs: right}")] = None
 
@@ -377,9 +236,18 @@ class Method(_Checked):
     description: str  #: one sentence that says what it does
     #: what it starts from, where that is its own: a folder, a hub id, or "pocket". None means the base of the experiment.
     base: Annotated[str | None, Field(min_length=1, description="a folder, a hub id, or pocket")] = None
-    #: another row of the experiment, or a checkpoint's folder, whose weights the first stage starts from in place of the base's; of a
-    #: row, those of the same seed.
+    #: another row of the experiment, of which the same seed counts, or a checkpoint's folder: its weights are what the first stage
+    #: starts from, in place of the base's.
     start: Annotated[str | None, Field(min_length=1, description="the name of another row, or a checkpoint's folder")] = None
+
+    @model_validator(mode="after")
+    def _samples_first(self) -> Self:
+        if any(stage.samples for stage in self.stages[1:]):
+            raise UserError(
+                f"Samples are of the weights that {self.name} starts from, so they are its first stage's; let another row do what "
+                "comes before, and start from that: `start: ROW`."
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_adapter(self) -> Self:
@@ -414,7 +282,7 @@ def _over(stage: Stage, settings: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("objective", "samples"):
         said, own = settings.get(name), getattr(stage, name)
         if isinstance(said, Mapping) and own is not None and said.get("kind", "prefer") == getattr(own, "kind", "prefer"):
-            laid[name] = {each.name: getattr(own, each.name) for each in fields(own)} | said
+            laid[name] = {each.name: getattr(own, each.name) for each in fields(own)} | dict(said)
     return {**settings, **laid}
 
 

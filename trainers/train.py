@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import base_hash, load_base, resolve_model
-from xreason.trainers.checkpoints.delta import save_checkpoint
+from xreason.trainers.checkpoints.delta import materialise, read_checkpoint, save_checkpoint
+from xreason.trainers.checkpoints.hashes import kept_hash
 from xreason.trainers.corpora.examples import IN_OCTOPUS, Corpus, CorpusReport, Source
 from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.corpora.made import read_pairs
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages
-from xreason.trainers.stages import Method, Stage
+from xreason.trainers.stages import Method, Prefer, Stage, Tune
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -63,6 +66,9 @@ def train(
     logs: Path | None = None,
     recompute: int | None = None,
     mixed_precision: bool | None = None,
+    start: Path | None = None,
+    tuned_before: Sequence[Tune] = (),
+    pairs: Path | None = None,
 ) -> TrainingReport:
     """Trains `base` by `method`, writes the checkpoint into `directory` and returns what it took.
 
@@ -75,6 +81,9 @@ def train(
     papers' sets. `seed` is of rows drawn, their order, and dropout. `device` is "cpu" or "cuda"; None takes a GPU where there is
     one. With `mixed_precision` computation is in bfloat16 over float32; None does so on GPUs that can. `recompute`, `progress` and
     `report_to`: see run_stage. `logs` is the folder for what trackers write, a folder in it for each stage.
+
+    `start` is the folder of a checkpoint of `base` whose weights are trained on, `tuned_before` what its stages tuned; `pairs` is
+    that of the pairs that were made for the first stage.
 
     `work` is a folder for what an interrupted training needs to go on: its last step, and the stages that are done. What another
     training left there stays; the caller removes it when the checkpoint is where it belongs; None keeps nothing. Step checkpoints
@@ -100,14 +109,17 @@ def train(
             for name in stage.corpora
         ]
         for stage in method.stages
+        if not stage.samples
     ]
+    if pairs:
+        corpora.insert(0, [read_pairs(pairs)])
     _check_room(folder, method, device, precise, work if save_steps or save_minutes else None)
-    model, tokenizer = _load(folder, device, precise)
+    model, tokenizer = _load(folder, device, precise, start)
     changed = [changed_weights(model, stage.tune) for stage in method.stages]
-    tuned = tuned_in_all(model, [stage.tune for stage in method.stages])
+    tuned = tuned_in_all(model, [*tuned_before, *(stage.tune for stage in method.stages)])
     hash_of_base = sharding.from_main(lambda: base_hash(folder))
     if work is not None:
-        work /= _fingerprint(method, hash_of_base, corpora, seed, precise)[:8]
+        work /= _fingerprint(method, hash_of_base, corpora, seed, precise, start)[:8]
     reports: list[StageReport] = []
     for number, (stage, parts) in enumerate(zip(method.stages, corpora, strict=True)):
         saving = resuming.Saving(work / f"stage-{number}", save_steps, save_minutes) if work else None
@@ -186,12 +198,23 @@ def _asides(stage: Stage) -> str:
     return "".join(f", {aside}" for aside in asides)
 
 
-def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+def _load(
+    folder: Path, device: str, mixed_precision: bool, start: Path | None
+) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     """Returns model and tokenizer; among several processes the main one has the model, in main memory, the others its outline."""
     from xreason.trainers.loop import sharding
 
     if sharding.rank() == 0:
-        return load_base(folder, device=device if sharding.world_size() == 1 else "cpu", mixed_precision=mixed_precision)
+        where = device if sharding.world_size() == 1 else "cpu"
+        if start is None:
+            return load_base(folder, device=where, mixed_precision=mixed_precision)
+        with TemporaryDirectory(prefix="xreason-start-") as whole:
+            begun = materialise(read_checkpoint(start), Path(whole))
+            model, tokenizer = load_base(begun, device=where, mixed_precision=mixed_precision)
+            # what is read where it is needed would be gone with its file
+            for tensor in (*model.parameters(), *model.buffers()):
+                tensor.data = tensor.data.clone()
+        return model, tokenizer
     from transformers import AutoTokenizer
 
     from xreason.trainers.tuning.counting import skeleton
@@ -199,15 +222,28 @@ def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrained
     return skeleton(folder), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-def _fingerprint(method: Method, hash_of_base: str, corpora: Sequence[Sequence[Corpus]], seed: int, precision: bool) -> str:
+def _fingerprint(
+    method: Method, hash_of_base: str, corpora: Sequence[Sequence[Corpus]], seed: int, precision: bool, start: Path | None
+) -> str:
     """Returns what must be the same for an interrupted training to go on."""
+
+    def said_of(stage: Stage) -> dict[str, Any]:
+        # what imitates is known by what it was known by before there was anything else
+        return (
+            asdict(stage)
+            if isinstance(stage.objective, Prefer)
+            else {name: value for name, value in asdict(stage).items() if name not in ("objective", "samples")}
+        )
+
     said = [
-        [asdict(stage) for stage in method.stages],
+        [said_of(stage) for stage in method.stages],
         hash_of_base,
         [[corpus.hash for corpus in parts] for parts in corpora],
         seed,
         precision,
     ]
+    if start is not None:
+        said.append(kept_hash(sorted(start.glob("*.safetensors"))))
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -77,12 +77,13 @@ def run_stage(
     """
     check_packages([stage], report_to)
     # which rows make up which step: examples, or pairs
-    rows: Sequence[Any]
+    rows: Any
     prefers = stage.objective if isinstance(stage.objective, Prefer) else None
-    if prefers:
-        rows, cut = tokenize_pairs(examples, tokenizer, stage.max_length)
-    else:
-        rows, cut = tokenize(examples, tokenizer, stage.max_length, stage.truncation, stage.loss_on)
+    rows, cut = (
+        tokenize_pairs(examples, tokenizer, stage.max_length)
+        if prefers
+        else tokenize(examples, tokenizer, stage.max_length, stage.truncation, stage.loss_on)
+    )
     order = StepOrder([row.length for row in rows], stage.batch_size, seed)
     total = min(math.ceil(stage.epochs * order.steps_an_epoch), stage.max_steps or sys.maxsize)
     world, rank = sharding.world_size(), sharding.rank()
@@ -172,7 +173,7 @@ def run_stage(
                 # gradients are averaged over processes, and these are shares of the sums
                 loss = loss / bearing * world
                 balance = balance * sum(row.length for row in here) / of_all * world
-                (loss + balance).backward()  # type: ignore[no-untyped-call]
+                (loss + balance).backward()
                 losses += loss.detach()
             return losses
 

@@ -59,9 +59,7 @@ class Pair:
         return self.chosen.labelled + self.rejected.labelled
 
 
-def tokenize_pairs(
-    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> tuple[list[Pair], Cut]:
+def tokenize_pairs(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int) -> tuple[list[Pair], Cut]:
     """Returns examples of two responses as pairs of tokens, as `tokenize` makes them, and what was cut off at the end of either.
 
     A pair of which nothing is left to compare is left out.
@@ -76,12 +74,16 @@ def tokenize_pairs(
     rows, truncated, pairs = tokenize(sides, tokenizer, _ENDLESS)[0], Counter[str](), list[Pair]()
     for example, chosen, rejected in zip(examples, rows[::2], rows[1::2], strict=True):
         truncated[example.language] += Pair(chosen, rejected).longest > max_length
-        pair = Pair(*(Tokens(row.ids[:max_length], row.prompt_length) for row in (chosen, rejected)))
+        pair = Pair(_cut(chosen, max_length), _cut(rejected, max_length))
         if pair.chosen.labelled > 0 < pair.rejected.labelled and pair.chosen.ids.tolist() != pair.rejected.ids.tolist():
             pairs.append(pair)
     if not pairs:
         raise UserError(f"None of the {len(examples)} pairs differs within max_length={max_length} tokens; raise it.")
     return pairs, Cut({code: count for code, count in truncated.items() if count}, len(examples) - len(pairs))
+
+
+def _cut(row: Tokens, max_length: int) -> Tokens:
+    return Tokens(row.ids[:max_length], row.prompt_length)
 
 
 def pair_losses(chosen: torch.Tensor, rejected: torch.Tensor, objective: Prefer) -> torch.Tensor:
@@ -99,7 +101,7 @@ def preference_loss(
         worth = worth / torch.tensor(sides, device=device)
     else:
         worth = worth - torch.tensor([pair.reference for pair in pairs or [_NO_PAIR]], dtype=worth.dtype, device=device)
-    return pair_losses(*worth.unbind(1), objective)[: len(pairs)].sum(), balance
+    return pair_losses(worth[:, 0], worth[:, 1], objective)[: len(pairs)].sum(), balance
 
 
 def with_reference(
@@ -140,7 +142,7 @@ def with_reference(
 
 
 # takes part in a pass that has no pairs left for this process
-_NO_PAIR = Pair(*(Tokens(numpy.zeros(1, numpy.int32), 1) for _ in range(2)))
+_NO_PAIR = Pair(Tokens(numpy.zeros(1, numpy.int32), 1), Tokens(numpy.zeros(1, numpy.int32), 1))
 
 
 def _log_probabilities(
@@ -149,5 +151,6 @@ def _log_probabilities(
     """Returns the log-probabilities of both responses of each pair, in nats, [pairs, 2]; and what balances experts."""
     sides = [side for pair in pairs or [_NO_PAIR] for side in (pair.chosen, pair.rejected)]
     losses, balance = token_losses(model, collate(sides), device)
-    summed = torch.stack([part.sum() for part in losses.split([side.labelled for side in sides])])
+    parts: tuple[torch.Tensor, ...] = torch.split(losses, [side.labelled for side in sides])
+    summed = torch.stack([part.sum() for part in parts])
     return -summed.view(-1, 2), balance

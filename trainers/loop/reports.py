@@ -18,7 +18,8 @@ class StageProgress(BaseModel, frozen=True):
     stage: str  #: name of the stage
     step: int  #: optimizer steps done
     total_steps: int  #: optimizer steps of the whole stage
-    loss: float  #: mean over the steps since the last report, in nats a token that bears loss, or a pair; without what balances experts
+    #: mean over the steps since the last report, in nats a token that bears loss, or a pair; without what balances experts
+    loss: float
     tokens: int  #: tokens processed, padding not counted
     tokens_per_second: float  #: since the stage began to train
     learning_rate: float  #: of the last step

@@ -2,18 +2,16 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from xreason.tasks.errors import UserError
 from xreason.tasks.prompts import alpaca
 from xreason.trainers.checkpoints.base import load_base
 from xreason.trainers.corpora.examples import Example
 from xreason.trainers.corpora.tokens import IGNORED
-from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Prefer, Stage
+from xreason.trainers.stages import AllParameters, Prefer, Stage
 
 ModelOf = Callable[..., Path]
 BATCHES = 50

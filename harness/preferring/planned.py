@@ -1,0 +1,71 @@
+"""The steps of a row with one seed: its training, from where it starts, and the pairs that are made for it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xreason.harness.preferring.samples import MakePairs, plan_pairs
+from xreason.harness.serving.models import Model, checkpoint_model, is_checkpoint
+from xreason.harness.training.layers import FindLayers
+from xreason.harness.training.train import Train, plan_training, start_key
+from xreason.tasks.errors import UserError
+from xreason.trainers.stages import Method
+
+
+def plan_made(
+    row: str,
+    seed: int,
+    place: Path,
+    method: Method,
+    base: Model,
+    *,
+    languages: Sequence[str],
+    start: Train | None = None,
+    layers: FindLayers | None,
+    devices: int,
+    save_minutes: float,
+    dtype: str = "auto",
+    engine: Mapping[str, Any] = {},
+    **text: Any,
+) -> tuple[MakePairs | None, Train]:
+    """Returns the training of a row with one seed in its `place`, and the step that makes pairs, where its first stage has samples.
+
+    `start` is the training that `method.start` names; without one that names a checkpoint's folder.
+
+    Raises:
+        UserError: what it starts from is no checkpoint of the base, or as plan_pairs and plan_training.
+    """
+    begin: Train | Path | None = start
+    if method.start is not None:
+        begin = start or Path(method.start).expanduser()
+        _check_start(row, method.start, begin, base)
+    made = None
+    if method.stages[0].samples:
+        known = None if begin is None else (begin.folder if isinstance(begin, Train) else begin, start_key(begin))
+        needs = (begin.folder,) if isinstance(begin, Train) else ()
+        asked: dict[str, Any] = {"needs": needs, "dtype": dtype, "engine": engine, **text}
+        made = plan_pairs(row, seed, place, method.stages[0], base, known, languages, **asked)
+    told: dict[str, Any] = {"layers": layers, "start": begin, "pairs": made, "devices": devices, "save_minutes": save_minutes}
+    return made, plan_training(row, seed, place, method, base, languages, **told, **text)
+
+
+def _check_start(row: str, said: str, start: Train | Path, base: Model) -> None:
+    if isinstance(start, Path) and not is_checkpoint(start):
+        raise UserError(f"{row} starts from {said}, which is neither a row of the experiment nor a checkpoint's folder; name one.")
+    begun, own = (None, start.base) if isinstance(start, Train) else checkpoint_model(start, row)
+    if own.hash != base.hash or (begun and begun.adapter):
+        of = f"an adapter of {own.name}" if begun and begun.adapter else f"made from {own.name}"
+        raise UserError(
+            f"{row} starts from {said}, which is {of}, and has the base {base.name}; give it whole weights of its base."
+        )
+
+
+def after_starts(methods: Mapping[str, Method]) -> list[tuple[str, Method]]:
+    """Returns rows and their methods, each after the row that it starts from, else in their order; a UserError for a circle."""
+    ordered: dict[str, Method] = {}
+    while left := [row for row in methods if row not in ordered]:
+        ready = [row for row in left if methods[row].start not in left]
+        if not ready:
+            raise UserError(f"The rows {', '.join(left)} start from each other; let one of them start from the base.")
+        ordered[ready[0]] = methods[ready[0]]
+    return list(ordered.items())
