@@ -8,14 +8,14 @@ reasons in every language (MathOctopus). Where this is not theirs:
 
 - Questions: theirs are NumGLUE's tasks 1, 4 and 8 in nine languages, which this project has no copy of; here they are those of the
   training corpus, which the model has seen.
-- Right: theirs has the gold answer as its last number, within 1e-3; here both readings find it. A response that was cut off is never
-  chosen. The gold answer is read from the row's own response, and a row of which the readings disagree is left out.
+- Right: theirs has the gold answer as its last number, within 1e-3; here both readings find it. A response that was cut off is
+  never chosen. The gold answer is read from the row's own response, and a row on which the readings disagree is left out.
 - Score: a mean over an English response's tokens; theirs runs over the padding of its batch, too. Japanese is `jpn_Jpan` to the
   model; theirs says `jpn_Hani`, which it does not know.
 - Rows: prompt and response within 1024 tokens; theirs keeps 512 of them for the prompt at most.
 - Checkpoint: the last; theirs is the best of evaluations every 100 steps on a tenth of the questions, which here are trained on.
 
-    methods:
+Methods:
       mathoctopus: {base: meta-llama/Llama-2-7b-hf}
       mapo: {base: meta-llama/Llama-2-7b-hf, start: mathoctopus}
 """
