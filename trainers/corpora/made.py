@@ -41,6 +41,12 @@ def write_pairs(folder: Path, made: MadePairs, pairs: Sequence[Example]) -> None
     (folder / _MADE_FILE).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+def pairs_made(folder: Path) -> MadePairs | None:
+    """Returns what the pairs in a folder were made of; None where none stand there."""
+    path = folder / _MADE_FILE
+    return MadePairs.model_validate_json(path.read_bytes()) if path.exists() else None
+
+
 def read_pairs(folder: Path) -> Corpus:
     """Returns the pairs that a folder holds.
 

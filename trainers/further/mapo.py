@@ -41,7 +41,7 @@ def mapo() -> Method:
                 batch_size=256,
                 warmup_ratio=0.1,
                 frame="octopus",
-                objective=Prefer("dpo", 0.1),
+                objective=Prefer(),
                 samples=Samples("alignment", 20, 0.8, 512, translator="facebook/nllb-200-distilled-600M"),
             ),
         ),
