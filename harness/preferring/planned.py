@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from xreason.harness.preferring.samples import MakePairs, plan_pairs
-from xreason.harness.serving.models import Model, checkpoint_model, is_checkpoint
+from xreason.harness.serving.models import Model, is_checkpoint
 from xreason.harness.training.layers import FindLayers
 from xreason.harness.training.train import Train, plan_training, start_key
 from xreason.tasks.errors import UserError
+from xreason.trainers.checkpoints.base import resolve_outline
+from xreason.trainers.checkpoints.delta import read_checkpoint
 from xreason.trainers.stages import Method
 
 
@@ -50,14 +52,16 @@ def plan_made(
 
 
 def _check_start(row: str, said: str, start: Train | Path, base: Model) -> None:
-    if isinstance(start, Path) and not is_checkpoint(start):
+    if isinstance(start, Train):
+        name, folder, kind = start.base.name, start.base.folder, ""
+    elif not is_checkpoint(start):
         raise UserError(f"{row} starts from {said}, which is neither a row of the experiment nor a checkpoint's folder; name one.")
-    begun, own = (None, start.base) if isinstance(start, Train) else checkpoint_model(start, row)
-    if own.hash != base.hash or (begun and begun.adapter):
-        of = f"an adapter of {own.name}" if begun and begun.adapter else f"made from {own.name}"
-        raise UserError(
-            f"{row} starts from {said}, which is {of}, and has the base {base.name}; give it whole weights of its base."
-        )
+    else:
+        checkpoint = read_checkpoint(start)
+        name, folder, kind = checkpoint.base, resolve_outline(checkpoint.base)[0], checkpoint.kind
+    if folder != base.folder or kind == "adapter":
+        of = f"an adapter of {name}" if kind == "adapter" else f"made from {name}"
+        raise UserError(f"{row} starts from {said}, which is {of}, and its base is {base.name}; name a whole checkpoint of that.")
 
 
 def after_starts(methods: Mapping[str, Method]) -> list[tuple[str, Method]]:

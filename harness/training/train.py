@@ -267,11 +267,13 @@ def train(task: Train, report_to: Sequence[str] = ()) -> Training:
         write_whole(directory / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
     point(link, task.folder)
     shutil.rmtree(work)
-    for stage in training.stages:
+    # what it goes on from told its own
+    own = training.stages[-len(task.method.stages) :]
+    for stage in own:
         if stage.truncated:
             cut = ", ".join(f"{count:,} of {code}" for code, count in stage.truncated.items())
             progress.say(f"{task.title}, {stage.name}: too long and cut off were {cut}")
-    progress.say(f"{task.title}: trained in {training.seconds:.0f} s")
+    progress.say(f"{task.title}: trained in {sum(stage.seconds for stage in own):.0f} s")
     return training
 
 
