@@ -203,6 +203,7 @@ def test_rows_without_a_rejected_response_are_refused_and_those_with_nothing_to_
     same = replace(example, rejected=example.response)
     rows, cut = tokenize_pairs([example, same], tokenizer, 250)
     assert (len(rows), cut.left_out) == (1, 1)
+    example = replace(example, rejected="nothing like it")
     rows, cut = tokenize_pairs([example], tokenizer, length + 1)
     assert [rows[0].chosen.length, rows[0].rejected.length, dict(cut.truncated)] == [length + 1, length + 1, {"de": 1}]
     with pytest.raises(UserError, match=f"None of the 1 pairs differs within max_length={length} tokens"):
