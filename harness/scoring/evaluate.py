@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from xreason.harness.scoring.lmeval.scores import chosen_rows, measure
+from xreason.harness.scoring.lmeval.scores import chosen_rows, likeliest_score, measure
 from xreason.harness.scoring.lmeval.scores import language_score as lmeval_score
 from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.verdicts import CUT_OFF, flags, language_score, write_verdicts
@@ -91,6 +91,9 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     for code in scoring.languages:
         task = scoring.benchmark.task(code)
         rows = sorted(samples[task], key=lambda row: int(row["doc_id"]))
+        if scoring.benchmark.likelihood:
+            scores[code] = likeliest_score(rows)
+            continue
         cut_off = None if ends is None else flags(ends[task, row["doc_id"]] for row in rows)
         scores[code] = language_score(
             rows, cut_off, _in_all([each for row in rows for each in took.get((task, row["doc_id"]), ())])
@@ -199,7 +202,7 @@ def _check_template(lm: Any, name: str, system: str | None) -> None:
 
 def _check_room(lm: Any, name: str, scoring: Scoring) -> None:
     room, suite = getattr(lm, "max_length", None), scoring.benchmark
-    if suite.lm_eval and not tasks_found(suite.lm_eval).generates:
+    if not suite.generates:
         return
     if isinstance(room, int) and not hasattr(lm, "base_url") and scoring.max_new_tokens >= room:
         takes = f"{name} takes {room:,} tokens, and a response to {suite.title} may have {scoring.max_new_tokens:,}"
@@ -217,8 +220,9 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
     manager = TaskManager(include_path=include_paths(), include_defaults=False, metadata=metadata)
     loaded = manager.load(_task_names(scoring))
     for task in loaded["tasks"].values():
-        stops = asking.prompt.stops(task.config.dataset_kwargs["language"])
-        task.set_config("generation_kwargs", {"until": stops}, update=True)
+        if scoring.benchmark.generates:
+            stops = asking.prompt.stops(task.config.dataset_kwargs["language"])
+            task.set_config("generation_kwargs", {"until": stops}, update=True)
         if asking.worked_examples == "first":
             task.config.fewshot_config.sampler = "first_n"
             task.sampler = get_sampler("first_n")(list(task.fewshot_docs()))

@@ -105,8 +105,10 @@ def score(task: Score, lm: Any, model: Model) -> None:
         progress.bar(f"scoring {task.row} on {suite.title}") as report,
     ):
         lm.progress, lm.answers = report, answers
-        evaluate(lm, task.row, model, scoring, directory)
+        found = evaluate(lm, task.row, model, scoring, directory)
         lm.answers = None
+        # a sample of a set has fewer than the set; what lm-eval measures otherwise than by 0 or 1 is counted from its tasks
+        asked = sum(each.questions for each in found.values()) or scoring.questions
         circumstances = Circumstances(
             data=", ".join(dict.fromkeys(suite.where(code) for code in scoring.languages)),
             commit=provenance.commit(),
@@ -116,13 +118,13 @@ def score(task: Score, lm: Any, model: Model) -> None:
             dtype=_dtype_of(lm),
             engine=task.engine,
             signature=model.signature(),
-            questions=scoring.questions,
+            questions=asked,
             seconds=None if resumed else time.perf_counter() - began,
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     answers.remove()
     seconds = time.perf_counter() - began
-    progress.say(f"{task.row}, seed {task.seed}: {scoring.questions:,} questions of {suite.title} in {seconds:.0f} s")
+    progress.say(f"{task.row}, seed {task.seed}: {asked:,} questions of {suite.title} in {seconds:.0f} s")
     if getattr(lm, "shortened", 0):
         progress.say(f"{task.row}: {lm.shortened:,} prompts were too long for the model and lost their beginning")
 
