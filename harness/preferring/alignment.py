@@ -8,7 +8,8 @@ NLLB does not know, here it is `jpn_Jpan`.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -73,6 +74,26 @@ def _same(own: Sequence[Question], english: Sequence[Question]) -> list[tuple[Qu
     return [(own[one], english[other]) for one, other in align(*signatures)]
 
 
+def check_translator(reference: str) -> None:
+    """Makes sure that a translation model can be had, of which only its config is read; raises what `translator` does."""
+    from transformers import AutoConfig
+
+    with _at_hand(reference):
+        if not AutoConfig.from_pretrained(reference, trust_remote_code=False).is_encoder_decoder:
+            raise ValueError("no model that translates")
+
+
+@contextmanager
+def _at_hand(reference: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"The translation model {reference} that pairs: alignment asks is not to be had here ({type(error).__name__}); run "
+            f"`hf download {reference}` with a network, or give the folder of one: samples: {{translator: FOLDER}}."
+        ) from error
+
+
 def translator(reference: str, device: str) -> Scorer:
     """Returns what a translation model scores, from a folder or of the hub (or its cache).
 
@@ -83,14 +104,9 @@ def translator(reference: str, device: str) -> Scorer:
     from torch.nn.functional import cross_entropy
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    try:
+    with _at_hand(reference):
         tokenizer: Any = AutoTokenizer.from_pretrained(reference, trust_remote_code=False)
         model = AutoModelForSeq2SeqLM.from_pretrained(reference, trust_remote_code=False).to(device).eval()
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"The translation model {reference} that pairs: alignment asks is not to be had here ({type(error).__name__}); run "
-            f"`hf download {reference}` with a network, or give the folder of one: samples: {{translator: FOLDER}}."
-        ) from error
     names_languages = hasattr(tokenizer, "src_lang")
 
     def tokens(texts: Sequence[str], language: str) -> Any:

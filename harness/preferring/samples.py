@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from xreason.harness import progress
-from xreason.harness.preferring.alignment import aligned, translator
+from xreason.harness.preferring.alignment import aligned, check_translator, translator
 from xreason.harness.preferring.judging import Question, identified, judged, pairs_of
 from xreason.harness.serving.answers import Answer, Answers
 from xreason.harness.serving.models import Model, checkpoint_model
@@ -95,12 +95,14 @@ def plan_pairs(
         outline: lets questions be missing; then the step has no key, as where the base's weights are not known.
 
     Raises:
-        UserError: the questions cannot be had.
+        UserError: the questions, or the translation model, cannot be had.
     """
     place = folder / FOLDER
     told: dict[str, Any] = {"row": row, "seed": seed, "stage": stage, "base": base, "source": source, "data": data}
     told |= {"needs": tuple(needs), "start": start[0] if start else None, "languages": tuple(languages)}
     task = MakePairs(folder=place, key="", **told)
+    if task.samples.pairs == "alignment" and not outline:
+        check_translator(task.samples.translator)
     try:
         corpora = task.corpora()
     except MissingSetError:

@@ -92,10 +92,12 @@ def test_a_stage_that_imitates_is_written_as_before_there_was_anything_else() ->
             "stage 'multilingual reasoning' imitates; set objective: prefer",
         ),
         ("  slam: {objective: prefer}\n", "leave loss_on: response and truncation: right"),
+        ("  mapo: {rows: 4, samples: {translator: nowhere}}\n", "The translation model nowhere .* is not to be had here"),
         ("  full: {objective: {gamma: 1}}\n", "gamma=1.0 is a margin of simpo, which dpo has not"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(methods: str, words: str, tmp_path: Path) -> None:
+def test_what_cannot_be_is_one_sentence(methods: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match=words):
         planned(tmp_path, methods)
 
