@@ -193,7 +193,7 @@ def _pairs(task: MakePairs, seen: _Seen) -> PairsOutlook:
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:
     scoring = task.scoring
     responses = scoring.questions * scoring.asking.samples
-    tokens = responses * scoring.max_new_tokens
+    tokens = responses * scoring.longest_response
     before = None if plan.endpoint else seen.earlier.seconds_a_question(scoring.name, row.base.signature())
     if plan.endpoint:
         seconds, told_by = 0.0, "the server's own"

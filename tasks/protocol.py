@@ -21,12 +21,19 @@ __all__ = ["letters", "prompt", "questions", "score", "target", "weighted_mean"]
 
 
 def questions(
-    suite: str, language: str, style: str = DEFAULT_STYLE, shots: int | None = None, config_source: str = "", **_: object
+    suite: str,
+    language: str,
+    style: str = DEFAULT_STYLE,
+    shots: int | None = None,
+    think_end: str | None = None,
+    config_source: str = "",
+    **_: object,
 ) -> dict[str, Any]:
     """Returns what lm-eval's `custom_dataset` asks for: the questions as split `test`, the worked examples as split `train`.
 
-    With 0 `shots`, no worked examples are looked for. `config_source` is the path of the task's YAML (lm-eval says it); where that
-    is in a person's folder, the tables of this process become that folder's.
+    With 0 `shots`, no worked examples are looked for. Up to the last `think_end`, a response is thinking and not read.
+    `config_source` is the path of the task's YAML (lm-eval says it); where that is in a person's folder, the tables of this process
+    become that folder's.
 
     Raises:
         UserError: a name is unknown, or the questions cannot be had.
@@ -42,6 +49,8 @@ def questions(
     if STYLES[style].of_authors and not chosen.published:
         raise no_prompt_of_its_own(chosen)
     asked: dict[str, Any] = {"style": style, "language_name": LANGUAGES[language].english}
+    if think_end:
+        asked["think_end"] = think_end
     if chosen.kind != "number":
         asked["kind"] = chosen.kind
     try:

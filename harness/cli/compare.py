@@ -30,6 +30,9 @@ def compare(
     temperature: options.Temperature = None,
     gen_kwargs: options.GenKwargs = None,
     system_instruction: options.SystemInstruction = None,
+    chat_arg: options.ChatArg = None,
+    think_end: options.ThinkEnd = None,
+    thinking_tokens: options.ThinkingTokens = None,
     reading: options.Reading = None,
     mean: options.Mean = None,
     launch: options.Launch = 1,
@@ -66,7 +69,10 @@ def compare(
     }
     asked = {"prompt": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction}
     decoded = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "gen_kwargs": gen_kwargs}
-    given = options.asked(**which, **served, **asked, **decoded, engine=told(engine) if engine else None, save_minutes=save_minutes)
+    thought = {"chat_args": options.chat_args(chat_arg), "think_end": think_end, "thinking_tokens": thinking_tokens}
+    given = options.asked(
+        **which, **served, **asked, **thought, **decoded, engine=told(engine) if engine else None, save_minutes=save_minutes
+    )
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": folder_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
@@ -152,6 +158,9 @@ def score(
     temperature: options.Temperature = None,
     gen_kwargs: options.GenKwargs = None,
     system_instruction: options.SystemInstruction = None,
+    chat_arg: options.ChatArg = None,
+    think_end: options.ThinkEnd = None,
+    thinking_tokens: options.ThinkingTokens = None,
     reading: options.Reading = None,
     endpoint: Annotated[str | None, typer.Option(help="URL of a running vLLM (or another OpenAI-style server).")] = None,
     concurrency: Annotated[str | None, typer.Option(help="Requests to --endpoint in flight; auto for as many as pay.")] = None,
@@ -181,7 +190,8 @@ def score(
     if concurrency is not None and endpoint is None:
         raise UserError("--concurrency is of a running server; give its --endpoint, or leave it out.")
     how = {"style": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction, "samples": samples}
-    given = options.asked(**how, temperature=temperature, gen_kwargs=gen_kwargs, max_new_tokens=max_new_tokens)
+    thought = {"chat_args": options.chat_args(chat_arg), "think_end": think_end, "thinking_tokens": thinking_tokens}
+    given = options.asked(**how, **thought, temperature=temperature, gen_kwargs=gen_kwargs, max_new_tokens=max_new_tokens)
     longest = given.pop("max_new_tokens", None)
     named = options.listed(suites) or ("mgsm", "msvamp")
     asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=longest, asking=Asking(**given))

@@ -118,6 +118,15 @@ GenKwargs = Annotated[
 SystemInstruction = Annotated[
     str | None, typer.Option(help="Text that stands before every question, in the system's turn of a chat.")
 ]
+ChatArg = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="What the chat template is told, such as enable_thinking=false; repeatable."),
+]
+ThinkEnd = Annotated[str | None, typer.Option(help="What ends a model's thinking, such as '</think>'; nothing before it is read.")]
+ThinkingTokens = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tokens after which thinking is ended, beside those of --max-new-tokens (with --think-end)."),
+]
 Reading = Annotated[Literal["paper", "strict", "metamath"] | None, typer.Option(help="What the board ranks by; paper by default.")]
 Mean = Annotated[
     Literal["all", "without-english"] | None, typer.Option(help="What ranks and gains are of: all languages, or all but English.")
@@ -230,6 +239,27 @@ def asked(**flags: Any) -> dict[str, Any]:
         if given.setdefault(_GEN_KWARGS[name], value) != value:
             raise UserError(f"{name} is given twice, with different values; give it once.")
     return given
+
+
+def chat_args(texts: Sequence[str] | None) -> dict[str, Any] | None:
+    """Returns what `--chat-arg` tells a chat template, each value as YAML reads it; None for nothing.
+
+    Raises:
+        UserError: one is not of the form KEY=VALUE, is told twice, or is no single value.
+    """
+    import yaml
+
+    from xreason.harness.serving.arguments import told
+
+    read: dict[str, Any] = {}
+    for name, text in told(texts or (), "--chat-arg", "enable_thinking=false").items():
+        try:
+            read[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            read[name] = text
+        if not isinstance(read[name], bool | int | float | str | None):
+            raise UserError(f"--chat-arg {name}={text!r:.60} is no single value; give one such as enable_thinking=false.")
+    return read or None
 
 
 def show(as_json: bool, content: Any, *tables: Any) -> None:

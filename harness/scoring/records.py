@@ -164,7 +164,7 @@ def boards_of(
 def _of_suite(records: Sequence[Record], suite: str) -> list[str]:
     """Returns how questions weigh, where not all weigh the same, and what is right where nothing is generated."""
     if suite in SUITES and SUITES[suite].likelihood:
-        return [f"{suite}: the answer is the letter that the model finds likeliest behind the prompt, by lm-eval's acc."]
+        return ["The answer is the letter that the model finds likeliest behind the prompt, by lm-eval's acc."]
     if suite not in SUITES or not any(suite in record.weights for record in records):
         return []
     return [f"Accuracies in {SUITES[suite].title} are weighted, as published: {SUITES[suite].weighing}."]

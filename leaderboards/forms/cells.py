@@ -21,14 +21,19 @@ NAMES = ("model", "first", "second")
 SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
 _BY_WORTH = ("gain", "English", "training time", "tuned")
+#: What became of answers that are not right: field of Misses to its heading.
+_MISSES = {"cut_off_thinking": "thinking cut off", "cut_off_answering": "answer cut off", "wrong": "wrong"}
 #: Of what a row says, what stands where there is room.
 _MEANS = (
-    *("rank", "mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "English", "tuned"),
+    *("rank", "mean", "mean in language", "mean in language with thinking", *_MISSES.values(), "mean without English"),
+    *("gain", "p of gain (Holm)", "English", "tuned"),
     *("training time", "response tokens", "thinking tokens"),
 )
 #: What headings beyond those of Table 1 say.
 _OF_MEANS = {
     "mean in language": "In language: right, and in the question's language.",
+    "mean in language with thinking": "With thinking: where neither the answer nor its thinking is in another language.",
+    "thinking cut off": "Not right: thinking cut off, at its budget or with the response; the answer cut off; or else wrong.",
     "response tokens": "Response tokens: of one response, thinking among them.",
 }
 #: The heading of a stage's cell to the field of StageCost that it holds, where that is a number.
@@ -115,7 +120,7 @@ def subset_table(board: Board) -> Table | None:
         [name_cell(row), *(_narrow(row.subsets[name]) for name in names), *(_gain(row.subset_gains.get(name)) for name in gained)]
         for row in board.rows
     ]
-    legend = [f"{_format.measure(board)}, ± the wider side of its 95 % interval.", *map(_format.subset, board.subsets)]
+    legend = [f"{_format.measure(board)}, ± the wider side of its 95 % interval.", _format.subsets(board)]
     if gained:
         legend.append(
             "Gain: less the base's; †: significant by Holm's correction over all gains here, and not of a single training."
@@ -236,6 +241,7 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "mean": _accuracy(row.mean),
         f"mean by {_format.READINGS[board.other_reading]}": Cell() if board.measure else _accuracy(row.mean_by_other_reading),
         "mean in language": _accuracy(row.mean_in_language),
+        **(_of_thinking(row) if any(each.mean_misses for each in board.rows) else {}),
         "mean without English": _accuracy(row.mean_without_english),
         "gain": _gain(row.gain),
         "p of gain (Holm)": _chance(row.gain),
@@ -249,6 +255,22 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         **{f"gain {each.name}": _gain(row.subset_gains.get(each.name)) for each in board.subsets},
         **languages,
     }
+
+
+def misses_table(board: Board) -> Table | None:
+    """Returns what became of the questions, where thinking is told apart in a row; else None."""
+    lines = [row_cells(board, row) for row in board.rows]
+    headings = ("mean", *_MISSES.values(), "mean in language", "mean in language with thinking")
+    if headings[1] not in lines[0]:
+        return None
+    rows = tuple((cells["model"], *(replace(cells[heading], spread="") for heading in headings)) for cells in lines)
+    legend = tuple(_OF_MEANS[heading] for heading in ("thinking cut off", "mean in language", "mean in language with thinking"))
+    return Table(f"{board.suite}: what became of the questions", ("model", "right", *headings[1:]), rows, legend)
+
+
+def _of_thinking(row: Row) -> dict[str, Cell]:
+    told = {heading: _accuracy(getattr(row.mean_misses, name, None)) for name, heading in _MISSES.items()}
+    return {"mean in language with thinking": _accuracy(row.mean_in_language_thinking), **told}
 
 
 def name_cell(row: Row) -> Cell:
@@ -310,8 +332,10 @@ def _table_one(boards: Sequence[Board]) -> Table:
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     first, judged = boards[0], [board for board in boards if not board.measure]
-    over = {f"over {', '.join(board.average_languages)}": board.suite for board in judged}
-    means = [codes if len(over) == 1 else f"of {suite} {codes}" for codes, suite in over.items()]
+    over: dict[str, list[str]] = {}
+    for board in judged:
+        over.setdefault(f"over {', '.join(board.average_languages)}", []).append(board.suite)
+    means = [codes if len(over) == 1 else f"of {' and '.join(suites)} {codes}" for codes, suites in over.items()]
     by = _format.READINGS[first.reading]
     if judged:
         yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."

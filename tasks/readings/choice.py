@@ -60,6 +60,8 @@ _ARTICLE = re.compile(
 )
 #: Words of one letter, of which a sentence may begin: articles, "and", "I".
 _WORDS = frozenset("AEI")
+#: A word behind one of these as behind an article or "and", which "is" is not.
+_AS_A_WORD = re.compile(r"\s(?!(?:is|was|seems|fits)\b)[^\W\d_A-Z]")
 #: Cyrillic letters that look like Latin ones, and those whose place or sound is that of others.
 _CYRILLIC = {"А": "A", "В": "BC", "С": "C", "Е": "E", "Б": "B", "Г": "D", "Д": "DE"}
 _ALIF = re.compile(r"(?<!\w)الف(?!\w)")
@@ -279,7 +281,7 @@ class _Reader:
             return set(), start
         if text_behind:
             return (text_behind, end) if text_behind <= set(meant) else (text_behind | {meant[0]}, end)
-        if letter in _WORDS and not marked and not declared and re.match(r"\s[^\W\d_A-Z]", text[match.end() :]):
+        if letter in _WORDS and not marked and not declared and _AS_A_WORD.match(text, match.end()):
             joined = self.words.joined.match(text, match.end())
             if not (joined and _NAMED.match(text, joined.end())):
                 return set(), start

@@ -277,7 +277,7 @@ _ANY_TYPE = "transformers_version|architectures|_token_id|head_dim|use_cache"
 #: What records of format 2 lacked, what may be null, and what is one of several.
 _MAY_BE_WRONG = "|".join(
     (
-        r"(metamath|questions_hash|truncated|recipe|devices?|weights_hash|dtype|engine|sampling|system|worked_examples|machine)\S* (missing|null)",
+        r"(metamath|questions_hash|truncated|recipe|devices?|weights_hash|dtype|engine|sampling|system|chat_args|think_end|worked_examples|machine)\S* (missing|null)",
         r"training\.\w+ (missing|null)",
         r"(cut_off|in_language|identifier|limit|checkpoint_bytes|tokens|sources|families|weights|in_domain)\S* (missing|null)",
         r"(languages|losses|cut_off|paper|strict|answered|in_language)\.0 missing",
@@ -379,11 +379,14 @@ WRONG: dict[str, tuple[str, ...]] = {
     "suites": ("mgms", ",", "pocket,mgms", "../pocket", "x" * 5000),
     "suite": ("mgms", "", "../mgsm"),
     "languages": ("swahili", ",", "en,xx", "te", "x" * 5000),
+    "groups": ("lowest", ",", "", "cyrillic", "low,xx", "x" * 5000),
     "seeds": ("one", ",", "1.5", "0,x"),
     "data": ("nowhere", "exp.yaml", "/dev/null"),
     "tasks": ("exp.yaml", "/dev/null", "exp.yaml/own"),
     "dtype": ("float", "", "int8", "Float32"),
     "prompt": ("alpacca", "", "../alpaca"),
+    "chat_arg": ("enable_thinking", "=", "a=[1]", "tokenize=true", "a b=1", "enable_thinking=perhaps", "\x01=1"),
+    "think_end": ("", " ", "x" * 5000),
     "layers": ("six", ",", "99", "-1", "0", "1,1", "1.5", "0,99", "", "auto,1"),
     "corpora": ("nope", ",", "question-translatoin"),
     "report_to": ("nope", ",", "wandb"),
@@ -549,6 +552,9 @@ NO_EXPERIMENT: dict[str, tuple[Any, ...]] = {
     ),
     "dtype": ("float", 32, None, ["auto"]),
     "prompt": ("alpacca", None, 7, ["alpaca"]),
+    "chat_args": ("no", 7, ["a"], {"enable_thinking": False}, {"a": [1]}),
+    "think_end": (" ", 7, ["</think>"]),
+    "thinking_tokens": ("many", 0, -1, 8, True),
     "shots": (-1, None, "x", 1.5, 3),
     "samples": (0, -1, None, "x", 4),
     "temperature": (-0.1, None, "x", float("nan"), float("inf"), [0]),
