@@ -196,7 +196,7 @@ class Stage(_Checked):
     rows: _WholeOrNone = None  #: at most so many rows a language and corpus. None takes all.
     #: what is learnt of the rows; of pairs, `batch_size` and `micro_batch_size` count pairs.
     objective: Annotated[Objective, Field(description="imitate, or {loss: dpo}, or {loss: simpo}")] = field(default_factory=Imitate)
-    #: how pairs to prefer are made of the corpora's questions; None where the corpora hold pairs.
+    #: how pairs to prefer are made of the corpora's questions; None where their rows are pairs (Example.rejected).
     samples: Annotated[Samples | None, Field(description="a mapping such as {count: 8, pairs: right}")] = None
 
     @model_serializer(mode="wrap")

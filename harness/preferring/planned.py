@@ -11,7 +11,9 @@ from xreason.harness.training.train import Train, plan_training, start_key
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import resolve_outline
 from xreason.trainers.checkpoints.delta import read_checkpoint
-from xreason.trainers.stages import Method
+from xreason.trainers.corpora.examples import Source
+from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.stages import Method, Prefer, Stage
 
 
 def plan_made(
@@ -41,6 +43,9 @@ def plan_made(
     if method.start is not None:
         begin = start or Path(method.start).expanduser()
         _check_start(row, method.start, begin, base)
+    for stage in method.stages:
+        if isinstance(stage.objective, Prefer) and not stage.samples:
+            _check_pairs(row, stage, seed, languages, source=text["source"], data=text["data"])
     made = None
     if method.stages[0].samples:
         known = None if begin is None else (begin.folder if isinstance(begin, Train) else begin, start_key(begin))
@@ -49,6 +54,16 @@ def plan_made(
         made = plan_pairs(row, seed, place, method.stages[0], base, known, languages, **asked)
     told: dict[str, Any] = {"layers": layers, "start": begin, "pairs": made, "devices": devices, "save_minutes": save_minutes}
     return made, plan_training(row, seed, place, method, base, languages, **told, **text)
+
+
+def _check_pairs(row: str, stage: Stage, seed: int, languages: Sequence[str], *, source: Source, data: Path | None) -> None:
+    for name in stage.corpora:
+        corpus = load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed, frame=stage.frame)
+        if any(example.rejected is None for example in corpus.examples):
+            raise UserError(
+                f"{row} is to prefer between responses, and the rows of {name} have one each; let the model make pairs of them: "
+                "samples: {count: 8}."
+            )
 
 
 def _check_start(row: str, said: str, start: Train | Path, base: Model) -> None:

@@ -68,8 +68,8 @@ def tokenize_pairs(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBa
         UserError: an example is no pair, none is left, or the tokenizer has no end-of-text token.
     """
     if any(example.rejected is None for example in examples):
-        made = "name a corpus of pairs, or let the model make them: samples: {count: 8}"
-        raise UserError(f"objective: prefer learns from pairs, and these rows have one response each; {made}.")
+        said = "objective: prefer learns from pairs, and these rows have one response each"
+        raise UserError(f"{said}; let the model make them: samples: {{count: 8}}.")
     sides = [replace(each, response=text) for each in examples for text in (each.response, str(each.rejected))]
     rows, truncated, pairs = tokenize(sides, tokenizer, _ENDLESS)[0], Counter[str](), list[Pair]()
     for example, chosen, rejected in zip(examples, rows[::2], rows[1::2], strict=True):

@@ -93,6 +93,10 @@ def test_a_stage_that_imitates_is_written_as_before_there_was_anything_else() ->
         ),
         ("  slam: {objective: prefer}\n", "leave loss_on: response and truncation: right"),
         ("  mapo: {rows: 4, samples: {translator: nowhere}}\n", "The translation model nowhere .* is not to be had here"),
+        (
+            "  full: {objective: prefer, rows: 3}\n",
+            "and the rows of multilingual-reasoning have one each; let the model make pairs",
+        ),
         ("  full: {objective: {gamma: 1}}\n", "gamma=1.0 is a margin of simpo, which dpo has not"),
     ],
 )

@@ -196,7 +196,7 @@ def test_rows_without_a_rejected_response_are_refused_and_those_with_nothing_to_
     from xreason.trainers.loop.preferring import tokenize_pairs
 
     _, tokenizer = load_base(model_of("llama"), device="cpu", mixed_precision=False)
-    with pytest.raises(UserError, match=r"these rows have one response each; name a corpus of pairs, .*samples: {count: 8}\.$"):
+    with pytest.raises(UserError, match=r"these rows have one response each; let the model make them: samples: {count: 8}\.$"):
         tokenize_pairs([Example("a", "b")], tokenizer, 99)
     example = pairs(1)[0]
     length = len(tokenizer(example.prompt)["input_ids"])
