@@ -45,7 +45,7 @@ def main() -> None:
     from xreason.harness.experiment import read_experiment
     from xreason.harness.plan import plan_comparison
     from xreason.harness.run import run
-    from xreason.trainers.corpora.made import pairs_made
+    from xreason.trainers.corpora.pairs.made import pairs_made
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "preferring.yaml"

@@ -36,6 +36,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE
 from xreason.tasks.suites import languages_of, suite_of
+from xreason.trainers.corpora.own.references import anchored
 from xreason.trainers.methods import PAPER_METHODS, load_method
 from xreason.trainers.stages import Method
 
@@ -222,9 +223,10 @@ def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[
     if not isinstance(values, dict):
         raise UserError(f"{path} is no mapping of keys to values; begin with a line such as `name: my-comparison`.")
     values = {"name": path.stem, **values}
+    # a path in a file is relative to that file
     if isinstance(values.get("data"), str):
-        # a path in a file is relative to that file
         values["data"] = str(path.parent / Path(values["data"]).expanduser())
+    values |= {"methods": _anchored(values["methods"], path.parent)} if "methods" in values else {}
     for each in ("engine", "chat_args"):
         if each in overrides and isinstance(in_file := values.get(each), dict):
             overrides = {**overrides, each: in_file | overrides[each]}
@@ -233,6 +235,16 @@ def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[
         settings = in_file if isinstance(in_file, dict) else {}
         overrides = {**overrides, "methods": {name: settings.get(name) for name in methods}}
     return _validated({**values, **overrides}, lambda keys: f"{path}, line {_line(node, keys)}" if keys[0] not in overrides else "")
+
+
+def _anchored(said: Any, folder: Path, key: str = "") -> Any:
+    """Returns what is said of methods, the paths of their own corpora made absolute: also of those that a mix has for keys."""
+    if isinstance(said, Mapping):
+        names = [anchored(name, folder) if key == "corpora" and isinstance(name, str) else name for name in said]
+        return {name: _anchored(said[each], folder, str(each)) for name, each in zip(names, said, strict=True)}
+    if isinstance(said, list):
+        return [_anchored(each, folder, key) for each in said]
+    return anchored(said, folder) if isinstance(said, str) and key in ("corpora", "held_out") else said
 
 
 def _written_out(node: Any, known: dict[int, int]) -> int:

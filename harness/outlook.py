@@ -105,7 +105,7 @@ def _training(task: Train, plan: Plan, store: Path, seen: _Seen, exact: bool) ->
         stages.append(
             StageOutlook(
                 name=stage.name,
-                corpora=stage.corpora,
+                corpora=tuple(stage.corpora),
                 tuned=stage.tune.describe(),
                 tuned_parameters=counts.tuned,
                 total_parameters=counts.total,

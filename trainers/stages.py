@@ -46,6 +46,14 @@ Truncation = Literal["right", "proportional"]
 LossOn = Literal["response", "all"]
 
 
+_Mix = Annotated[dict[_Name, _Positive], Field(min_length=1)]
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
+_Own = Annotated[str, Field(pattern=r"\A(file|hub):.")]
+#: Settings of held-out loss, with what they are where nobody asks for it; the others say nothing without the first.
+OF_HELD_OUT: Mapping[str, Any] = {"held_out": None, "look_every": None, "keep": "last", "patience": None}
+
+
 @dataclass(frozen=True, config=_CONFIG)
 class AllParameters(_Checked):
     """Tunes every parameter of the model, embeddings included."""
@@ -164,8 +172,11 @@ class Stage(_Checked):
     """One pass of fine-tuning."""
 
     name: _Name  #: what the stage is for, in a word or two
-    #: names of the corpora that it trains on, joined in this order and then shuffled.
-    corpora: Annotated[_Names, Field(min_length=1, description="names of corpora, at least one")]
+    #: names of the corpora that it trains on, joined in this order and then shuffled: those in the box, of packages, or one's own,
+    #: as file:PATH and hub:OWNER/NAME. Or a mix, names with weights: as many rows as there are without one of them twice.
+    corpora: Annotated[
+        Annotated[_Names, Field(min_length=1)] | _Mix, Field(description="names of corpora, at least one, or names with weights")
+    ]
     #: which parameters it trains.
     tune: Annotated[Tune, Field(description="AllParameters(), FeedForward(...), Named(...) or LowRank(...)")]
     epochs: _Positive = 3.0  #: how often each row is seen
@@ -194,22 +205,31 @@ class Stage(_Checked):
     weight_decay: Annotated[float, Field(ge=0, description="a number from 0"), _Number] = 0.0  #: AdamW's
     max_grad_norm: _Positive = 1.0  #: gradients whose norm is larger are scaled down to it
     rows: _WholeOrNone = None  #: at most so many rows a language and corpus. None takes all.
+    #: rows that no stage of the method trains on, and whose loss is told: a share of each language of each corpus, or file:PATH.
+    held_out: Annotated[_Share | _Own | None, Field(description="a share of the rows, such as 0.05, or file:PATH")] = None
+    #: optimizer steps between two looks at their loss; None looks ten times.
+    look_every: _WholeOrNone = None
+    #: weights that the stage ends with: those of its last step, or of the one whose held-out loss was lowest.
+    keep: Annotated[Literal["last", "best"], Field(description="last or best")] = "last"
+    patience: _WholeOrNone = None  #: ends the stage after so many looks in a row without a lower loss. None never does.
     #: what is learnt of the rows; of pairs, `batch_size` and `micro_batch_size` count pairs.
     objective: Annotated[Objective, Field(description="imitate, or {loss: dpo}, or {loss: simpo}")] = field(default_factory=Imitate)
     #: how pairs to prefer are made of the corpora's questions; None where their rows are pairs (Example.rejected).
     samples: Annotated[Samples | None, Field(description="a mapping such as {count: 8, pairs: right}")] = None
 
     @model_serializer(mode="wrap")
-    def _as_before_it_could_prefer(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # what imitates, which all did, keeps its keys
+    def _as_before_there_was_more(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # stages that imitate and hold nothing out, which all did, keep their keys
         said: dict[str, Any] = handler(self)
-        same = (["objective"] if isinstance(self.objective, Imitate) else []) + (["samples"] if self.samples is None else [])
-        return {name: value for name, value in said.items() if name not in same}
+        usual = {**OF_HELD_OUT, "objective": {"kind": "imitate"}, "samples": None}
+        return {name: value for name, value in said.items() if name not in usual or value != usual[name]}
 
     @model_validator(mode="after")
     def _samples_are_preferred(self) -> Self:
         if self.samples and isinstance(self.objective, Imitate):
             raise UserError(f"samples make pairs, and stage {self.name!r} imitates; set objective: prefer.")
+        if isinstance(self.objective, Prefer) and self.held_out is not None:
+            raise UserError(f"held_out tells the loss of what is imitated, and stage {self.name!r} prefers; leave it out.")
         if isinstance(self.objective, Prefer) and (self.loss_on, self.truncation) != ("response", "right"):
             raise UserError(
                 f"Stage {self.name!r} prefers between responses to one prompt, which is whole and bears no loss; leave "

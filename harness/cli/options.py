@@ -33,6 +33,12 @@ def use_data(folder: Path | None) -> Path | None:
     return _use("XREASON_DATA", folder, missing)
 
 
+def data_folder() -> Path | None:
+    """Returns the data folder that holds for this process, or None."""
+    named = os.environ.get("XREASON_DATA")
+    return Path(named) if named else None
+
+
 def _use_tasks(folder: Path | None) -> Path | None:
     missing = "The folder of languages and suites {} does not exist; give another with --tasks, or unset XREASON_TASKS."
     return _use("XREASON_TASKS", folder, missing)
@@ -148,7 +154,17 @@ Ray = Annotated[
 ]
 ReportTo = Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, trackio, ...")]
 QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the column; found by its name by default.")]
-AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer, a number.")]
+AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer.")]
+ChoiceColumns = Annotated[str | None, typer.Option(help="The same for options: one column with all, or one for each: a,b,c,d.")]
+IdColumn = Annotated[str | None, typer.Option(help="The same for what tells a question in all languages; none for none.")]
+LevelColumn = Annotated[str | None, typer.Option(help="The same for the level that a question is of; these take turns.")]
+Answers = Annotated[
+    Literal["letter", "text", "0", "1"] | None,
+    typer.Option(help="How answers name an option: its letter, its text, its number from 0 or from 1; found by default."),
+]
+AsPublished = Annotated[
+    bool, typer.Option("--as-published", help="Keep what is doubtful: golds not read back, questions twice or in another script.")
+]
 Proof = Annotated[bool, typer.Option("--proof/--no-proof", help="Let the pocket model answer two questions a language.")]
 Out = Annotated[Path, typer.Option(help="Run store.", callback=_writable)]
 DryRun = Annotated[

@@ -25,7 +25,7 @@ from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.readings.identification import identifier
 from xreason.trainers.corpora.examples import Corpus, Example, Source
 from xreason.trainers.corpora.load import load_corpus
-from xreason.trainers.corpora.made import MadePairs, write_pairs
+from xreason.trainers.corpora.pairs.made import MadePairs, write_pairs
 from xreason.trainers.stages import Samples, Stage
 
 FOLDER, SAMPLES_FILE = "pairs", "samples.jsonl"
@@ -203,7 +203,7 @@ def _made(
         name="+".join(corpus.name for corpus in corpora),
         description=f"{told.describe()} on {' + '.join(corpus.description for corpus in corpora)}, made in {seconds:.0f} s",
         languages=tuple(dict.fromkeys(pair.language for pair in pairs)),
-        sources=tuple(dict.fromkeys(source for corpus in corpora for source in corpus.sources)),
+        sources=tuple(dict.fromkeys(source for corpus in corpora for source in corpus.sources or ())),
         left_out=sum(not each.gold for each in questions),
         questions=len(questions),
         samples=dict(counted),

@@ -50,10 +50,7 @@ _OURS = {
         ("enable_lora", "max_lora_rank", "max_loras", "lora_dtype", "lora_target_modules", "default_mm_loras"),
         "name an adapter with its base, as BASE+ADAPTER",
     ),
-    **dict.fromkeys(
-        ("reasoning_config", "reasoning_parser", "reasoning_parser_plugin"),
-        "give --think-end, and --thinking-tokens for a budget",
-    ),
+    "reasoning_config": "give --think-end, and --thinking-tokens for a budget",
     **dict.fromkeys(
         ("runner", "convert", "logprobs_mode", "max_logprobs", "enable_prompt_embeds"),
         "models are served for text, and proved by log-probabilities; leave it out",

@@ -302,8 +302,17 @@ def stage_cells(stage: StageCost) -> dict[str, str]:
         "time": _format.duration(stage.seconds),
         "peak memory": _format.size(stage.peak_memory_bytes),
         "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
-        "loss": f"{losses[0]} to {losses[-1]}" if losses else "",
+        "loss": (f"{losses[0]} to {losses[-1]}" if losses else "") + _held_out(stage),
     }
+
+
+def _held_out(stage: StageCost) -> str:
+    """Returns the last loss on rows held out, in words, or that of the step whose weights were kept; nothing without any."""
+    looks = [each for each in stage.held_out if stage.kept_step in (None, each[0])]
+    if not looks:
+        return ""
+    told = ", ".join(f"{code}{' ' if code else ''}{loss:.3f}" for code, loss in looks[-1][1].items())
+    return f"; held out {told}{'' if stage.kept_step is None else f' (step {stage.kept_step:,} kept)'}"
 
 
 def _table_one(boards: Sequence[Board]) -> Table:

@@ -69,6 +69,7 @@ _ONE = re.compile(r"([(\[]\s*)?([^\W\d_])ـ?(\s*[)\]])?")  # with the tail of an
 _BEFORE_TEXT = re.compile(rf"{_CLOSING}*[\s\"'“«「『(:–—-]*")
 _BRACKET = re.compile(r"[\s\"'”»」』]*[(\[]")
 _CLAUSE_END = re.compile(r"[,،、，;；]")
+_AHEAD_END = re.compile(r"[,،、，;；!?。！？।۔؟\n]|[.]\s")
 #: What a letter behind it is the name of, and no option.
 _NAMES = re.compile(
     r"(?:vitamin\w*|витамин\w*|grade|plan|type|hepatitis|class|key of|\d\s*°?"
@@ -204,7 +205,7 @@ class _Reader:
         said = self.words.said
         lowered = lower(text)
         for start, end in said.last_nouns(lowered, _TRIES):
-            if self.words.unsaid.search(_CLAUSE_END.split(_last_sentence(lowered[max(0, start - _CLAUSE) : start]))[-1]):
+            if self.words.unsaid.search(_AHEAD_END.split(lowered[max(0, start - _CLAUSE) : start])[-1]):
                 continue
             link = said.link.match(lowered, end)
             if self.words.bare and (found := self.stated(text[end : end + _WINDOW], declared=True, bare=True)):

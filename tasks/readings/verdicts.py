@@ -11,8 +11,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache, wraps
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
+from xreason.tasks.added import Kind as Kind
 from xreason.tasks.prompts import STYLES
 from xreason.tasks.readings.choice import choice_reading, paper_choice
 from xreason.tasks.readings.expression import Boxed, all_equal, equal, expression_reading, paper_expression
@@ -20,9 +21,6 @@ from xreason.tasks.readings.metamath import metamath_reading
 from xreason.tasks.readings.numbers import ARITHMETIC
 from xreason.tasks.readings.paper import paper_reading
 from xreason.tasks.readings.strict import strict_reading
-
-#: What an answer is.
-Kind = Literal["number", "expression", "choice"]
 
 #: Kind of answer to what lm-eval reports of its tasks.
 METRICS: Mapping[Kind, tuple[str, ...]] = {
@@ -124,6 +122,36 @@ def what_is_read(text: str, document: Mapping[str, Any]) -> tuple[str | None, st
             plain = number is not None and abs(number.adjusted()) < 30
             strict = None if number is None else format(number.normalize(), "f") if plain else str(number)
             return format(paper_reading(text), ".12g"), strict
+
+
+def said(document: Mapping[str, Any], answer: str) -> str:
+    """Returns a sentence from which every reading takes the answer to a row of a suite."""
+    match kind_of(document):
+        case "expression":
+            return f"The answer is: \\boxed{{{answer}}}"
+        case "choice":
+            return f"The answer is ({answer})."
+        case _:
+            return f"The answer is: {answer}"
+
+
+def read_back(documents: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Returns of each row of one kind whether the strict reading finds its gold in a sentence that gives it.
+
+    Raises:
+        ValueError: CLDR knows no language of that code.
+        UserError: the processes that compare expressions cannot be started.
+    """
+    told = [(said(each, each["answer"]), each["answer"], each["language"]) for each in documents]
+    match kind_of(documents[0]) if documents else "number":
+        case "expression":
+            read = [(gold, expression_reading(text, language) or "") for text, gold, language in told]
+            return all_equal(read)
+        case "choice":
+            both = zip(told, documents, strict=True)
+            return [choice_reading(text, language, each["choices"]) == gold for (text, gold, language), each in both]
+        case _:
+            return [strict_reading(text, language) == Decimal(gold.replace(",", "")) for text, gold, language in told]
 
 
 def _verdicts(texts: Sequence[str], document: Mapping[str, Any]) -> Verdicts:

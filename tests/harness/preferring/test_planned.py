@@ -16,7 +16,7 @@ from xreason.harness.plan import Plan, plan_comparison
 from xreason.harness.run import run
 from xreason.leaderboards.records import read_record
 from xreason.tasks.errors import UserError
-from xreason.trainers.corpora.made import pairs_made
+from xreason.trainers.corpora.pairs.made import pairs_made
 from xreason.trainers.methods import load_method
 from xreason.trainers.stages import Method
 
@@ -97,6 +97,7 @@ def test_a_stage_that_imitates_is_written_as_before_there_was_anything_else() ->
             "  full: {objective: prefer, rows: 3}\n",
             "and the rows of multilingual-reasoning have one each; let the model make pairs",
         ),
+        ("  full: {objective: prefer, samples: {count: 4}, held_out: 0.1}\n", "held_out tells the loss of what is imitated"),
         ("  full: {objective: {gamma: 1}}\n", "gamma=1.0 is a margin of simpo, which dpo has not"),
     ],
 )
