@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -109,13 +109,8 @@ def train(
     if pairs:
         made = read_pairs(pairs)
         # what was asked is no longer what is trained on
-        told: dict[str, Any] = {
-            "corpora": (made,),
-            "rows": made.examples,
-            "words": f"{made.name} ({made.description})",
-            "hashes": (made.hash,),
-        }
-        texts[0] = replace(texts[0], **told)
+        words = f"{made.name} ({made.description})"
+        texts[0] = replace(texts[0], corpora=(made,), rows=made.examples, words=words, hashes=(made.hash,))
     _check_room(folder, method, device, precise, work if save_steps or save_minutes else None)
     model, tokenizer = _load(folder, device, precise, start)
     changed = [changed_weights(model, stage.tune) for stage in method.stages]
