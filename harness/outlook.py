@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xreason.harness.plan import Plan, Row
+from xreason.harness.preferring.samples import MakePairs
 from xreason.harness.scoring.score import Score
 from xreason.harness.serving.models import Model
 from xreason.harness.showing.doctor import advice
@@ -22,6 +23,7 @@ from xreason.harness.training.costs import (
     EngineStart,
     LayersOutlook,
     Outlook,
+    PairsOutlook,
     RecipeRatio,
     ScoreOutlook,
     StageOutlook,
@@ -66,6 +68,7 @@ def outlook(plan: Plan, store: Path, *, tflops: float | None = None, exact: bool
         flops_per_second=reached,
         rate_from=rate_from,
         layers=tuple(LayersOutlook(base=each.base.name, done=each.is_done()) for each in plan.layers),
+        pairs=tuple(_pairs(each, seen) for each in plan.pairs),
         trainings=trainings,
         engines=tuple(_engines(plan)),
         scores=tuple(_score(each, row, plan, seen) for row in plan.rows for each in row.scores),
@@ -170,6 +173,21 @@ def _checkpoint(model: "PreTrainedModel", base: Model, method: Method) -> tuple[
         return "delta", tensors
     beside = (path for path in base.folder.iterdir() if path.is_file() and path.suffix not in {".safetensors", ".bin"})
     return "full", tensors + sum(path.stat().st_size for path in beside)
+
+
+def _pairs(task: MakePairs, seen: _Seen) -> PairsOutlook:
+    questions = sum(corpus.rows for corpus in task.corpora()) if task.key else 0
+    tokens = questions * task.samples.count * task.samples.max_new_tokens
+    forward = estimate_flops(outline_of(task.base.folder), AllParameters(), checkpointing=False) // 3
+    return PairsOutlook(
+        row=task.row,
+        seed=task.seed,
+        done=task.is_done(),
+        questions=questions,
+        samples=task.samples.count,
+        device_seconds=forward * tokens / seen.reached,
+        seconds_from=f"at most, by {seen.rate_from}",
+    )
 
 
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:

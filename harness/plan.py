@@ -1,6 +1,7 @@
 """The plan: every step that an experiment means, each with its key, its folder and what it needs, settled before any work begins.
 
 runs/pocket/layers/pocket/found-KEY/     FindLayers   where a stage says `layers: auto`
+runs/pocket/mapo/0/pairs-KEY/            MakePairs    where a stage learns of samples of the weights that it starts from
 runs/pocket/slam/0/checkpoint-KEY/       Train        a method and seed
 runs/pocket/slam/0/scores/pocket-KEY/    Score        a model and suite
 runs/pocket/slam/0/record.json           what became of a row; boards read nothing else
@@ -26,6 +27,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from xreason.harness.experiment import BASE_ROW, Experiment
+from xreason.harness.preferring.planned import after_starts, plan_made
+from xreason.harness.preferring.samples import MakePairs
 from xreason.harness.scoring.endpoint import DTYPE, Endpoint, serving
 from xreason.harness.scoring.questions import Scoring, scorings
 from xreason.harness.scoring.score import Score, plan_score
@@ -44,7 +47,7 @@ from xreason.harness.serving.models import (
 )
 from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
-from xreason.harness.training.train import SAVE_MINUTES, TRAINING_FILE, Train, plan_training, read_training
+from xreason.harness.training.train import SAVE_MINUTES, TRAINING_FILE, Train, read_training
 from xreason.leaderboards.records import Reading, Training
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
@@ -92,6 +95,7 @@ class Plan(BaseModel):
     rows: tuple[Row, ...] = ()  #: in the order in which they are scored: each base, then what was made from it
     trainings: tuple[Train, ...] = ()  #: in the order in which they are made
     layers: tuple[FindLayers, ...] = ()  #: the steps that find language layers, each once
+    pairs: tuple[MakePairs, ...] = ()  #: the steps that make pairs for trainings
     dtype: str = "auto"  #: what vLLM was asked to serve in; a score's own says what it comes to
     engine: dict[str, Any] = {}  #: what else vLLM was told; a score's own are those that can change an answer
     fresh_engines: bool = False  #: an engine for every model, in place of one whose weights are swapped
@@ -104,7 +108,10 @@ class Plan(BaseModel):
     def steps(self) -> Iterator[Step]:
         """Yields every step, none before those that it needs."""
         yield from self.layers
-        yield from self.trainings
+        made = {each.folder: each for each in self.pairs}
+        for training in self.trainings:
+            yield from (made[need] for need in training.needs if need in made)
+            yield training
         for row in self.rows:
             yield from row.scores
 
@@ -139,7 +146,9 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
     finds: dict[str, FindLayers] = {}
     trainings: list[Train] = []
     failures: list[Failure] = []
-    for row, method in methods.items():
+    pairs: list[MakePairs] = []
+    asking: dict[str, Any] = {"dtype": experiment.dtype, "engine": changing(engine), "save_minutes": experiment.save_minutes}
+    for row, method in after_starts(methods):
         try:
             if (reference := method.base or experiment.base) in failed:
                 raise failed[reference]
@@ -147,10 +156,15 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
             if wants_layers(method) and base.hash not in finds:
                 finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data, outline=outline)
             layers = finds[base.hash] if wants_layers(method) else None
-            planned = partial(plan_training, source=source, data=data, layers=layers, devices=devices, outline=outline)
-            planned = partial(planned, save_minutes=experiment.save_minutes)
-            places = {seed: folder / row / str(seed) for seed in experiment.seeds}
-            trainings += [planned(row, seed, place, method, base, languages) for seed, place in places.items()]
+            starts = {task.seed: task for task in trainings if task.row == method.start}
+            if method.start in methods and not starts:
+                raise UserError(f"{row} starts from {method.start}, which is left out; mend that row first.")
+            text: dict[str, Any] = {"languages": languages, "source": source, "data": data, "outline": outline}
+            for seed in experiment.seeds:
+                told = {"layers": layers, "start": starts.get(seed), "devices": devices, **text, **asking}
+                made, task = plan_made(row, seed, folder / row / str(seed), method, base, **told)
+                pairs += [made] if made else []
+                trainings.append(task)
         except UserError as error:
             failed.setdefault(row, error)
             failures.append((row, str(error)))
@@ -161,13 +175,14 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
     for name, (reference, base) in _base_rows(bases, experiment.methods).items():
         place = folder / (name if name == BASE_ROW else f"{BASE_ROW}-{folder_name(reference)}")
         rows.append(Row(name=name, seed=0, folder=place / "0", base=base, model=base))
-        made = [task for task in trainings if task.base.hash == base.hash]
-        rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in made]
+        own = [task for task in trainings if task.base.hash == base.hash]
+        rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in own]
     return Plan(
         folder=folder,
         rows=tuple(row.asked(asked, experiment.dtype, engine, outline=outline) for row in rows),
         trainings=tuple(trainings),
         layers=tuple(finds.values()),
+        pairs=tuple(pairs),
         dtype=experiment.dtype,
         engine=engine,
         fresh_engines=experiment.fresh_engines,
@@ -205,10 +220,9 @@ def plan_training_alone(
     where, codes = source_and_languages(base.name, source, languages)
     layers = plan_layers(folder, base, codes, source=where, data=data, outline=outline) if wants_layers(chosen) else None
     place = folder / chosen.name / str(seed)
-    planned = partial(plan_training, source=where, data=data, layers=layers, devices=devices, outline=outline)
-    planned = partial(planned, save_minutes=save_minutes)
-    task = planned(chosen.name, seed, place, chosen, base, codes)
-    return Plan(folder=folder, trainings=(task,), layers=(layers,) if layers else ())
+    told: dict[str, Any] = {"source": where, "data": data, "layers": layers, "devices": devices, "outline": outline}
+    made, task = plan_made(chosen.name, seed, place, chosen, base, languages=codes, save_minutes=save_minutes, **told)
+    return Plan(folder=folder, trainings=(task,), layers=(layers,) if layers else (), pairs=(made,) if made else ())
 
 
 def plan_finding(

@@ -11,7 +11,7 @@ failed and why.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from xreason.harness import progress
 from xreason.harness.live import LiveTable
 from xreason.harness.placing import Hands, Here, Job, Nodes, Result, Watch, attempt
 from xreason.harness.plan import Failure, Plan, Row
+from xreason.harness.preferring.samples import MakePairs, make_pairs
 from xreason.harness.scoring.endpoint import Endpoint
 from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.samples import write_board_page
@@ -27,7 +28,8 @@ from xreason.harness.scoring.score import score
 from xreason.harness.serving.arguments import cards, check_cards
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
 from xreason.harness.serving.models import Model, checkpoint_model
-from xreason.harness.store.steps import in_use
+from xreason.harness.store.provenance import has_gpu
+from xreason.harness.store.steps import Step, in_use
 from xreason.harness.store.writable import check_writable
 from xreason.harness.training.layers import FindLayers, find_layers
 from xreason.harness.training.train import Train, read_training, settled, train
@@ -89,6 +91,9 @@ def _join(plan: Plan, report_to: Sequence[str]) -> Outcome:
         while not found.is_done():
             time.sleep(_SECONDS_BETWEEN_LOOKS)
     for training in plan.trainings:
+        for made in (each for each in plan.pairs if each.folder in training.needs):
+            while not made.is_done():
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
         train(settled(training), report_to)
     return Outcome([], ())
 
@@ -195,7 +200,7 @@ class Walk:
             self._watch.state(job, how if result.ended == "done" else "failed")
         if result.ended != "done":
             reason = result.reason if result.ended == "failed" else f"{result.reason}, for the {_MOST_LOSSES}rd time"
-            self._fail(job.rows, reason)
+            self._fail(tuple(dict.fromkeys((*job.rows, *_needing(self._plan, job.steps)))), reason)
         elif isinstance(result.value, Record):
             self._records[job.name] = result.value
             if time.monotonic() - self._boarded >= _SECONDS_BETWEEN_BOARDS:
@@ -214,7 +219,7 @@ class Walk:
                 except UserError as error:
                     if self._raising:
                         raise
-                    self._fail([training.title], str(error))
+                    self._fail([training.title, *_needing(self._plan, [training])], str(error))
 
     def _fail(self, rows: Sequence[str], reason: str) -> None:
         if self._raising:
@@ -232,11 +237,22 @@ class _Find(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Pair(Job):
+    task: MakePairs
+    serving: dict[str, Any]  #: how Engines are made
+
+    def do(self, hands: Hands) -> None:
+        make_pairs(self.task, lambda model: _engines(hands, self.serving).engine_for(model))
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Train(Job):
     task: Train
     report_to: tuple[str, ...]
 
     def do(self, hands: Hands) -> None:
+        if hands.engines is not None and has_gpu():
+            hands.drop()  # a training on GPUs has their memory to itself
         train(settled(self.task), self.report_to)
 
 
@@ -271,27 +287,42 @@ class _Score(Job):
             from xreason.harness.serving.dummy import Dummy
 
             return Dummy()
-        return self._engines(hands).engine_for(model)
+        return _engines(hands, self.serving).engine_for(model)
 
-    def _engines(self, hands: Hands) -> Engines:
-        if hands.engines is None:
-            hands.engines = hands.enter_context(Engines(say=progress.say, **self.serving))
-        return hands.engines
+
+def _engines(hands: Hands, serving: dict[str, Any]) -> Engines:
+    if hands.engines is None:
+        hands.engines = hands.enter_context(Engines(say=progress.say, **serving))
+    return hands.engines
+
+
+def _needing(plan: Plan, steps: Iterable[Step]) -> list[str]:
+    """Returns the titles of the trainings that cannot be without these steps, directly or through others."""
+    lost, titles = {step.folder for step in steps}, []
+    for step in plan.steps():
+        if isinstance(step, Train | MakePairs) and not lost.isdisjoint(step.needs):
+            lost.add(step.folder)
+            titles += [step.title] if isinstance(step, Train) else []
+    return titles
 
 
 def _trainings(plan: Plan, report_to: Sequence[str]) -> Iterator[Job]:
-    """Yields what finds layers, then what trains."""
+    """Yields what finds layers, what makes pairs, and what trains."""
     for found in plan.layers:
-        needing = tuple(task.title for task in plan.trainings if found.folder in task.needs)
+        needing = tuple(_needing(plan, [found]))
         name = found.base.name
         yield _Find(name=name, what="layers", rows=needing or (name,), steps=(found,), task=found)
+    for made in plan.pairs:
+        rows, serving = tuple(_needing(plan, [made])), _serving(plan)
+        on: dict[str, Any] = {"devices": cards(plan.engine), "fits": made.base.signature()}
+        yield _Pair(name=made.title, what="samples", rows=rows, steps=(made,), task=made, serving=serving, **on)
     for task in plan.trainings:
         told: dict[str, Any] = {"name": task.title, "rows": (task.title,), "steps": (task,), "devices": task.devices}
         yield _Train(**told, what="training", task=task, report_to=tuple(report_to))
 
 
-def _scorings(plan: Plan) -> Iterator[Job]:
-    """Yields what scores, a job a row."""
+def _serving(plan: Plan) -> dict[str, Any]:
+    """Returns how the engines of a plan are made."""
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
     # a model that thinks for long is still shown whole questions
@@ -300,6 +331,12 @@ def _scorings(plan: Plan) -> Iterator[Job]:
     serving = {"dtype": plan.dtype, "fresh": plan.fresh_engines, "longest": longest, **plan.engine}
     if marks := next((asking.think_end for asking in asked if asking.thinking_tokens), None):
         serving |= {"reasoning_config": {"reasoning_start_str": think_begin(marks), "reasoning_end_str": marks}}
+    return serving
+
+
+def _scorings(plan: Plan) -> Iterator[Job]:
+    """Yields what scores, a job a row."""
+    serving = _serving(plan)
     for row in plan.rows:
         told: dict[str, Any] = {"name": _title(row), "rows": (_title(row),), "steps": row.scores, "devices": cards(plan.engine)}
         # what is trained has its base's shapes and tokenizer

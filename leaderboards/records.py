@@ -237,6 +237,7 @@ class StageCost(Frozen):
     losses: tuple[tuple[int, Loss], ...]  #: (step, training loss) as logged
     frame: str | None = None  #: name of the prompt style that its text stood in; None where that is not known
     truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
+    objective: str | None = None  #: what was learnt of it, in words: "prefer (DPO, beta 0.1)"; None where that was not recorded
     sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
     #: (step, language code ("" for none) to loss on rows that no stage trained on); none where nobody looked
     held_out: tuple[tuple[int, dict[str, Loss]], ...] = ()

@@ -25,7 +25,7 @@ GROUP = "xreason.methods"
 PAPER_METHODS = ("slam", "two-stage", "full")
 
 # The order in which they are listed: ours by what they cost, then the others by name.
-_FIRST = (*PAPER_METHODS, "mathoctopus", "lora", "english-sft")
+_FIRST = (*PAPER_METHODS, "mathoctopus", "lora", "english-sft", "mapo")
 _OURS = "xreason"
 
 

@@ -82,6 +82,18 @@ class LayersOutlook(Frozen):
     done: bool
 
 
+class PairsOutlook(Frozen):
+    """The making of pairs of a model's samples."""
+
+    row: str  #: that prefers between them
+    seed: int
+    done: bool
+    questions: int  #: each asked `samples` times
+    samples: int
+    device_seconds: float
+    seconds_from: str  #: what tells them
+
+
 class ScoreOutlook(Frozen):
     """What the scoring of one model on one suite will take."""
 
@@ -135,6 +147,7 @@ class Outlook(Frozen):
     flops_per_second: float  #: a device, that trainings are reckoned with where no earlier run tells
     rate_from: str
     layers: tuple[LayersOutlook, ...]
+    pairs: tuple[PairsOutlook, ...]
     trainings: tuple[TrainingOutlook, ...]
     engines: tuple[EngineStart, ...]
     scores: tuple[ScoreOutlook, ...]
@@ -147,21 +160,21 @@ class Outlook(Frozen):
     @property
     def steps(self) -> int:
         """How many steps there are; `steps_done` of them stand."""
-        return len(self.layers) + len(self.trainings) + len(self.scores)
+        return len(self.layers) + len(self.pairs) + len(self.trainings) + len(self.scores)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def steps_done(self) -> int:
         """How many need not be done again."""
-        done = ([each.done for each in some] for some in (self.layers, self.trainings, self.scores))
+        done = ([each.done for each in some] for some in (self.layers, self.pairs, self.trainings, self.scores))
         return sum(map(sum, done))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def device_seconds(self) -> float:
         """Of all that is still to be done."""
-        trainings, scores = ([each.device_seconds for each in some if not each.done] for some in (self.trainings, self.scores))
-        return sum(trainings) + sum(scores)
+        every: list[PairsOutlook | TrainingOutlook | ScoreOutlook] = [*self.pairs, *self.trainings, *self.scores]
+        return sum(each.device_seconds for each in every if not each.done)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
