@@ -288,7 +288,7 @@ _MAY_BE_WRONG = "|".join(
         r"(languages|losses|cut_off|paper|strict|answered|in_language)\.0 missing",
         r"losses\S* |^seed negative|versions\.\S+ missing|(max_new_tokens|data)\.pocket |^(version|identifier) ",
         # what no board can hold against the others: the error names the rows
-        r"scores\.pocket\.\w+ missing|^folders\.pocket missing|^training null|limit negative",
+        r"scores\.pocket\.\w+ missing|^folders\.pocket missing|^measures missing|^training null|limit negative",
     )
 )
 
