@@ -314,7 +314,10 @@ class Engine(VLLM):  # type: ignore[misc]
     def _model_generate(self, requests: list[list[int]], generate: bool = False, sampling_params: Any = None) -> Any:
         """Answers prompts; the samples of a prompt, which lm-eval asks for one by one, are one request for parallel sampling."""
         if not generate:
-            return super()._model_generate(requests, generate, sampling_params)
+            # what lm-eval asks for, but for vLLM's own bar, which divides by zero where bars are switched off
+            likely = SamplingParams(temperature=0, prompt_logprobs=1, max_tokens=1, detokenize=False)
+            asked = [TokensPrompt(prompt_token_ids=request) for request in requests]
+            return self.model.generate(asked, likely, use_tqdm=False, lora_request=self.lora_request)
         positions: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             positions[tuple(request)].append(position)

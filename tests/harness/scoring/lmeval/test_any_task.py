@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,10 @@ def test_letters_of_our_own_suite_are_found_likely_as_stock_lm_eval_finds_them(
 ) -> None:
     import lm_eval
     from lm_eval.tasks import TaskManager
+    from tqdm import tqdm
 
+    # bars are switched off as the command line does it
+    monkeypatch.setattr("vllm.entrypoints.common.offline.tqdm", partial(tqdm, disable=True))
     choices = [{"label": label, "text": text} for label, text in zip("ABCDE", ("maji", "river", "7", "tree", "مدرسة"), strict=True)]
     (tmp_path / "xcsqa" / "sw").mkdir(parents=True)
     rows = [{"id": str(n), "answerKey": "ABCDE"[n % 5], "question": {"stem": f"{n}?", "choices": choices}} for n in range(10)]
