@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +58,15 @@ def heed_interrupts() -> None:
         _interrupted = True
         raise KeyboardInterrupt
 
+    usual = sys.unraisablehook
+
+    def swallowed(told: "sys.UnraisableHookArgs") -> None:
+        # where Python itself swallows it, in a destructor, it would say so with a traceback
+        if not isinstance(told.exc_value, KeyboardInterrupt):
+            usual(told)
+
     signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = swallowed
 
 
 def _end_if_interrupted() -> None:

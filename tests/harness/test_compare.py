@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -112,3 +113,19 @@ def test_an_interrupt_ends_it_within_seconds_and_leaves_no_process_behind(experi
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
     assert not list(runs.rglob(".partial-*"))
+
+
+def test_an_interrupt_within_a_destructor_is_heeded_without_a_traceback() -> None:
+    program = (
+        "import os, signal\n"
+        "from xreason.harness import progress\n"
+        "class Ending:\n"
+        "    def __del__(self): os.kill(os.getpid(), signal.SIGINT)\n"
+        "progress.heed_interrupts()\n"
+        "ending = Ending()\n"
+        "del ending\n"
+        "try: progress.say('on')\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
