@@ -45,10 +45,6 @@ class Streamed(Sequence[Example]):
     def __iter__(self) -> Iterator[Example]:
         return (self._example(int(number)) for number in self._numbers)
 
-    def only(self, places: NDArray[Any]) -> "Streamed":
-        """Returns those at these places, in their order."""
-        return Streamed(numpy.asarray(self._numbers)[places], self._example)
-
 
 @dataclass(frozen=True)
 class _Checked:
