@@ -1,6 +1,8 @@
 """Does a plan: what stands already is passed over, all else is done in turn here, or placed by Ray over a cluster.
 
 find layers, train      each by itself, in the order of the plan
+merge                   checkpoints of trainings into others
+translate               questions into English, for rows that are asked so
 score                   every model by one engine, which takes their weights in turns; its record is written at once
 boards                  out of the records of all, anew as they arrive
 
@@ -19,18 +21,21 @@ from typing import Any, NamedTuple
 from xreason.harness import progress
 from xreason.harness.live import LiveTable
 from xreason.harness.placing import Hands, Here, Job, Nodes, Result, Watch, attempt
-from xreason.harness.plan import Failure, Plan, Row
+from xreason.harness.plan import Failure, Plan
+from xreason.harness.rows import Row
 from xreason.harness.scoring.endpoint import Endpoint
 from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.score import score
+from xreason.harness.scoring.translating.translate import Translate, translate
 from xreason.harness.serving.arguments import cards, check_cards
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
 from xreason.harness.serving.models import Model, checkpoint_model
 from xreason.harness.store.steps import in_use
 from xreason.harness.store.writable import check_writable
 from xreason.harness.training.layers import FindLayers, find_layers
-from xreason.harness.training.train import Train, read_training, settled, train
+from xreason.harness.training.merge import Merging, merge_rows
+from xreason.harness.training.train import Making, Train, read_training, settled, train
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.comparable import BoardError
 from xreason.leaderboards.records import Record
@@ -77,6 +82,8 @@ def run(plan: Plan, *, report_to: Sequence[str] = (), ray: str | None = None) ->
             check_writable(place)
         for name, reason in plan.failures:
             progress.say(f"{name} is left out: {reason}")
+        for note in plan.notes:
+            progress.say(note)
         walk = Walk(plan, raising=len(plan.rows) < 2)
         walk.through([*_trainings(plan, report_to), *_scorings(plan)], ray)
         return walk.outcome() if plan.rows else Outcome([], ())
@@ -213,7 +220,7 @@ class Walk:
                 except UserError as error:
                     if self._raising:
                         raise
-                    self._fail([training.title], str(error))
+                    self._fail(_titles_of(self._plan, training), str(error))
 
     def _fail(self, rows: Sequence[str], reason: str) -> None:
         if self._raising:
@@ -240,9 +247,44 @@ class _Train(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Score(Job):
-    row: Row
+class _Merge(Job):
+    task: Merging
+
+    def do(self, hands: Hands) -> None:
+        merge_rows(self.task)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asks(Job):
+    """What asks a model."""
+
     serving: dict[str, Any]  #: how Engines are made
+
+    def _engine(self, model: Model, hands: Hands) -> Any:
+        """Returns lm-eval's model for one: the dummy, or the engine."""
+        if model.is_dummy:
+            from xreason.harness.serving.dummy import Dummy
+
+            return Dummy()
+        if hands.engines is None:
+            hands.engines = hands.enter_context(Engines(say=progress.say, **self.serving))
+        return hands.engines.engine_for(model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Translate(_Asks):
+    task: Translate
+
+    def do(self, hands: Hands) -> None:
+        if self.task.is_done():
+            return
+        model = self.task.model or checkpoint_model(self.task.needs[0], self.task.name)[0]
+        translate(self.task, self._engine(model, hands), model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Score(_Asks):
+    row: Row
     endpoint: Endpoint | None
 
     def do(self, hands: Hands) -> Record:
@@ -264,39 +306,55 @@ class _Score(Job):
 
     def _answering(self, model: Model, hands: Hands) -> Any:
         """Returns lm-eval's model for one: a server's, the dummy, or the engine."""
-        if self.endpoint:
-            return self.endpoint.client(model)
-        if model.is_dummy:
-            from xreason.harness.serving.dummy import Dummy
-
-            return Dummy()
-        return self._engines(hands).engine_for(model)
-
-    def _engines(self, hands: Hands) -> Engines:
-        if hands.engines is None:
-            hands.engines = hands.enter_context(Engines(say=progress.say, **self.serving))
-        return hands.engines
+        return self.endpoint.client(model) if self.endpoint else self._engine(model, hands)
 
 
 def _trainings(plan: Plan, report_to: Sequence[str]) -> Iterator[Job]:
-    """Yields what finds layers, then what trains."""
+    """Yields what finds layers, then what trains, then what merges."""
     for found in plan.layers:
-        needing = tuple(task.title for task in plan.trainings if found.folder in task.needs)
+        needing = tuple(title for task in plan.trainings if found.folder in task.needs for title in _titles_of(plan, task))
         name = found.base.name
         yield _Find(name=name, what="layers", rows=needing or (name,), steps=(found,), task=found)
     for task in plan.trainings:
-        told: dict[str, Any] = {"name": task.title, "rows": (task.title,), "steps": (task,), "devices": task.devices}
+        told: dict[str, Any] = {"name": task.title, "rows": _titles_of(plan, task), "steps": (task,), "devices": task.devices}
         yield _Train(**told, what="training", task=task, report_to=tuple(report_to))
+    for merge in plan.merges:
+        yield _Merge(name=merge.title, what="merging", rows=_titles_of(plan, merge), steps=(merge,), task=merge)
+
+
+def _titles_of(plan: Plan, task: Making) -> tuple[str, ...]:
+    """Returns the titles of all rows that fail where a step does: its own, as far as it is one, and what is made of it."""
+    taking = [title for merge in plan.merges if task.folder in merge.needs for title in _titles_of(plan, merge)]
+    rows = [
+        row
+        for row in plan.rows
+        for made in (row.train, row.translator and row.translator.train)
+        if made and made.folder == task.folder
+    ]
+    return tuple(dict.fromkeys([*map(_title, rows), *taking])) or (task.title,)
 
 
 def _scorings(plan: Plan) -> Iterator[Job]:
-    """Yields what scores, a job a row."""
+    """Yields what puts questions into English, then what scores, a job a row."""
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
     # a model that thinks for long is still shown whole questions
     answers = max((each.scoring.max_new_tokens for row in plan.rows for each in row.scores), default=0)
     longest = longest if answers < longest else answers + longest
     serving = {"dtype": plan.dtype, "fresh": plan.fresh_engines, "longest": longest, **plan.engine}
+    for step in plan.translations:
+        taking = tuple(
+            _title(row) for row in plan.rows if any(each.translate and each.translate.folder == step.folder for each in row.scores)
+        )
+        name = f"{step.name}, seed {step.seed}, {step.scoring.name}"
+        about: dict[str, Any] = {
+            "name": name,
+            "what": "translating",
+            "rows": taking,
+            "steps": (step,),
+            "devices": cards(plan.engine),
+        }
+        yield _Translate(**about, fits=step.base.signature(), task=step, serving=serving)
     for row in plan.rows:
         told: dict[str, Any] = {"name": _title(row), "rows": (_title(row),), "steps": row.scores, "devices": cards(plan.engine)}
         # what is trained has its base's shapes and tokenizer
@@ -304,4 +362,4 @@ def _scorings(plan: Plan) -> Iterator[Job]:
 
 
 def _title(row: Row) -> str:
-    return row.train.title if row.train else row.name
+    return f"{row.name}, seed {row.seed}" if row.train else row.name

@@ -295,6 +295,8 @@ def _row(contender: Contender, measured: _Measured, columns: _Columns, **found: 
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
         mean_tokens=_mean_tokens(contender, columns, lambda score: score.mean_tokens),
         mean_thinking_tokens=_mean_tokens(contender, columns, lambda score: score.mean_thinking_tokens),
+        tokens_in_use=_mean_tokens(contender, columns, lambda score: score.tokens_in_use),
+        models_in_use=told.models if (told := contender.records[0].provenance.translate_test) else 1,
         sampling=_sampling(contender, measured, columns) if contender.key.style.samples > 1 else None,
         trainings=trainings,
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),

@@ -74,6 +74,8 @@ class LanguageScore(Frozen):
     majority_metamath: Bits | None = None
     questions_hash: str | None = None  #: SHA-256 of the questions and golds, in order, as asked; None where that is not known
     tokens: Count | None = None  #: that all responses of all samples took together; None where that is not known
+    #: that putting the questions into English took, where that came first; None also where it is not known.
+    translation_tokens: Count | None = None
     #: those of them that are thinking, which is cut off before a response is read; None also where a model cannot mark it.
     thinking_tokens: Count | None = None
 
@@ -111,6 +113,11 @@ class LanguageScore(Frozen):
     def mean_tokens(self) -> float | None:
         """Tokens a response, thinking among them."""
         return None if self.tokens is None else self.tokens / (self.samples * self.questions)
+
+    @property
+    def tokens_in_use(self) -> float | None:
+        """Tokens a question, of all its responses and of putting it into English."""
+        return None if self.tokens is None else (self.tokens + (self.translation_tokens or 0)) / self.questions
 
     @property
     def mean_thinking_tokens(self) -> float | None:
@@ -198,8 +205,17 @@ class StageCost(Frozen):
     sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
 
 
+class Merged(Frozen):
+    """What a model was merged of that no stage of its own trained."""
+
+    how: str  #: in words for people: "0.5 english-sft + 0.5 language-sft"
+    rows: tuple[str, ...]  #: that it was made of, whose stages are those of its training
+    tensors: Count  #: that differ from the base's
+    seconds: Quantity  #: that the merging took
+
+
 class Training(Frozen):
-    """The stages of one training, in the order they ran, and what they ran on."""
+    """The stages of one training, in the order they ran, and what they ran on; of a merged model, those of all it is made of."""
 
     stages: Annotated[tuple[StageCost, ...], Field(min_length=1)]
     #: hash of all that makes the method's setting, base and seed left out: trainings that share it differ in these alone.
@@ -209,11 +225,12 @@ class Training(Frozen):
     device: str | None = None  #: what it ran on: "cpu", or the GPU's name; of these there were `devices`
     devices: Annotated[int, Field(gt=0)] | None = None
     machine: str | None = None  #: in words for people
+    merged: Merged | None = None  #: None for a model whose stages made it
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of all stages together."""
-        return sum(stage.seconds for stage in self.stages)
+        """Wall-clock time of all stages together, and of merging."""
+        return sum(stage.seconds for stage in self.stages) + (self.merged.seconds if self.merged else 0)
 
     @property
     def device_seconds(self) -> float | None:
@@ -234,6 +251,14 @@ class Training(Frozen):
     def tuned_share(self) -> float:
         """The same over all parameters of the model, 0..1."""
         return self.tuned / (self.total_parameters or max(stage.total_parameters for stage in self.stages))
+
+
+class TranslateTested(Frozen):
+    """A way of asking: every question was put into English first, and asked in English."""
+
+    of: str  #: the row whose model answered
+    translator: str  #: what translated, the same row for itself
+    models: Annotated[int, Field(gt=0)]  #: how many models that takes
 
 
 class Provenance(Frozen):
@@ -261,6 +286,7 @@ class Provenance(Frozen):
     sampling: dict[str, float] = {}  #: what bounds it beside the temperature: top_p, top_k, min_p, as far as they were set
     system: str | None = None  #: the system instruction that stood before every question
     worked_examples: Literal["drawn", "first"] = "drawn"  #: anew for every question, or the first ones for all
+    translate_test: TranslateTested | None = None  #: None where questions were asked as they are
     #: suite to the data sets of whose kind its questions are, by the names of StageCost.sources; None where that is not known.
     in_domain: dict[str, tuple[str, ...]] | None = None
 

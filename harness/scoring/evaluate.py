@@ -15,6 +15,7 @@ from typing import Any
 from xreason.harness.scoring.lmeval.scores import chosen_rows, measure
 from xreason.harness.scoring.lmeval.scores import language_score as lmeval_score
 from xreason.harness.scoring.questions import Asking, Scoring
+from xreason.harness.scoring.translating.translate import ENGLISH, Translation, Translations, tokens_of
 from xreason.harness.scoring.verdicts import CUT_OFF, flags, language_score, write_verdicts
 from xreason.harness.serving.answers import Tokens
 from xreason.harness.serving.models import Model
@@ -26,7 +27,9 @@ from xreason.tasks.prompts import DEFAULT_STYLE
 from xreason.tasks.suites import include_paths, tasks_found, tasks_loaded
 
 
-def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path) -> dict[str, LanguageScore]:
+def evaluate(
+    lm: Any, name: str, model: Model, scoring: Scoring, directory: Path, translated: Translations | None = None
+) -> dict[str, LanguageScore]:
     """Asks `lm`, an lm-eval model that answers for `model`, all questions; writes lm-eval's files and the verdicts.
 
     Args:
@@ -35,6 +38,7 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
         model: what it answers for, for these files to say.
         scoring: what is asked, and how.
         directory: where the files go.
+        translated: the questions in English, to be asked in the place of themselves; None for the questions themselves.
 
     Returns:
         One score a language.
@@ -51,7 +55,7 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
     if asking.prompt.chat:
         _check_template(lm, name, asking.system)
     _check_room(lm, name, scoring)
-    manager, tasks, loaded = _tasks_of_lm_eval(scoring) if of_lm_eval else _tasks(scoring)
+    manager, tasks, loaded = _tasks_of_lm_eval(scoring) if of_lm_eval else _tasks(scoring, translated)
     tracker = EvaluationTracker(output_path=str(directory))
     lm.tasks = loaded
     asked = described(lm, model)
@@ -92,9 +96,9 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
         task = scoring.benchmark.task(code)
         rows = sorted(samples[task], key=lambda row: int(row["doc_id"]))
         cut_off = None if ends is None else flags(ends[task, row["doc_id"]] for row in rows)
-        scores[code] = language_score(
-            rows, cut_off, _in_all([each for row in rows for each in took.get((task, row["doc_id"]), ())])
-        )
+        spent = _in_all([each for row in rows for each in took.get((task, row["doc_id"]), ())])
+        translating = None if translated is None else tokens_of(translated.languages.get(code, ()))
+        scores[code] = language_score(rows, cut_off, spent, translating)
     write_verdicts(directory, scoring.benchmark, scores)
     return scores
 
@@ -206,7 +210,7 @@ def _check_room(lm: Any, name: str, scoring: Scoring) -> None:
         raise UserError(f"{takes}, which leaves no room for a question; give fewer, such as --max-new-tokens {room // 2}.")
 
 
-def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
+def _tasks(scoring: Scoring, translated: Translations | None) -> tuple[Any, list[Any], dict[str, Any]]:
     """Returns lm-eval's task manager, its groups and tasks, set to ask as the scoring says, and every single task by its name."""
     from lm_eval.api.samplers import get_sampler
     from lm_eval.filters import build_filter_ensemble
@@ -214,10 +218,16 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
 
     asking = scoring.asking
     metadata: dict[str, Any] = {"style": asking.style, "shots": asking.shots}
+    english = translated.languages if translated else {}
+    if translated:
+        metadata["examples_in"] = ENGLISH
     manager = TaskManager(include_path=include_paths(), include_defaults=False, metadata=metadata)
     loaded = manager.load(_task_names(scoring))
     for task in loaded["tasks"].values():
-        stops = asking.prompt.stops(task.config.dataset_kwargs["language"])
+        code = task.config.dataset_kwargs["language"]
+        if code in english:
+            _put_into_english(task, english[code])
+        stops = asking.prompt.stops(ENGLISH if code in english else code)
         task.set_config("generation_kwargs", {"until": stops}, update=True)
         if asking.worked_examples == "first":
             task.config.fewshot_config.sampler = "first_n"
@@ -228,6 +238,15 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
     grouped = {name for names in loaded["group_map"].values() for name in names}
     asked = [*loaded["groups"].values(), *(task for name, task in loaded["tasks"].items() if name not in grouped)]
     return manager, asked, loaded["tasks"]
+
+
+def _put_into_english(task: Any, translations: Sequence[Translation]) -> None:
+    """Has a task of ours ask these questions in the place of its own, which stand beside them in its rows."""
+    split = task.config.test_split
+    rows = task.dataset[split]
+    # those beyond the limit are not asked
+    texts = [each.text for each in translations] + [""] * (len(rows) - len(translations))
+    task.dataset[split] = rows.add_column("translation", texts)
 
 
 def _tasks_of_lm_eval(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:

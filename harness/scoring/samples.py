@@ -14,7 +14,7 @@ from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.page.page import write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.records import LanguageScore, Record
-from xreason.tasks.prompts import DEFAULT_STYLE
+from xreason.tasks.prompts import DEFAULT_STYLE, as_asked
 from xreason.tasks.readings.verdicts import answer_part, what_is_read
 from xreason.tasks.suites import SUITES
 
@@ -118,7 +118,7 @@ def _response(stream: _Stream, number: int) -> Response:
     if sample.get(OF_LM_EVAL):
         right = score.paper[stream.place][number] == "1"
         return Response(sample["resps"][0][0], right, right, "", None, cut_off, None, None)
-    document = {"style": DEFAULT_STYLE, **sample["doc"]}
+    document = as_asked({"style": DEFAULT_STYLE, **sample["doc"]})
     text = sample["resps"][0][stream.place]
     read = answer_part(text, document)
     paper_read, strict_read = what_is_read(read, document)
@@ -132,4 +132,5 @@ def _response(stream: _Stream, number: int) -> Response:
         cut_off=cut_off,
         in_language=None if told == "-" else told == "1",
         tokens=None,
+        asked=sample["doc"].get("translation"),
     )

@@ -14,7 +14,7 @@ from xreason.leaderboards.records import LanguageScore, Measure
 from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import as_object, parse_json, read_object
-from xreason.tasks.prompts import DEFAULT_STYLE
+from xreason.tasks.prompts import DEFAULT_STYLE, as_asked
 from xreason.tasks.readings.verdicts import all_verdicts, answer_part, judges
 from xreason.tasks.suites import Suite
 
@@ -29,7 +29,10 @@ CUT_OFF = "cut_off"
 
 
 def language_score(
-    samples: Sequence[Mapping[str, Any]], cut_off: tuple[str, ...] | None, took: Tokens = (None, None)
+    samples: Sequence[Mapping[str, Any]],
+    cut_off: tuple[str, ...] | None,
+    took: Tokens = (None, None),
+    translating: int | None = None,
 ) -> LanguageScore:
     """Returns what the readings make of the responses of one language.
 
@@ -37,16 +40,17 @@ def language_score(
         samples: lm-eval's samples, in the order of the questions.
         cut_off: one string a sample, "1" where the response ended at the token limit; None where that is not known.
         took: tokens of all responses together, and those of them that are thinking.
+        translating: tokens that putting the questions into English took; None where they were asked as they are.
     """
     from xreason.tasks.readings.identification import in_language
 
     # samples that were kept before there were styles
-    documents = [{"style": DEFAULT_STYLE, **sample["doc"]} for sample in samples]
+    documents = [as_asked({"style": DEFAULT_STYLE, **sample["doc"]}) for sample in samples]
     texts = [
         [answer_part(response, document) for response in sample["resps"][0]]
         for sample, document in zip(samples, documents, strict=True)
     ]
-    language = documents[0]["language"]
+    language = samples[0]["doc"]["language"]
     read = all_verdicts(texts, documents)
     metamath = [each.metamath for each in read if each.metamath is not None]
     several = len(texts[0]) > 1
@@ -64,6 +68,7 @@ def language_score(
         majority_metamath=_flag(each.majority_metamath or False for each in read) if several and metamath else None,
         tokens=took[0],
         thinking_tokens=took[1],
+        translation_tokens=translating,
     )
 
 
@@ -100,7 +105,8 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     for code in before:
         samples = stored_samples(directory, suite.task(code))
         cut_off, took = before[code].get(CUT_OFF), (before[code].get("tokens"), before[code].get("thinking_tokens"))
-        scores[code] = _scored(partial(language_score, samples, cut_off and tuple(cut_off), took), directory)
+        read = partial(language_score, samples, cut_off and tuple(cut_off), took, before[code].get("translation_tokens"))
+        scores[code] = _scored(read, directory)
     write_verdicts(directory, suite, scores)
     return scores
 

@@ -75,6 +75,18 @@ class TrainingOutlook(Frozen):
         return sum(stage.flops for stage in self.stages)
 
 
+class MergeOutlook(Frozen):
+    """What one merge of other rows' checkpoints will leave; it takes no training."""
+
+    row: str
+    seed: int
+    how: str  #: what is merged, in words
+    base: str
+    done: bool
+    checkpoint: str  #: "delta" or "full"
+    checkpoint_bytes: int  #: at most
+
+
 class LayersOutlook(Frozen):
     """The finding of a model's language layers."""
 
@@ -136,7 +148,9 @@ class Outlook(Frozen):
     rate_from: str
     layers: tuple[LayersOutlook, ...]
     trainings: tuple[TrainingOutlook, ...]
+    merges: tuple[MergeOutlook, ...]
     engines: tuple[EngineStart, ...]
+    translations: tuple[ScoreOutlook, ...]  #: of questions into English, before they are asked
     scores: tuple[ScoreOutlook, ...]
     ratios: tuple[RecipeRatio, ...]
     notes: tuple[str, ...]
@@ -147,27 +161,29 @@ class Outlook(Frozen):
     @property
     def steps(self) -> int:
         """How many steps there are; `steps_done` of them stand."""
-        return len(self.layers) + len(self.trainings) + len(self.scores)
+        return len(self.layers) + len(self.trainings) + len(self.merges) + len(self.translations) + len(self.scores)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def steps_done(self) -> int:
         """How many need not be done again."""
-        done = ([each.done for each in some] for some in (self.layers, self.trainings, self.scores))
+        done = ([each.done for each in some] for some in (self.layers, self.trainings, self.merges, self.translations, self.scores))
         return sum(map(sum, done))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def device_seconds(self) -> float:
         """Of all that is still to be done."""
-        trainings, scores = ([each.device_seconds for each in some if not each.done] for some in (self.trainings, self.scores))
+        asked = (*self.translations, *self.scores)
+        trainings, scores = ([each.device_seconds for each in some if not each.done] for some in (self.trainings, asked))
         return sum(trainings) + sum(scores)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def checkpoint_bytes(self) -> int:
         """Of all checkpoints that are still to be written."""
-        return sum(each.checkpoint_bytes for each in self.trainings if not each.done)
+        left = [each.checkpoint_bytes for each in self.trainings if not each.done]
+        return sum(left) + sum(each.checkpoint_bytes for each in self.merges if not each.done)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

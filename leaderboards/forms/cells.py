@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.records import StageCost
+from xreason.leaderboards.records import StageCost, Training
 from xreason.leaderboards.rows import Row
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
@@ -24,11 +24,12 @@ _BY_WORTH = ("gain", "English", "training time", "tuned")
 #: Of what a row says, what stands where there is room.
 _MEANS = (
     *("rank", "mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "English", "tuned"),
-    *("training time", "response tokens", "thinking tokens"),
+    *("training time", "response tokens", "thinking tokens", "cost of use"),
 )
 #: What headings beyond those of Table 1 say.
 _OF_MEANS = {
     "mean in language": "In language: right, and in the question's language.",
+    "cost of use": "Cost of use: tokens that a question takes in all, translation among them, and models.",
     "response tokens": "Response tokens: of one response, thinking among them.",
 }
 #: The heading of a stage's cell to the field of StageCost that it holds, where that is a number.
@@ -178,10 +179,10 @@ def stage_table(boards: Sequence[Board]) -> Table | None:
         (
             _named(name),
             Cell(str(seed), value=seed),
-            *(Cell(text, value=_of_stage(stage, heading, text)) for heading, text in stage_cells(stage).items()),
+            *(Cell(text, value=_of_stage(stage, heading, text)) for heading, text in cells.items()),
         )
         for (name, seed, _), training in trained.items()
-        for stage in training.stages
+        for stage, cells in zip((*training.stages, None), training_cells(training), strict=False)
     ]
     headings = stage_cells(next(iter(trained.values())).stages[0])
     return Table("What each stage trained on", ("model", "seed", *headings), tuple(rows))
@@ -212,6 +213,7 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "training time": _time(row),
         "response tokens": _tokens(row.mean_tokens),
         "thinking tokens": _tokens(row.mean_thinking_tokens),
+        **({"cost of use": _cost_of_use(row)} if any(source.translate_test for source in board.provenance) else {}),
         **languages,
     }
 
@@ -224,6 +226,15 @@ def name_cell(row: Row) -> Cell:
 
 def _named(name: str) -> Cell:
     return Cell(name, value=name)
+
+
+def training_cells(training: Training) -> list[dict[str, str]]:
+    """Returns the stages of a training as stage_cells has them; of a merged model, what was merged too, under the same headings."""
+    lines = [stage_cells(stage) for stage in training.stages]
+    if training.merged is None:
+        return lines
+    told = {"stage": "merge", "tuned": training.merged.how, "time": _format.duration(training.merged.seconds)}
+    return [*lines, {heading: told.get(heading, _format.NOTHING) for heading in lines[0]}]
 
 
 def stage_cells(stage: StageCost) -> dict[str, str]:
@@ -325,8 +336,16 @@ def _tokens(mean: float | None) -> Cell:
     return Cell(_format.NOTHING) if mean is None else Cell(_format.count(round(mean)), value=mean)
 
 
-def _of_stage(stage: StageCost, heading: str, text: str) -> float | str | None:
+def _cost_of_use(row: Row) -> Cell:
+    models = f"{row.models_in_use} model{'s' * (row.models_in_use > 1)}"
+    tokens = _format.NOTHING if row.tokens_in_use is None else _format.count(round(row.tokens_in_use))
+    return Cell(f"{tokens} tokens", models, value=models if row.tokens_in_use is None else row.tokens_in_use)
+
+
+def _of_stage(stage: StageCost | None, heading: str, text: str) -> float | str | None:
     field = _STAGE_NUMBERS.get(heading)
+    if stage is None:  # of merging
+        return None if field or text == _format.NOTHING else text
     return (text or None) if field is None else float(getattr(stage, field))
 
 

@@ -35,6 +35,7 @@ class Response(NamedTuple):
     cut_off: bool  #: False also where that is not known
     in_language: bool | None  #: whether it is in the question's language; None where nothing told it
     tokens: int | None  #: None where they were not counted
+    asked: str | None = None  #: the question as it was put to this model, where it was put into English first
 
 
 class Question(NamedTuple):

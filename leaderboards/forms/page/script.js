@@ -5,7 +5,7 @@
   if (!form) return;
   const at = (id) => document.getElementById(id);
   const AT_ONCE = 20, LONGEST = 1500;
-  const [TEXT, PAPER, STRICT, PAPER_READ, STRICT_READ, CUT, LANGUAGE, TOKENS] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [TEXT, PAPER, STRICT, PAPER_READ, STRICT_READ, CUT, LANGUAGE, TOKENS, ASKED] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
   const parts = new Map(), waiting = new Map();
   let part = null, shown = 0, matches = [];
 
@@ -70,6 +70,7 @@
     if (response[CUT]) told.push("cut off");
     if (response[TOKENS] !== null) told.push(`${response[TOKENS]} tokens`);
     if (told.length) box.append(made("p", told.join(", "), "read"));
+    if (typeof response[ASKED] === "string") box.append(made("p", "Put into English and asked as:", "read"), long(response[ASKED]));
     box.append(long(response[TEXT]));
     return box;
   };
