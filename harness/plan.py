@@ -152,8 +152,6 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
             failed.setdefault(row, error)
             if each.is_asked:
                 failures.append((row, str(error)))
-    if len(failures) == len(experiment.methods):
-        raise next(iter(failed.values()))
     rows: list[Row] = []
     # all of a base one after another, so that models of different shapes do not take turns in starting engines
     for name, (reference, base) in _base_rows(bases, experiment.methods).items():
@@ -171,6 +169,8 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
                     ]
                 except UserError as error:
                     failures.append((row, str(error)))
+    if len(failures) == len(experiment.methods):
+        raise UserError(failures[0][1])
     steps = [task for tasks in made.values() for task in tasks]
     return Plan(
         folder=folder,
