@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
 from xreason.leaderboards.cautions import cautions_of
 from xreason.leaderboards.comparable import BoardError, check_comparable
-from xreason.leaderboards.contenders import Contender, Key, contenders_of, key_of
+from xreason.leaderboards.contenders import Contender, contenders_of, key_of
+from xreason.leaderboards.means.measured import Measured
+from xreason.leaderboards.means.subsets import subset_means
 from xreason.leaderboards.published.reported import PublishedRow
 from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record, ResponseShares
-from xreason.leaderboards.rows import ENGLISH_MARGIN, Failure, Family, MeanOver, Note, Pair, Row, Sampling
-from xreason.leaderboards.statistics.answers import Answered, Answers, Outcomes, pass_at_k
+from xreason.leaderboards.rows import ENGLISH_MARGIN, Failure, Family, MeanOver, Note, Pair, Row, Sampling, Subset, is_empty
+from xreason.leaderboards.statistics.answers import Outcomes, pass_at_k
 from xreason.leaderboards.statistics.families import smallest_difference, together
-from xreason.leaderboards.statistics.intervals import Difference, Interval, Luck, differences, mean_interval, pooled_luck, reread
+from xreason.leaderboards.statistics.intervals import Difference, Interval, mean_interval, reread
 from xreason.leaderboards.styles import Style
 
 __all__ = ["Board", "BoardError", "Failure", "Family", "Note", "Pair", "ResponseShares", "Row", "Sampling", "build_board"]
@@ -47,6 +49,8 @@ class Board(Frozen):
     provenance: tuple[Provenance, ...]  #: where the records come from, each distinct one once
     #: what values are where they are no accuracies (see xreason.leaderboards.measured.board): "chrf (higher is better)".
     measure: str | None = None
+    #: what has a mean of its own beside the one that ranks; only where groups were asked for, or questions have levels.
+    subsets: tuple[Subset, ...] = Field(default=(), exclude_if=is_empty)
     published: tuple[PublishedRow, ...] = ()  #: what others report, where that is to be shown beside; not ranked
 
     @computed_field  # type: ignore[prop-decorator]
@@ -76,47 +80,6 @@ class _Columns:
         return tuple(code for code in self.averaged if code != ENGLISH)
 
 
-class _Measured:
-    """All answers of a board's rows as numbers, each taken from its record once."""
-
-    def __init__(self, contenders: Sequence[Contender], suite: str) -> None:
-        told = [(record.families or {}).get(suite) for each in contenders for record in each.records]
-        self.families = next((each for each in told if each is not None), None)
-        self.weights = contenders[0].records[0].weights.get(suite)
-        self._contenders = contenders
-        self._answered: dict[tuple[Key, Reading], Answered] = {}
-        self._luck: dict[tuple[Reading, tuple[str, ...]], Luck | None] = {}
-
-    def of(self, runs: Sequence[Mapping[str, Outcomes]], contender: Contender) -> Answered:
-        """Returns answers that are not the plain ones of a reading."""
-        return Answered(runs, families=self.families, weights=self.weights, trained=contender.is_trained)
-
-    def answers(self, contender: Contender, languages: Sequence[str], reading: Reading) -> Answers:
-        known = self._answered.get((contender.key, reading))
-        if known is None:
-            common = set.intersection(*(set(scores) for scores in contender.scores))
-            runs = [{code: scores[code].outcomes(reading) for code in common} for scores in contender.scores]
-            known = self._answered[contender.key, reading] = self.of(runs, contender)
-        return known.over(languages)
-
-    def luck(self, languages: Sequence[str], reading: Reading) -> Luck | None:
-        """Returns the luck of the board's methods, pooled over those that were scored in these languages."""
-        if (asked := (reading, tuple(languages))) not in self._luck:
-            there = [each for each in self._contenders if all(code in scores for scores in each.scores for code in languages)]
-            self._luck[asked] = pooled_luck([self.answers(each, languages, reading) for each in there])
-        return self._luck[asked]
-
-    def mean(self, contender: Contender, languages: Sequence[str], reading: Reading) -> Interval:
-        return mean_interval(self.answers(contender, languages, reading), self.luck(languages, reading))
-
-    def differences(
-        self, pairs: Sequence[tuple[Contender, Contender]], languages: Sequence[str], reading: Reading
-    ) -> list[Difference]:
-        """Returns the first of each pair minus the second."""
-        answers = {each.key: self.answers(each, languages, reading) for pair in pairs for each in pair}
-        return differences([(answers[one.key], answers[other.key]) for one, other in pairs], self.luck(languages, reading))
-
-
 def build_board(
     records: Sequence[Record],
     suite: str,
@@ -126,6 +89,8 @@ def build_board(
     mean: MeanOver = "all",
     english_margin: float = ENGLISH_MARGIN,
     across_styles: bool = False,
+    groups: Mapping[str, Sequence[str]] = {},
+    levels: Mapping[str, int] = {},
     failures: Sequence[Failure] = (),
     cautions: Sequence[str] = (),
 ) -> Board:
@@ -152,6 +117,8 @@ def build_board(
         across_styles: whether records may differ in prompt, shots, worked examples, system instruction, samples, temperature and
             what bounds sampling. A recipe asked in two styles is then two rows, ranked together, and its gain is over the base
             asked in the same style.
+        groups: name of a group to the codes of its languages: rows have a mean over those of them that all were scored in.
+        levels: name of a level of questions to what each of them weighs; likewise.
         failures: rows that should stand on the board and do not.
         cautions: what a reader must know and records do not tell.
 
@@ -163,7 +130,7 @@ def build_board(
     check_comparable(ordered := _ordered(records), suite, across_styles=across_styles)
     columns = _columns(ordered, average_languages, suite, reading, mean)
     contenders = contenders_of(ordered, suite)
-    measured = _Measured(contenders, suite)
+    measured = Measured(contenders, suite)
     means = {each.key: measured.mean(each, columns.averaged, reading) for each in contenders}
     started_from = {contender.key.model_hash for contender in contenders if not contender.is_base}
     first = {contender.key for contender in contenders if contender.is_base and contender.key.model_hash in started_from}
@@ -183,7 +150,19 @@ def build_board(
     gains = {each.key: gain for (each, _), gain in zip(over, gained, strict=True)}
     others = measured.differences(over, columns.without_english, reading) if columns.without_english else []
     gains_without_english = {each.key: gain for (each, _), gain in zip(over, others, strict=False)}
-    everywhere = ENGLISH in {*columns.shown} - {*columns.partial}
+    common = [code for code in columns.shown if code not in columns.partial]
+    parts = subset_means(
+        measured,
+        contenders,
+        groups=groups,
+        levels=levels,
+        languages=common,
+        averaged=columns.averaged,
+        reading=reading,
+        pairs=pairs,
+        over=over,
+    )
+    everywhere = ENGLISH in common
     compared_english = measured.differences(over, [ENGLISH], reading) if everywhere else []
     english = {each.key: difference for (each, _), difference in zip(over, compared_english, strict=False)}
     rows = [
@@ -195,6 +174,8 @@ def build_board(
             mean=means[each.key],
             gain=gains.get(each.key),
             gain_without_english=gains_without_english.get(each.key),
+            subsets=dict(parts.means.get(each.key, {})),
+            subset_gains=dict(parts.gains.get(each.key, {})),
             english=english.get(each.key),
             english_verdict=_english_verdict(english.get(each.key), english_margin),
         )
@@ -220,6 +201,7 @@ def build_board(
         pairs=tuple(
             Pair(first=one.name, second=other.name, difference=each) for (one, other), each in zip(pairs, compared, strict=True)
         ),
+        subsets=parts.subsets,
         notes=tuple(note for each, row in zip(contenders, rows, strict=True) for note in _notes(each, row, measured, columns)),
         cautions=(*cautions, *cautions_of(contenders, suite, columns.partial)),
         failures=tuple(failures),
@@ -269,7 +251,7 @@ def _columns(
     return _Columns((*first, *sorted(common - set(first)), *partial), partial, tuple(averaged), reading)
 
 
-def _row(contender: Contender, measured: _Measured, columns: _Columns, **found: Any) -> Row:
+def _row(contender: Contender, measured: Measured, columns: _Columns, **found: Any) -> Row:
     shown = [code for code in columns.shown if all(code in scores for scores in contender.scores)]
     responses = {code: _mean_responses([scores[code].responses for scores in contender.scores]) for code in shown}
     trainings, other, without_english = contender.trainings, _other(columns.reading), columns.without_english
@@ -304,7 +286,7 @@ def _row(contender: Contender, measured: _Measured, columns: _Columns, **found: 
     )
 
 
-def _mean_in_language(contender: Contender, measured: _Measured, columns: _Columns) -> Interval | None:
+def _mean_in_language(contender: Contender, measured: Measured, columns: _Columns) -> Interval | None:
     """The mean of what is right and in the question's language; None where one of the languages was not told."""
     runs = [{code: scores[code].right_in_language(columns.reading) for code in columns.averaged} for scores in contender.scores]
     told = [{code: each for code, each in run.items() if each is not None} for run in runs]
@@ -325,7 +307,7 @@ def _mean_tokens(contender: Contender, columns: _Columns, told: Callable[[Langua
     return sum(known) / len(known) if len(known) == len(means) else None
 
 
-def _sampling(contender: Contender, measured: _Measured, columns: _Columns) -> Sampling:
+def _sampling(contender: Contender, measured: Measured, columns: _Columns) -> Sampling:
     samples, reading = contender.key.style.samples, columns.reading
 
     def mean_of(outcomes: Callable[[LanguageScore], Outcomes]) -> Interval:
@@ -341,7 +323,7 @@ def _sampling(contender: Contender, measured: _Measured, columns: _Columns) -> S
     return Sampling(pass_at=pass_at, majority=mean_of(lambda score: score.majority(reading)))
 
 
-def _notes(contender: Contender, row: Row, measured: _Measured, columns: _Columns) -> list[Note]:
+def _notes(contender: Contender, row: Row, measured: Measured, columns: _Columns) -> list[Note]:
     places: list[tuple[str | None, Sequence[str], Interval]] = [(None, columns.averaged, row.mean)]
     places += [(code, [code], accuracy) for code, accuracy in row.languages.items()]
     notes = []

@@ -1,8 +1,9 @@
 """What stands in a row of a board, and what a board says about a row."""
 
+from collections.abc import Sized
 from typing import Literal
 
-from pydantic import computed_field
+from pydantic import Field, computed_field
 
 from xreason.leaderboards.records import Frozen, ResponseShares, Training
 from xreason.leaderboards.statistics.intervals import Difference, Interval
@@ -12,6 +13,11 @@ from xreason.leaderboards.styles import Style
 MeanOver = Literal["all", "without-english"]
 #: How many points English may lose or gain: about what one language of MSVAMP can show between two models.
 ENGLISH_MARGIN = 3.0
+
+
+def is_empty(value: Sized) -> bool:
+    """Returns whether there is nothing to be written of what not every board has."""
+    return not value
 
 
 class Sampling(Frozen):
@@ -40,6 +46,16 @@ class Pair(Frozen):
     first: str  #: a row's name
     second: str
     difference: Difference  #: the first one's mean minus the second one's, by the board's reading
+
+
+class Subset(Frozen):
+    """What has a mean of its own on a board, beside the one that ranks: the languages of a group, or the questions of a level."""
+
+    name: str  #: "low resource", "level top": what its values stand under in rows
+    kind: Literal["group", "level"]
+    languages: tuple[str, ...]  #: codes that its means run over
+    questions: int  #: asked in these, in all
+    pairs: tuple[Pair, ...]  #: as those of the board, by this mean; those of all subsets are one family of claims
 
 
 class Family(Frozen):
@@ -81,6 +97,10 @@ class Row(Frozen):
     mean_by_other_reading: Interval
     gain: Difference | None  #: `mean` minus that of the base model asked in the same style; None for the base, or without one
     gain_without_english: Difference | None  #: `mean_without_english` minus that of the base model; None where `gain` or it is None
+    #: name of a subset to the mean over it; only where the board has subsets.
+    subsets: dict[str, Interval] = Field(default={}, exclude_if=is_empty)
+    #: name of a subset to this mean minus that of the base model; only where it has, and the row has a gain.
+    subset_gains: dict[str, Difference] = Field(default={}, exclude_if=is_empty)
     english: Difference | None  #: English accuracy minus that of the base model; None for the base, and where either is missing
     #: "lost", "gained", or "within" the board's margin, as its interval's bounds say; None where English is not compared.
     english_verdict: Literal["lost", "gained", "within", "not settled"] | None

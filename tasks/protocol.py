@@ -13,10 +13,11 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, as_asked, prompt, target
+from xreason.tasks.readings.choice import LETTERS
 from xreason.tasks.readings.verdicts import METRICS, all_verdicts, answer_part, kind_of
 from xreason.tasks.suites import CHANGES, TASKS_FOLDER, no_prompt_of_its_own, suite_of, use
 
-__all__ = ["prompt", "questions", "score", "target", "weighted_mean"]
+__all__ = ["letters", "prompt", "questions", "score", "target", "weighted_mean"]
 
 
 def questions(
@@ -69,6 +70,11 @@ def score(document: Mapping[str, Any], responses: Sequence[str | Sequence[str]])
     read = all_verdicts([[answer_part(text, document) for text in sampled]], [document])[0]
     told = {metric: sum(each) / len(each) for metric in METRICS[kind_of(document)] for each in [getattr(read, metric)]}
     return told if document.get("weight") is None else {metric: (value, document["weight"]) for metric, value in told.items()}
+
+
+def letters(document: Mapping[str, Any]) -> list[str]:
+    """Returns the letters of a question's choices, of which lm-eval finds the likeliest."""
+    return [*LETTERS[: len(document["choices"])]]
 
 
 def weighted_mean(scored: Sequence[tuple[float, float]]) -> float:

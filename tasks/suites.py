@@ -28,6 +28,7 @@ from xreason.tasks.pocket import world
 from xreason.tasks.readings.verdicts import METRICS, Kind
 from xreason.tasks.sets import mmath, polymath
 from xreason.tasks.sets.source import plain_row
+from xreason.tasks.written.texts import group_yaml, language_yaml, template_yaml
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,9 @@ class Suite:
     #: how much each question weighs in a language's score, in the order of the questions, where not all weigh the same; else ().
     weights: tuple[int, ...] = ()
     weighing: str = ""  #: the same in words
+    levels: Mapping[str, int] = field(default_factory=dict)  #: name of a level to what each of its questions weighs
+    #: whether its answer is the likeliest of the choices, by lm-eval's `acc`: no response is generated, and none is read.
+    likelihood: bool = False
     #: of a suite that is lm-eval's, the pattern that names its tasks (see xreason.tasks.lmeval.patterns); "" for our own.
     lm_eval: str = ""
 
@@ -69,6 +73,16 @@ class Suite:
     def average_languages(self) -> tuple[str, ...]:
         """The languages its mean runs over: the papers' ten, as far as it has them; of an added suite, all."""
         return self.languages if self.mean_over is None else tuple(code for code in self.mean_over if code in self.languages)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What lm-eval reports of its tasks."""
+        return ("acc",) if self.likelihood else METRICS[self.kind]
+
+    @property
+    def generates(self) -> bool:
+        """Whether all of its tasks are answered with text, none by how likely one is."""
+        return tasks_found(self.lm_eval).generates if self.lm_eval else not self.likelihood
 
     def questions_in(self, language: str) -> int:
         """Returns how many test questions one of its languages has; of lm-eval's, 0 where they cannot be had."""
@@ -182,6 +196,7 @@ _IN_CODE = (
         mean_over=None,
         weights=polymath.WEIGHTS,
         weighing="DW-ACC, in which a question of the levels low, medium, high and top weighs 1, 2, 4 and 8",
+        levels=polymath.LEVELS,
     ),
     _published(
         "mmath",
@@ -220,9 +235,16 @@ _IN_CODE = (
 )
 
 
+def _by_likelihood(suite: Suite) -> Suite:
+    """Returns the same questions, answered by log-likelihoods."""
+    name, title = f"{suite.name}_loglikelihood", f"{suite.title}, log-likelihood"
+    return replace(suite, name=name, title=title, likelihood=True, max_new_tokens=1)
+
+
 def suites_with(*changes: Registry) -> dict[str, Suite]:
     """Returns name to suite: those in code, with the suites and languages that one registry after the other adds and takes out."""
-    suites = {suite.name: suite for suite in _IN_CODE}
+    both = [each for suite in _IN_CODE for each in (suite, *([_by_likelihood(suite)] if suite.kind == "choice" else ()))]
+    suites = {suite.name: suite for suite in both}
     for registry in changes:
         for name, said in sorted(registry.suites.items()):
             own: dict[str, Any] = {"max_new_tokens": said.max_new_tokens, "in_domain": said.in_domain, "mean_over": None}
@@ -389,30 +411,6 @@ def include_paths() -> list[Path]:
 
 def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def language_yaml(suite: Suite, code: str) -> str:
-    """Returns the lm-eval task of one language: three lines over what its suite includes."""
-    # bare, YAML reads the code of Norwegian as false
-    said = f'"{code}"' if code == "no" else code
-    return f"include: _{suite.name}_template\ntask: {suite.task(code)}\ndataset_kwargs: {{suite: {suite.name}, language: {said}}}\n"
-
-
-def template_yaml(suite: Suite) -> str:
-    """Returns what all tasks of a suite include: the papers' way of asking, with its own longest response, examples and metrics."""
-    decoding = f"  do_sample: false\n  temperature: 0.0\n  max_gen_toks: {suite.max_new_tokens}\n  until: []\n"
-    worked = "# how many worked examples are used is for --num_fewshot to say\nfewshot_split: train\nnum_fewshot: null\n"
-    mean = "!function xreason.tasks.protocol.weighted_mean" if suite.weights else "mean"
-    means = "".join(f"  - metric: {name}\n    aggregation: {mean}\n    higher_is_better: true\n" for name in METRICS[suite.kind])
-    own = f"metric_list:\n{means}" if suite.kind != "number" or suite.weights else ""
-    return f"include: ../_papers_template\ngeneration_kwargs:\n{decoding}" + (worked if suite.exemplars else "") + own
-
-
-def group_yaml(suite: Suite) -> str:
-    """Returns the lm-eval group: the plain mean over its average languages, every language weighing the same."""
-    tasks = "".join(f"  - {suite.task(code)}\n" for code in suite.average_languages)
-    means = "".join(f"  - metric: {name}\n    aggregation: mean\n    weight_by_size: false\n" for name in METRICS[suite.kind])
-    return f"group: {suite.name}\ntask:\n{tasks}aggregate_metric_list:\n{means}metadata:\n  version: {suite.version}\n"
 
 
 if __name__ == "__main__":

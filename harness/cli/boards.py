@@ -28,6 +28,9 @@ def board(
     mean: options.Mean = None,
     english_margin: Annotated[float | None, typer.Option(min=0, help="Points that English may lose or gain; 3 by default.")] = None,
     languages: Annotated[str | None, typer.Option(help="Over these languages alone, comma-separated codes.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Also means over groups of languages: low, latin, ..., or all by resource, script, family.")
+    ] = None,
     across_styles: Annotated[bool, typer.Option("--across-styles", help="Rank rows of different prompt styles too.")] = False,
     published: Annotated[bool, typer.Option("--published", help="Beside them, what others report; not ranked.")] = False,
     push: Annotated[str | None, typer.Option("--push", help="Also upload its files to this data set of the hub.")] = None,
@@ -42,6 +45,7 @@ def board(
     from xreason.leaderboards.contamination import overlaps_beside
     from xreason.leaderboards.forms.markdown import board_markdown, insert_board, write_board
     from xreason.leaderboards.records import read_record, read_records, record_paths
+    from xreason.tasks.cldr.groups import chosen_groups
 
     if port and not serve:
         raise UserError(f"--port {port} is where --serve listens; add --serve, or leave it out.")
@@ -67,8 +71,10 @@ def board(
             found += zip(record_paths(path), read_records(path), strict=True) if path.is_dir() else [(path, read_record(path))]
         overlaps = overlaps_beside([path for path, _ in found])
         told = [record for _, record in found]
-        codes = options.codes(languages, {code for record in told for code in record.languages})
-        boards = boards_of(told, **judged, **chosen, languages=codes, overlaps=overlaps)
+        there = {code for record in told for code in record.languages}
+        codes = options.codes(languages, there)
+        grouped = chosen_groups(options.listed(groups) or (), there if codes is None else there & set(codes))
+        boards = boards_of(told, **judged, **chosen, languages=codes, groups=grouped, overlaps=overlaps)
         return boards, [(path.parent, record) for path, record in found]
 
     boards, found = gathered()

@@ -25,7 +25,6 @@ from xreason.leaderboards.files import write_whole
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import parse_json
 from xreason.tasks.names import unknown
-from xreason.tasks.suites import tasks_found
 
 if TYPE_CHECKING:
     from xreason.harness.scoring.client import Client
@@ -108,7 +107,7 @@ def serving(
     if asked[0].asking.prompt.chat:
         raise UserError("A server's chat template cannot be used yet; score the model itself, or choose another --prompt.")
     for each in asked:
-        if each.benchmark.lm_eval and not tasks_found(each.benchmark.lm_eval).generates:
+        if not each.benchmark.generates:
             raise UserError(
                 f"{each.suite} asks how likely answers are, and a server is asked for text alone; score the model itself."
             )

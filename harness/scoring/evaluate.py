@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from xreason.harness.scoring.lmeval.scores import chosen_rows, measure
+from xreason.harness.scoring.lmeval.scores import chosen_rows, likeliest_score, measure
 from xreason.harness.scoring.lmeval.scores import language_score as lmeval_score
 from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.translating.translate import ENGLISH, Translation, Translations, tokens_of
@@ -95,6 +95,9 @@ def evaluate(
     for code in scoring.languages:
         task = scoring.benchmark.task(code)
         rows = sorted(samples[task], key=lambda row: int(row["doc_id"]))
+        if scoring.benchmark.likelihood:
+            scores[code] = likeliest_score(rows)
+            continue
         cut_off = None if ends is None else flags(ends[task, row["doc_id"]] for row in rows)
         spent = _in_all([each for row in rows for each in took.get((task, row["doc_id"]), ())])
         translating = None if translated is None else tokens_of(translated.languages.get(code, ()))
@@ -203,7 +206,7 @@ def _check_template(lm: Any, name: str, system: str | None) -> None:
 
 def _check_room(lm: Any, name: str, scoring: Scoring) -> None:
     room, suite = getattr(lm, "max_length", None), scoring.benchmark
-    if suite.lm_eval and not tasks_found(suite.lm_eval).generates:
+    if not suite.generates:
         return
     if isinstance(room, int) and not hasattr(lm, "base_url") and scoring.max_new_tokens >= room:
         takes = f"{name} takes {room:,} tokens, and a response to {suite.title} may have {scoring.max_new_tokens:,}"
@@ -227,8 +230,9 @@ def _tasks(scoring: Scoring, translated: Translations | None) -> tuple[Any, list
         code = task.config.dataset_kwargs["language"]
         if code in english:
             _put_into_english(task, english[code])
-        stops = asking.prompt.stops(ENGLISH if code in english else code)
-        task.set_config("generation_kwargs", {"until": stops}, update=True)
+        if scoring.benchmark.generates:
+            stops = asking.prompt.stops(ENGLISH if code in english else code)
+            task.set_config("generation_kwargs", {"until": stops}, update=True)
         if asking.worked_examples == "first":
             task.config.fewshot_config.sampler = "first_n"
             task.sampler = get_sampler("first_n")(list(task.fewshot_docs()))

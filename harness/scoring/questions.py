@@ -144,23 +144,32 @@ class Scoring(BaseModel):
             if not self.asking.prompt.speaks(code):
                 name = LANGUAGES[code].english
                 raise UserError(f"The prompt style {self.asking.style} has no words in {name}; choose another with --prompt.")
-        shots = self.asking.shots
+        shots, asking, longest = self.asking.shots, self.asking, self.max_new_tokens
+        if not self.benchmark.generates:
+            self._check_once()
+            # nothing is generated that these could change
+            greedy: dict[str, Any] = {"temperature": 0.0, "top_p": None, "top_k": None, "min_p": None}
+            asking, longest = asking.model_copy(update=greedy), 0
         return {
             # not its version: what a response says does not depend on how it is read
             "suite": self.suite,
             "questions": _question_hashes(self.suite, self.languages),
             "limit": self.limit,
-            "max_new_tokens": self.max_new_tokens,
-            "asking": [self.asking.model_dump(), self.asking.prompt.hash],
+            "max_new_tokens": longest,
+            "asking": [asking.model_dump(), asking.prompt.hash],
             "examples": _exemplar_hashes(self.suite, self.languages, shots) if shots else {},
         }
+
+    def _check_once(self) -> None:
+        if self.asking.samples > 1:
+            raise UserError(f"{self.suite} is answered once, as lm-eval does it; choose --samples 1, or score it by itself.")
 
     def _identity_of_lm_eval(self) -> dict[str, object]:
         """Returns the same of tasks of lm-eval, which have prompts of their own: of the style, only a chat template is used."""
         asking, pattern = self.asking, self.benchmark.lm_eval
-        if asking.samples > 1 or asking.worked_examples != "drawn":
-            what = "--samples 1" if asking.samples > 1 else "--worked-examples drawn"
-            raise UserError(f"{self.suite} is asked as lm-eval asks it; choose {what}, or score it by itself.")
+        self._check_once()
+        if asking.worked_examples != "drawn":
+            raise UserError(f"{self.suite} is asked as lm-eval asks it; choose --worked-examples drawn, or score it by itself.")
         chat = [asking.prompt.hash] if asking.prompt.chat else []
         return {
             "suite": self.suite,
@@ -205,14 +214,17 @@ def _question_hashes(suite: str, languages: tuple[str, ...]) -> dict[str, str]:
     # cached: the key of every model's step asks for it
     chosen = suite_of(suite)
     rows = {code: chosen.rows(code) for code in languages}
-    places: dict[str, int] = {}
+    places: dict[str, tuple[str, int]] = {}
     for code, found in rows.items():
         if chosen.weights and [row.get("weight") for row in found] != list(chosen.weights[: len(found)]):
             raise UserError(f"{chosen.where(code)} is not all of {chosen.title} in {code}; put the set as published in its place.")
         # the same problem stands in the same place in all languages, or statistics would take it for two
-        if any(places.setdefault(row["id"], place) != place for place, row in enumerate(found) if "id" in row and chosen.by_id):
-            said = f"{chosen.where(code)} shares questions of {chosen.title} with another language, but not all"
-            raise UserError(f"{said}; put the sets as published in their places, or ask in one language.")
+        for place, row in enumerate(found) if chosen.by_id else ():
+            other, there = places.setdefault(row["id"], (code, place))
+            if there != place:
+                said = f"{other} and {code} share some questions of {chosen.title} and not all, so they cannot be scored together"
+                where = " and ".join(chosen.where(each) for each in (other, code))
+                raise UserError(f"{said}: put {where} as published in their places, or leave one of the two out of --languages.")
     return {code: rows_hash(found) for code, found in rows.items()}
 
 

@@ -4,7 +4,7 @@ runs/pocket/slam/0/record.json      what boards read
 runs/pocket/leaderboard.md          and leaderboard.json
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,7 @@ def boards_of(
     failures: Sequence[tuple[str, str]] = (),
     overlaps: Sequence[Overlap] = (),
     published: bool = False,
+    groups: Mapping[str, Sequence[str]] = {},
 ) -> list[Board]:
     """Returns one board for each suite among the records, ranked by a reading; across prompt styles only where told.
 
@@ -136,6 +137,7 @@ def boards_of(
         failures: rows that should stand on every board and do not: what each is called, and why.
         overlaps: what questions share with training corpora, where that was counted.
         published: whether what others report stands beside.
+        groups: name of a group of languages to their codes, of which rows have means of their own.
 
     Raises:
         BoardError: records cannot stand side by side, or one was not scored in a language that was asked for.
@@ -147,7 +149,7 @@ def boards_of(
     for suite in dict.fromkeys(suite for record in records for suite in record.suites):
         scored = [record for record in records if suite in record.suites]
         if any(suite not in record.scores for record in scored):
-            boards.append(measured_board(scored, suite, languages=languages, reading=reading, failures=failures))
+            boards.append(measured_board(scored, suite, languages=languages, reading=reading, failures=failures, groups=groups))
             continue
         if languages is not None:
             scored = _only(scored, suite, languages)
@@ -159,8 +161,10 @@ def boards_of(
             mean=mean,
             english_margin=english_margin,
             across_styles=across_styles,
+            groups=groups,
+            levels=SUITES[suite].levels if suite in SUITES else {},
             failures=[Failure(row=row, reason=reason) for row, reason in failures],
-            cautions=(*_untold_families(scored, suite), *_weighing(scored, suite), *measure_cautions(scored, suite)),
+            cautions=(*_untold_families(scored, suite), *_of_suite(scored, suite), *measure_cautions(scored, suite)),
         )
         counted = dict.fromkeys(overlap_cautions(contenders_of(scored, suite), suite, overlaps)) if overlaps else ()
         beside = {"cautions": (*board.cautions, *counted), "published": published_rows(suite) if published else ()}
@@ -168,8 +172,10 @@ def boards_of(
     return boards
 
 
-def _weighing(records: Sequence[Record], suite: str) -> list[str]:
-    """Returns how questions weigh, where not all weigh the same."""
+def _of_suite(records: Sequence[Record], suite: str) -> list[str]:
+    """Returns how questions weigh, where not all weigh the same, and what is right where nothing is generated."""
+    if suite in SUITES and SUITES[suite].likelihood:
+        return [f"{suite}: the answer is the letter that the model finds likeliest behind the prompt, by lm-eval's acc."]
     if suite not in SUITES or not any(suite in record.weights for record in records):
         return []
     return [f"Accuracies in {SUITES[suite].title} are weighted, as published: {SUITES[suite].weighing}."]

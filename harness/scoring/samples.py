@@ -91,8 +91,9 @@ def _streams(name: str, seeds: int, record: Record, folder: Path, suite: str, co
     directory = folder / "scores" / Path(record.folders.get(suite, suite)).name
     if score is None or not all(any(directory.rglob(f"samples_{task}_*.jsonl")) for task in tasks):
         return
-    if measure:
-        samples = [each for task in tasks for each in shown_samples(stored_samples(directory, task, ours=False), measure, code)]
+    if measure or SUITES[suite].likelihood:
+        kept = measure.filter if measure else "none"
+        samples = [each for task in tasks for each in shown_samples(stored_samples(directory, task, ours=False), kept, code)]
     else:
         samples = stored_samples(directory, tasks[0])
     if len(samples) != score.questions:

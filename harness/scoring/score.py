@@ -117,8 +117,10 @@ def score(task: Score, lm: Any, model: Model) -> None:
     ):
         lm.progress, lm.answers = report, answers
         translated = read_translations(task.translate.folder) if task.translate else None
-        evaluate(lm, task.row, model, scoring, directory, translated)
+        found = evaluate(lm, task.row, model, scoring, directory, translated)
         lm.answers = None
+        # a sample of a set has fewer than the set; what lm-eval measures otherwise than by 0 or 1 is counted from its tasks
+        asked = sum(each.questions for each in found.values()) or scoring.questions
         circumstances = Circumstances(
             data=", ".join(dict.fromkeys(suite.where(code) for code in scoring.languages)),
             commit=provenance.commit(),
@@ -128,13 +130,13 @@ def score(task: Score, lm: Any, model: Model) -> None:
             dtype=_dtype_of(lm),
             engine=task.engine,
             signature=model.signature(),
-            questions=scoring.questions,
+            questions=asked,
             seconds=None if resumed else time.perf_counter() - began,
         )
         (directory / SCORED_FILE).write_text(circumstances.model_dump_json() + "\n", encoding="utf-8")
     answers.remove()
     seconds = time.perf_counter() - began
-    progress.say(f"{task.row}, seed {task.seed}: {scoring.questions:,} questions of {suite.title} in {seconds:.0f} s")
+    progress.say(f"{task.row}, seed {task.seed}: {asked:,} questions of {suite.title} in {seconds:.0f} s")
     if getattr(lm, "shortened", 0):
         progress.say(f"{task.row}: {lm.shortened:,} prompts were too long for the model and lost their beginning")
 

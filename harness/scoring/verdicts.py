@@ -86,7 +86,7 @@ def read_scores(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     stored = _stored_verdicts(directory)
     if suite.lm_eval and "languages" in stored and not stored["languages"]:
         return {}  # of what is no verdict, see read_measures
-    if stored.get("version") != _readings(suite) and not suite.lm_eval:
+    if stored.get("version") != _readings(suite) and not (suite.lm_eval or suite.likelihood):
         return read_again(directory, suite)
     path, found = directory / VERDICTS_FILE, _languages(stored, directory)
     return {code: _scored(partial(LanguageScore.model_validate, score), path) for code, score in found.items()}
@@ -98,7 +98,7 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     Raises:
         UserError: there are no samples, or they are damaged.
     """
-    if suite.lm_eval:
+    if suite.lm_eval or suite.likelihood:
         return read_scores(directory, suite)  # what is right is lm-eval's to say, and it said so
     before = _languages(_stored_verdicts(directory), directory)
     scores = {}

@@ -70,16 +70,19 @@ class Dummy(LM):  # type: ignore[misc]
         """Returns all that was said, in its order."""
         return "\n".join(each["content"] for each in chat_history)
 
+    def _turn(self, request: Any) -> str:
+        return TURNS[request.doc_id % len(TURNS)]
+
     def _said(self, request: Any) -> str:
         if "english" in request.doc:  # to be put into English: the set's own
             return str(request.doc["english"])
-        turn = TURNS[request.doc_id % len(TURNS)]
+        turn = self._turn(request)
         if turn == "right":
             return right_answer(self.tasks[request.task_name], request.doc)
         return {"wrong": wrong_answer(request.doc), "empty": "", "hostile": _HOSTILE}[turn]
 
     def _is_likely(self, request: Any) -> bool:
-        task, is_right = self.tasks[request.task_name], TURNS[request.doc_id % len(TURNS)] == "right"
+        task, is_right = self.tasks[request.task_name], self._turn(request) == "right"
         if task.OUTPUT_TYPE != "multiple_choice":
             return is_right
         golds, choices = gold_choices(task, request.doc), len(task.doc_to_choice(request.doc))

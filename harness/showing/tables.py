@@ -16,7 +16,6 @@ from xreason.leaderboards.forms.format import count, share, size
 from xreason.leaderboards.records import Training
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.prompts import STYLES
-from xreason.tasks.readings.verdicts import METRICS
 from xreason.tasks.suites import SUITES
 from xreason.trainers.combining.declared import Combined
 from xreason.trainers.methods import list_methods
@@ -33,9 +32,7 @@ def suites_as_dicts() -> list[dict[str, Any]]:
             "suite": suite.name,
             "title": suite.title,
             "source": suite.source,
-            "readings": ["lm-eval's own metric"]
-            if suite.lm_eval
-            else [metric for metric in METRICS[suite.kind] if metric != "answered"],
+            "readings": ["lm-eval's own metric"] if suite.lm_eval else [metric for metric in suite.metrics if metric != "answered"],
             "max_new_tokens": suite.max_new_tokens,
             "version": suite.version,
             "in_domain": list(suite.in_domain),

@@ -59,7 +59,8 @@ class _Described(GenerateJsonSchema):
         return _described(super().dataclass_schema(schema), schema["cls"])
 
     def field_is_required(self, field: Any, total: bool) -> bool:
-        return True
+        # but for what not every board has
+        return "serialization_exclude_if" not in field
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

@@ -106,6 +106,39 @@ def language_table(board: Board, *, by_other_reading: bool = False) -> Table:
     return Table(title, ("model", *codes), rows, tuple(legend))
 
 
+def subset_table(board: Board) -> Table | None:
+    """Returns the means over groups of languages and levels of questions, and gains over the base; None where there are none."""
+    if not board.subsets:
+        return None
+    names = [each.name for each in board.subsets]
+    gained = [name for name in names if any(name in row.subset_gains for row in board.rows)]
+    lines = [
+        [name_cell(row), *(_narrow(row.subsets[name]) for name in names), *(_gain(row.subset_gains.get(name)) for name in gained)]
+        for row in board.rows
+    ]
+    legend = [f"{_format.measure(board)}, ± the wider side of its 95 % interval.", *map(_format.subset, board.subsets)]
+    if gained:
+        legend.append(
+            "Gain: less the base's; †: significant by Holm's correction over all gains here, and not of a single training."
+        )
+    kinds = " and ".join(dict.fromkeys(each.kind for each in board.subsets))
+    rows = _with_best(lines, () if board.measure else range(1, len(names) + 1))
+    return Table(f"{board.suite}, by {kinds}", ("model", *names, *(f"gain {name}" for name in gained)), rows, tuple(legend))
+
+
+def subset_pairs_table(board: Board, *, every: bool = False) -> Table | None:
+    """Returns all ranked rows against each other by the mean of each subset; None as `pairs_table`."""
+    if not every and not _format.pairs(board):
+        return None
+    rows = tuple(
+        (_named(each.first), _named(each.second), _named(of.name), _gain(each.difference), _chance(each.difference))
+        for of in board.subsets
+        for each in of.pairs
+    )
+    headings = ("first", "second", "by", "first minus second", "p (Holm)")
+    return Table(f"{board.suite}: differences by subset", headings, rows) if rows else None
+
+
 def blocks(table: Table, most: int) -> list[Table]:
     """Returns a table that begins with names as several, each with the names and at most so many of the other columns."""
     columns = len(table.headings) - 1
@@ -214,6 +247,8 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "response tokens": _tokens(row.mean_tokens),
         "thinking tokens": _tokens(row.mean_thinking_tokens),
         **({"cost of use": _cost_of_use(row)} if any(source.translate_test for source in board.provenance) else {}),
+        **{each.name: _accuracy(row.subsets[each.name]) for each in board.subsets},
+        **{f"gain {each.name}": _gain(row.subset_gains.get(each.name)) for each in board.subsets},
         **languages,
     }
 
@@ -265,6 +300,8 @@ def _table_one(boards: Sequence[Board]) -> Table:
     of = f" ({first.suite})" if len(boards) > 1 else ""
     told = [each for each in _BY_WORTH if not (first.measure and each in ("gain", "English"))][: MOST_COLUMNS - 2 - len(boards)]
     after = [heading for heading in ("gain", "English", "tuned", "training time") if heading in told]
+    # what lm-eval measures itself is not ranked
+    ranked = [] if first.measure else ["rank"]
     by_name = [{row.name: row_cells(board, row) for row in board.rows} for board in boards]
     lines = []
     for name in dict.fromkeys(name for rows in by_name for name in rows):
@@ -274,11 +311,11 @@ def _table_one(boards: Sequence[Board]) -> Table:
         costs = {"tuned": replace(own["tuned"], spread=""), "training time": own["training time"]}
         means = [rows[name]["mean"] if name in rows else Cell(_format.NOTHING) for rows in by_name]
         ends = [costs.get(heading) or of_first.get(heading, Cell()) for heading in after]
-        lines.append([of_first.get("rank", Cell()), own["model"], *means, *ends])
+        lines.append([*(of_first.get(heading, Cell()) for heading in ranked), own["model"], *means, *ends])
     named = {"rank": f"rank{of}", "gain": f"gain{of}", "English": f"English{of}"}
     suites = [board.suite for board in boards]
-    headings = [named["rank"], "model", *suites, *(named.get(heading, heading) for heading in after)]
-    best = [2 + place for place, board in enumerate(boards) if not board.measure]
+    headings = [*map(named.__getitem__, ranked), "model", *suites, *(named.get(heading, heading) for heading in after)]
+    best = [len(ranked) + 1 + place for place, board in enumerate(boards) if not board.measure]
     return Table(" and ".join(suites), tuple(headings), _with_best(lines, best), tuple(_legend(boards, after)))
 
 

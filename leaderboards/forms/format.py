@@ -6,7 +6,7 @@ from rich.filesize import pick_unit_and_suffix
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading, ResponseShares
-from xreason.leaderboards.rows import Family, Note, Pair, Row
+from xreason.leaderboards.rows import Family, Note, Pair, Row, Subset
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: What stands where there is no number.
@@ -152,6 +152,12 @@ def claims(board: Board) -> list[str]:
 def _told(family: Family) -> str:
     one, several = ("pair", "all pairs of rows") if family.name == "pairs" else ("gain over a base", "all gains over a base")
     return f"one {one}" if family.claims == 1 else f"{several} ({family.claims:,})"
+
+
+def subset(each: Subset) -> str:
+    """What one is, in a sentence: "low resource: the mean over sw, te."."""
+    what = f"{count(each.questions)} questions" if each.kind == "level" else f"the mean over {', '.join(each.languages)}"
+    return one_line(f"{each.name}: {what}.")
 
 
 def language_headings(board: Board) -> list[str]:

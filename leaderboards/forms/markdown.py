@@ -21,6 +21,8 @@ from xreason.leaderboards.forms.cells import (
     response_table,
     sampling_tables,
     stage_table,
+    subset_pairs_table,
+    subset_table,
     tables_one,
 )
 from xreason.leaderboards.forms.latex import boards_latex
@@ -141,7 +143,8 @@ def _suite_parts(board: Board) -> list[str]:
     notes = "\n".join(f"- {escape(line)}" for line in (*_format.caution_lines(board), *_format.note_lines(board.notes)))
     by_language = language_table(board)
     parts = [f"## {escape(board.suite)}", escape(" ".join(_format.claims(board))), notes]
-    parts += [_drawn(by_language), escape(" ".join(by_language.legend))]
+    for each in filter(None, (by_language, subset_table(board))):
+        parts += [_drawn(each), escape(" ".join(each.legend))]
     more = "the mean" if board.measure else "differences, both readings, responses"
     summary = f"More of {board.suite}: {more}, and where it comes from"
     return [*filter(None, parts), *_folded(summary, _more(board))]
@@ -151,7 +154,7 @@ def _more(board: Board) -> list[str]:
     if board.measure:
         return [*_titled(board, means_table(board)), _provenance_line(board)]
     other = language_table(board, by_other_reading=True)
-    parts = _titled(board, means_table(board), pairs_table(board), other)
+    parts = _titled(board, means_table(board), pairs_table(board), subset_pairs_table(board), other)
     parts += [f"{_READINGS_LEGEND} {_format.NOTES_LEGEND}"]
     parts += _titled(board, *sampling_tables(board), response_table(board))
     return [*parts, *_published_parts(board), _provenance_line(board)]

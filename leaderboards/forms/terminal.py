@@ -23,6 +23,8 @@ from xreason.leaderboards.forms.cells import (
     name_cell,
     pairs_table,
     sampling_tables,
+    subset_pairs_table,
+    subset_table,
     tables_one,
 )
 from xreason.leaderboards.forms.published import published_tables
@@ -32,6 +34,7 @@ _NAME_LEAST, _NAME_MOST = 9, 28
 _WIDEST_HEADING = 8
 #: What stands beside a name in 80 columns.
 _MOST_LANGUAGES = 11
+_MOST_SUBSETS = 6
 _MOST_PAIRS = 5
 _SEEDS = re.compile(r" (\(\d+ seeds\))$")
 
@@ -53,11 +56,15 @@ def board_tables(boards: Sequence[Board], *, wide: bool = False) -> Group:
 
 def _suite(board: Board, wide: bool) -> list[RenderableType]:
     parts = _languages(board)
+    if subsets := subset_table(board):
+        parts += [_drawn(block) for block in blocks(subsets, _MOST_SUBSETS)]
     if pairs := pairs_table(board):
         most = len(pairs.rows) if wide else _MOST_PAIRS
         parts.append(_drawn(replace(pairs, rows=pairs.rows[:most]), wide))
         if more := len(pairs.rows[most:]):
             parts.append(Text(f"and {more:,} more: --wide", style="dim"))
+    if wide and (of_subsets := subset_pairs_table(board)):
+        parts.append(_drawn(of_subsets))
     if wide:
         parts += [_drawn(block) for block in blocks(means_table(board), 8)]
     if wide and not board.measure:
@@ -146,13 +153,15 @@ def _legend(boards: Sequence[Board], ones: Sequence[Table], wide: bool) -> Itera
     yield from (_format.one_line(line) for one in ones for line in one.legend)
     yield SIDE
     yield from (line for board in boards for line in language_table(board).legend if line[0] == "*")
+    yield from _told(boards, lambda board: table.legend[1:] if (table := subset_table(board)) else ())
     for reading in dict.fromkeys(board.other_reading for board in boards if _unlike(board)):
         yield f"{reading.capitalize()}: by {_format.READINGS[reading]}, where that says something else."
     yield from _told(boards, _format.claims)
     asked = dict.fromkeys(style.words for board in boards for style in board.styles)
     yield f"Asked: {_format.one_line('; '.join(asked))}."
-    if wide:
-        yield _format.responses_legend(source.identifier for board in boards for source in board.provenance)
+    judged = [board for board in boards if not board.measure]
+    if wide and judged:
+        yield _format.responses_legend(source.identifier for board in judged for source in board.provenance)
         yield _format.NOTES_LEGEND
-    else:
+    elif not wide:
         yield "Both readings, all pairs, samples, responses: --wide."

@@ -1,14 +1,14 @@
 """Puts what lm-eval reports of its own tasks side by side: its number with its own standard error, nothing ranked."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from xreason.leaderboards.board import Board, BoardError
 from xreason.leaderboards.cautions import cautions_of
 from xreason.leaderboards.comparable import check_measured
 from xreason.leaderboards.contenders import Contender, contenders_of
 from xreason.leaderboards.records import Measure, Reading, Record, ResponseShares
-from xreason.leaderboards.rows import ENGLISH_MARGIN, Failure, Row
+from xreason.leaderboards.rows import ENGLISH_MARGIN, Failure, Row, Subset
 from xreason.leaderboards.statistics.intervals import Interval
 
 #: Measures that are no share of 1; any other is taken for one where it is at most 1 everywhere.
@@ -23,6 +23,7 @@ def measured_board(
     languages: Sequence[str] | None = None,
     reading: Reading = "paper",
     failures: Sequence[tuple[str, str]] = (),
+    groups: Mapping[str, Sequence[str]] = {},
 ) -> Board:
     """Returns the board of a suite of lm-eval's tasks whose questions have no verdict of 0 or 1.
 
@@ -41,7 +42,8 @@ def measured_board(
     measures = [record.measures[suite][code] for record in records for code in codes]
     name = measures[0].metric
     scale = 100.0 if name in _NO_SHARES or any(abs(each.value) > 1 for each in measures) else 1.0
-    rows = [_row(each, suite, codes, scale) for each in contenders]
+    present = {name: each for name, members in groups.items() if (each := tuple(code for code in codes if code in members))}
+    rows = [_row(each, suite, codes, scale, present) for each in contenders]
     questions = {code: records[0].measures[suite][code].questions for code in codes}
     return Board(
         suite=suite,
@@ -58,6 +60,10 @@ def measured_board(
         questions=questions,
         rows=tuple(sorted(rows, key=lambda row: (-row.mean.value if measures[0].higher_is_better else row.mean.value, row.name))),
         pairs=(),
+        subsets=tuple(
+            Subset(name=name, kind="group", languages=each, questions=sum(questions[code] for code in each), pairs=())
+            for name, each in present.items()
+        ),
         notes=(),
         cautions=(*measure_cautions(records, suite), *_unknown_errors(measures, name), *cautions_of(contenders, suite, ())),
         failures=tuple(Failure(row=row, reason=reason) for row, reason in failures),
@@ -86,11 +92,10 @@ def _unknown_errors(measures: Sequence[Measure], name: str) -> Iterator[str]:
         yield f"lm-eval gives no standard error of {name} everywhere: ±0.0 is none."
 
 
-def _row(contender: Contender, suite: str, codes: Sequence[str], scale: float) -> Row:
+def _row(contender: Contender, suite: str, codes: Sequence[str], scale: float, groups: Mapping[str, Sequence[str]]) -> Row:
     records = contender.records
     languages = {code: _interval([record.measures[suite][code] for record in records], scale) for code in codes}
-    error = math.sqrt(sum(each.se**2 for each in languages.values())) / len(languages)
-    mean = _with_error(sum(each.value for each in languages.values()) / len(languages), error)
+    mean = _mean([*languages.values()])
     trainings = contender.trainings
     return Row(
         rank=None,
@@ -110,6 +115,7 @@ def _row(contender: Contender, suite: str, codes: Sequence[str], scale: float) -
         mean_by_other_reading=mean,
         gain=None,
         gain_without_english=None,
+        subsets={name: _mean([languages[code] for code in each]) for name, each in groups.items()},
         english=None,
         english_verdict=None,
         responses={},
@@ -120,6 +126,11 @@ def _row(contender: Contender, suite: str, codes: Sequence[str], scale: float) -
         trainings=trainings,
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in records),
     )
+
+
+def _mean(languages: Sequence[Interval]) -> Interval:
+    error = math.sqrt(sum(each.se**2 for each in languages)) / len(languages)
+    return _with_error(sum(each.value for each in languages) / len(languages), error)
 
 
 def _interval(measures: Sequence[Measure], scale: float) -> Interval:

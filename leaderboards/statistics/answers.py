@@ -144,6 +144,17 @@ class Answered:
         return Answers(means, residuals, shares, self._trained, 1, rights[0] > 0 if binary else None, self._counted(shares))
 
 
+def only(outcomes: Outcomes, places: Sequence[int] | None) -> Outcomes:
+    """Returns the outcomes of the questions in these places, as far as so many were asked; of all for None."""
+    if places is None:
+        return outcomes
+    if isinstance(outcomes, Counts):
+        return Counts([outcomes.rights[place] for place in places if place < len(outcomes.rights)], outcomes.samples)
+    if isinstance(outcomes, str):
+        return "".join(outcomes[place] for place in places if place < len(outcomes))
+    return tuple(outcomes[place] for place in places if place < len(outcomes))
+
+
 def _counted(outcomes: Outcomes) -> tuple[Floats, int]:
     if isinstance(outcomes, str):
         return (np.frombuffer(outcomes.encode(), dtype=np.uint8) - ord("0")).astype(np.float64), 1

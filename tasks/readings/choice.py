@@ -7,11 +7,22 @@ r"""Letters of a choice: what SLAM's own script counts (arXiv 2501.03681), and w
 """
 
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from xreason.tasks.readings.phrases import ALL_PHRASES, OPTION_LETTERS, OPTIONS, Wording, alternatives, conjunctions, lower, wording
+from xreason.tasks.readings.phrases import (
+    ALL_PHRASES,
+    DOUBTS,
+    OPTION_LETTERS,
+    OPTIONS,
+    Wording,
+    alternatives,
+    conjunctions,
+    lower,
+    wording,
+)
 
 #: The letters of a question's options, in their order.
 LETTERS = "ABCDEFGHIJ"
@@ -22,12 +33,19 @@ _WINDOW = 240  # characters behind a phrase in which its letter must be
 _READ = 40_000  # characters at the end of a response that are read at all
 _LONGEST = 4000  # those that are read where no phrase declares an answer
 
+_CLAUSE = 48  # characters around an option in which a word denies it
+
+# full-width, circled, bracketed and mathematical letters are Latin ones; what has no width, or only turns text around, is nothing
 _WIDE = str.maketrans(
     {chr(0xFF01 + place): chr(0x21 + place) for place in range(94)}
-    | {chr(start + place): letter for start in (0x24B6, 0x24D0, 0x1F150, 0x1F170) for place, letter in enumerate(LETTERS)}
+    | {chr(start + place): letter for start in (0x24B6, 0x24D0, 0x1F130, 0x1F150, 0x1F170) for place, letter in enumerate(LETTERS)}
+    | {chr(start + place): f"({letter})" for start in (0x249C, 0x1F110) for place, letter in enumerate(LETTERS)}
+    | {chr(each): unicodedata.normalize("NFKC", chr(each)) for each in range(0x1D400, 0x1D6A4)}
+    | {chr(each): "" for first, last in ((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F)) for each in range(first, last + 1)}
+    | {"\ufeff": "", "\u00ad": ""}
 )
-_BOX = re.compile(r"\\f?boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
-_SETTING = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathbb|bf|rm)\b\s*|[{}$*_`\\]")
+_BOX = re.compile(r"\\f?box(?:ed)?\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_SETTING = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:rm|bf|bb|it|sf|cal)|emph|bf|rm|it)\b\s*|[{}$*_`\\]")
 _SENTENCE_END = re.compile(
     r"(?<![^\W\d_])[.](?=\s|\Z)|(?<=[^\W\d_]{2})[.](?=\s|\Z)|(?<=\))[.](?=\s|\Z)|[!?](?=\s|\Z)|[。！？।۔؟]|\n"
 )
@@ -44,8 +62,19 @@ _ARTICLE = re.compile(
 _WORDS = frozenset("AEI")
 #: Cyrillic letters that look like Latin ones, and those whose place or sound is that of others.
 _CYRILLIC = {"А": "A", "В": "BC", "С": "C", "Е": "E", "Б": "B", "Г": "D", "Д": "DE"}
+_ALIF = re.compile(r"(?<!\w)الف(?!\w)")
 _ONE = re.compile(r"([(\[]\s*)?([^\W\d_])ـ?(\s*[)\]])?")  # with the tail of an Arabic letter that stands alone
-_BEFORE_TEXT = re.compile(rf"{_CLOSING}*[\s\"'“«「『(:]*")
+_BEFORE_TEXT = re.compile(rf"{_CLOSING}*[\s\"'“«「『(:–—-]*")
+_BRACKET = re.compile(r"[\s\"'”»」』]*[(\[]")
+_CLAUSE_END = re.compile(r"[,،、，;；]")
+#: What a letter behind it is the name of, and no option.
+_NAMES = re.compile(
+    r"(?:vitamin\w*|витамин\w*|grade|plan|type|hepatitis|class|key of|\d\s*°?"
+    r"|维生素|維生素|ビタミン|비타민|فيتامين|विटामिन|وٹامن)\s*\Z"
+)
+_SECOND_THOUGHT = re.compile(r"\b(?:wait|actually|correction|scratch that|on second thought|my mistake)\b")
+#: Where in a text something begins and ends, and the letters that it may stand for.
+_Span = tuple[int, int, set[str]]
 _DENIED = "-"  # what stands for an answer of which is said only what it is not
 
 
@@ -67,12 +96,14 @@ def choice_reading(text: str, language: str, choices: Sequence[str]) -> str | No
 
     What it is. A letter, with or without brackets, asterisks or a point; else an option's own text. Full-width and circled letters
     count, and in their languages letters of other scripts that lists are lettered with: "(ب)", "(ख)", "イ"; a Cyrillic letter is
-    the Latin one that it looks like, unless the text of another option stands behind it. A denied letter is none: "not A but B".
+    the Latin one that it looks like, unless the text of another option stands behind it. A denied or supposed letter is none, in
+    any of the languages of X-CSQA: "not A but B", "B is wrong", "if the answer is A".
 
     The last 40,000 characters are read.
 
     Ambiguous is no answer: two letters ("A or B"), a letter with another option's text, a text that two options share, a letter
-    that no option has. "A" and "E" before a word are no letters where a sentence begins with them.
+    that no option has, an answer that is taken back ("The answer is A. Wait, it is B."). A text within another option's text is not
+    said by saying that. "A" and "E" before a word are no letters where a sentence begins with them, and neither is "vitamin C".
 
     Args:
         text: the response, any string.
@@ -85,7 +116,10 @@ def choice_reading(text: str, language: str, choices: Sequence[str]) -> str | No
     if len(choices) > len(LETTERS):
         raise ValueError(f"There are {len(choices)} options; at most {len(LETTERS)} have letters.")
     reader = _Reader(_words(language), tuple(_even(choice) for choice in choices))
-    for found in reader.answers(text[-_READ:].translate(_WIDE)):
+    text = text[-_READ:].translate(_WIDE)
+    if reader.words.alif:
+        text = _ALIF.sub("ا", text)
+    for found in reader.answers(text):
         return min(found) if len(found) == 1 and found <= set(LETTERS[: len(choices)]) else None
     return None
 
@@ -95,8 +129,14 @@ class _Words:
     said: Wording
     letters: dict[str, str]  # letters of its script to the Latin ones that each may stand for
     joined: re.Pattern[str]  # what joins two letters that are both meant
+    either: re.Pattern[str]  # what makes an answer one of two
     names: re.Pattern[str]  # what may stand before a letter: "option B", "la B"
     bare: bool  # whether an answer follows its noun with nothing between them
+    wrong: re.Pattern[str]  # what denies an option before it
+    wrong_behind: re.Pattern[str]  # or behind it
+    unsaid: re.Pattern[str]  # what stands before "answer" where none is said: "the wrong", "if the"
+    article: bool  # whether "A" is an article
+    alif: bool  # whether the first letter is called by its name
 
 
 @cache
@@ -110,13 +150,29 @@ def _words(language: str) -> _Words:
     letters = _CYRILLIC if code == "ru" else dict(zip(OPTION_LETTERS.get(code, ""), LETTERS, strict=False))
     if code in ("ar", "ur"):
         letters |= {"ا": "A", "أ": "A", "ه": "E", "ہ": "E"}
+    doubts = (DOUBTS["en"], DOUBTS.get(code, DOUBTS["en"]))
+    wrong, behind = [{*(word for each in doubts for word in each.wrong)}, {*doubts[1].wrong_behind}]
+    before = wrong | {word for each in doubts for word in each.supposed}
+    apart = rf"(?<!\w)(?:{_any(before)})(?!\w)"
     return _Words(
         wording(code, phrases),
         letters,
-        re.compile(rf"\s*(?:[,،、/&+]|{alternatives(joining)})\s*", re.IGNORECASE),
+        re.compile(rf"\s*(?:[,،、/&+;]|{alternatives(joining)})\s*", re.IGNORECASE),
+        re.compile(rf"[\s({',、' if own.dense else ''}]*(?:{alternatives(joining)})\s*(?:[^\W\d_]{{2,}}\s+)?", re.IGNORECASE),
         re.compile(rf"(?:(?:{alternatives((*nouns[code], *nouns['en']))}|l[ae]|el|de|die|il)\s*)?", re.IGNORECASE),
         own.bare or own.dense,
+        re.compile("|".join([apart, *(before if own.dense else ())])),
+        re.compile("|".join([rf"(?<!\w)(?:{_any(wrong | behind)})(?!\w)", *(wrong | behind if own.dense else ())])),
+        re.compile(
+            "|".join([rf"{apart}(?:\W+[^\W\d_]+){{0,2}}\W*\Z", *([rf"(?:{_any(before)})\w{{0,4}}\Z"] if own.dense else ())])
+        ),
+        article=code in ("en", "pt"),
+        alif=code == "ur",
     )
+
+
+def _any(patterns: Iterable[str]) -> str:
+    return "|".join(sorted(patterns))
 
 
 def _even(choice: str) -> str:
@@ -146,8 +202,10 @@ class _Reader:
         said = self.words.said
         lowered = lower(text)
         for start, end in said.last_nouns(lowered, _TRIES):
+            if self.words.unsaid.search(_CLAUSE_END.split(_last_sentence(lowered[max(0, start - _CLAUSE) : start]))[-1]):
+                continue
             link = said.link.match(lowered, end)
-            if self.words.bare and (found := self.stated(text[end : end + _WINDOW], declared=True)):
+            if self.words.bare and (found := self.stated(text[end : end + _WINDOW], declared=True, bare=True)):
                 yield found
             elif link:
                 statement = text[link.end() : link.end() + _WINDOW]
@@ -156,14 +214,22 @@ class _Reader:
                 denied = denial is not None and not _NAMED.search(text[link.start() + denial.end() : link.end()])
                 found = self.stated(statement, declared=link["heading"] is None, denied=denied)
                 if found or (link["heading"] is None and (found := self.mentioned(_first_sentence(statement)))):
-                    yield found
+                    yield found if not self.taken_back(found, text[link.end() : link.end() + _WINDOW]) else {_DENIED}
             elif _ENDING.match(text, end) and (found := self.stated(text[end : end + _WINDOW], declared=True)):
                 yield found
             # "B is the answer"
-            if found := self.mentioned(_last_sentence(text[max(0, start - _WINDOW) : start])):
+            behind = _CLAUSE_END.split(_first_sentence(lowered[end : end + _CLAUSE]))[0]
+            ahead = _last_sentence(text[max(0, start - _WINDOW) : start])
+            if not self.words.wrong_behind.search(behind) and ahead not in _WORDS and (found := self.mentioned(ahead)):
                 yield found
 
-    def stated(self, statement: str, *, declared: bool, denied: bool = False) -> set[str]:
+    def taken_back(self, found: set[str], text: str) -> bool:
+        """Returns whether a response, from an answer on, has a second thought and another answer."""
+        thought = _SECOND_THOUGHT.search(text.lower())
+        behind = _SENTENCE_END.split(text[thought.end() :]) if thought else []
+        return any(self.mentioned(each) - found for each in behind if each)
+
+    def stated(self, statement: str, *, declared: bool, denied: bool = False, bare: bool = False) -> set[str]:
         """Returns the letters that stand at the head of a statement, or the option whose text does; none where neither does."""
         head = _OPENING.match(statement)
         start = head.end() if head else 0
@@ -172,17 +238,21 @@ class _Reader:
         found, end = self.letter(statement, start, declared=declared)
         if not found:
             found, end = self.option(statement, start)
+            if found and (bracket := _BRACKET.match(statement, end)):  # "library (B)"
+                found = found | self.letter(statement, bracket.end() - 1, declared=True)[0]
         if not found:
             return set()
-        after = self.words.said.denial_after
-        if denied or (after and after.match(statement.lower(), end)):
+        behind = _CLAUSE_END.split(_first_sentence(statement[end : end + _CLAUSE]).lower())[0]
+        denial = self.words.wrong_behind.search(behind)
+        if denied or (denial and (bare or denial.start() <= 3)):
             return self.mentioned(_first_sentence(statement[end:])) or {_DENIED}
-        joined = self.words.joined.match(statement, end)
-        if joined and joined.end() > end:
-            more, _ = self.letter(statement, joined.end(), declared=True)
-            more = more or self.option(statement, joined.end())[0]
-            if not self.words.said.denial.match(statement.lower(), joined.end()):
-                found = found | more
+        for joining in (self.words.joined, self.words.either):
+            joined = joining.match(statement, end)
+            if joined and joined.end() > end and not self.words.wrong.search(joined[0].lower()):
+                more, _ = self.letter(statement, joined.end(), declared=True)
+                more = more or self.option(statement, joined.end())[0]
+                if not self.words.said.denial.match(statement.lower(), joined.end()):
+                    found = found | more
         return found
 
     def letter(self, text: str, start: int, *, declared: bool) -> tuple[set[str], int]:
@@ -205,10 +275,14 @@ class _Reader:
             meant = ""
         if not meant:
             return set(), start
+        if letter == "A" and self.words.article and text_behind and not declared and re.match(r"\s+\w", text[match.end() :]):
+            return set(), start
         if text_behind:
             return (text_behind, end) if text_behind <= set(meant) else (text_behind | {meant[0]}, end)
         if letter in _WORDS and not marked and not declared and re.match(r"\s[^\W\d_A-Z]", text[match.end() :]):
-            return set(), start
+            joined = self.words.joined.match(text, match.end())
+            if not (joined and _NAMED.match(text, joined.end())):
+                return set(), start
         if letter == "Д":
             return set(meant), match.end()
         return {meant[0]}, match.end()
@@ -232,45 +306,75 @@ class _Reader:
 
     def mentioned(self, sentence: str) -> set[str]:
         """Returns the letters that a sentence mentions and does not deny; without one, the options whose texts it mentions."""
-        letters: set[str] = set()
+        spans: list[_Span] = []
         for match in re.finditer(rf"{_LETTER}|[(\[][^\W\d_]\s*[)\]]", sentence):
-            found, end = self.letter(sentence, match.start(), declared=match.start() > 0)
-            letters |= found if not self.denied(sentence, match.start(), end) else set()
-        if letters:
-            return letters
-        folded = sentence.casefold()
-        return {
-            letter
-            for letter, choice in zip(LETTERS, self.choices, strict=False)
-            if choice
-            for place in [folded.rfind(choice)]
-            if place >= 0
-            and self.fits(folded[place:], choice)
-            and (self.words.said.dense or not folded[place - 1 : place].isalnum())
-            if not self.denied(sentence, place, place + len(choice))
-        }
+            if spans and match.start() < spans[-1][1]:
+                continue
+            head = sentence[: match.start()].rstrip(" \"'“«(")[-1:] in (*":–—-", "")
+            found, end = self.letter(sentence, match.start(), declared=not head)
+            if found and match[0][0] in "([":
+                found = found | self.text_before(sentence[: match.start()])
+            if found and not _NAMES.search(sentence[max(0, match.start() - 16) : match.start()].lower()):
+                spans.append((match.start(), max(end, match.end()), found))
+        return self.undenied(sentence, spans or self.texts(sentence))
 
-    def denied(self, sentence: str, start: int, end: int) -> bool:
-        said, lowered = self.words.said, sentence.lower()
-        before = lowered[max(0, start - 16) : start]
-        after = said.denial_after
-        near = [match for match in said.denial.finditer(before) if not re.search(r"[,،、;A-J]", before[match.end() :])]
-        return bool(near or (after and after.match(lowered, end)))
+    def texts(self, sentence: str) -> list[_Span]:
+        """Returns where a sentence has the options' texts, none within another, and whose they are."""
+        folded, spans = sentence.casefold(), list[_Span]()
+        for choice in sorted({each for each in self.choices if each}, key=len, reverse=True):
+            place = folded.find(choice)
+            while place >= 0:
+                end = place + len(choice)
+                apart = self.words.said.dense or not folded[max(0, place - 1) : place].isalnum()
+                if apart and self.fits(folded[place : end + 1], choice) and not any(place < to and end > at for at, to, _ in spans):
+                    whose = {letter for letter, each in zip(LETTERS, self.choices, strict=False) if each == choice}
+                    spans.append((place, end, whose))
+                place = folded.find(choice, end)
+        return sorted(spans, key=lambda span: span[0])
+
+    def text_before(self, text: str) -> set[str]:
+        """Returns the letters of the option whose text a text ends with."""
+        text = text.casefold().rstrip(" \"'”»」』")
+        ended = [span for span in self.texts(text[-_WINDOW:]) if span[1] == len(text[-_WINDOW:])]
+        return ended[-1][2] if ended else set()
+
+    def undenied(self, sentence: str, spans: Sequence[_Span]) -> set[str]:
+        """Returns what stands at the spans of a sentence that are not denied; of several that are joined, none is where one is."""
+        left: set[str] = set()
+        group: set[str] = set()
+        denied = False
+        for place, (start, end, found) in enumerate(spans):
+            last = spans[place - 1][1] if place else 0
+            until = spans[place + 1][0] if place + 1 < len(spans) else len(sentence)
+            before, behind = sentence[max(last, start - _CLAUSE) : start].lower(), sentence[end : min(until, end + _CLAUSE)].lower()
+            if not (place and self.words.joined.fullmatch(before)):
+                left |= group if not denied else set()
+                group, denied = set(), False
+            group = group | found
+            denied |= bool(
+                self.words.wrong.search(_CLAUSE_END.split(before)[-1])
+                or self.words.wrong_behind.search(_CLAUSE_END.split(behind)[0])
+            )
+        return left | (group if not denied else set())
 
     def undeclared(self, text: str) -> Iterator[set[str]]:
         """Yields what a response says that declares no answer: its first line, where it is a letter, else its last sentence."""
         listed = list(re.finditer(r"(?:^|(?<=[\s;]))[(\[]?([A-J])[)\].:]\s?", text, re.MULTILINE))
         if len({match[1] for match in listed}) >= 3:
-            last = listed[-1].end()
-            text = text[text.find("\n", last) :] if "\n" in text[last:] else ""
+            # one that stands before its turn is none of the list
+            last = next((at for at, match in enumerate(listed) if at and match[1] <= listed[at - 1][1]), len(listed))
+            text = text[listed[last - 1].end() :]
+            text = text if last < len(listed) else text[text.find("\n") :] if "\n" in text else ""
         text = text.strip()
         if not text:
             return
         line = text.partition("\n")[0]
-        found, end = self.letter(line, 0, declared=False)
+        head = _OPENING.match(line)
+        begin = head.end() if head else 0
+        found, end = self.letter(line, begin, declared=False)
         if not found:
-            found, end = self.option(line, 0)
-        if found and not line[end:].strip(" .。।)]:"):
+            found, end = self.option(line, begin)
+        if found and not line[end:].strip(" .。।)]:\"'”’»」"):
             yield found
         sentences = [each for each in _SENTENCE_END.split(text) if each and each.strip()]
         if sentences and (found := self.mentioned(sentences[-1].strip())):

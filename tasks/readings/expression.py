@@ -40,6 +40,7 @@ _PROCESSES = min(4, os.cpu_count() or 1)
 Boxed = Literal["first", "last"]
 
 _BRACE = re.compile(r"(?P<box>\\?f?boxed\s*\{)|[{}]")
+_UNESCAPED = re.compile(r"(?P<box>\\?f?boxed\s*\{)|(?<!\\)[{}]")
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
 _READ = 40_000  # characters at the end of a response in which phrases count
 _TRIES = 8  # phrases that are tried, from the last backwards
@@ -49,13 +50,14 @@ _HEAD = 60  # characters between a phrase and the formula that it declares
 
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^$\\])+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|\Z|[*\"'”»)])|[。！？।॥۔؟]|\n")
+_SPACES = re.compile(r"boxed *\{\Z")
 _LINE = re.compile(r"#### *(.+)")
 #: A formula without dollars: digits, operators, brackets, single letters, names of functions.
 _PLAIN = re.compile(
     r"(?=.*\d|.*[a-zπ])(?:[\d\s.,:;+\-−–*/×·÷^=<>≤≥()\[\]{}|√π∞°%!²³¹⁰⁴-⁹½¼¾⅓⅔']|\\[a-zA-Z]+|sqrt|pi|sin|cos|tan|log|ln|(?<![^\W_])[a-z](?![^\W\d_]))+"
 )
 _MARKS = str.maketrans(
-    {"−": "-", "–": "-", "－": "-", "٫": ".", "٬": "", "٪": r"\%", "％": r"\%", "π": r"\pi ", "∞": r"\infty ", "×": r"\times "}
+    {**dict.fromkeys("−﹣‑‒–－", "-"), "٫": ".", "٬": "", "٪": r"\%", "％": r"\%", "π": r"\pi ", "∞": r"\infty ", "×": r"\times "}
     | {"÷": "/", "·": r"\cdot ", "≤": r"\leq ", "≥": r"\geq ", "（": "(", "）": ")", "，": ", ", "、": ", ", "；": ";", "＝": "="}
     | {mark: f"^{{{number}}}" for number, mark in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}
     | {
@@ -68,6 +70,10 @@ _UNIT = re.compile(
     r"\s*\\(?:text|mathrm|textbf|mbox)\{[^{}\d]*\}[.。]?\Z|(?:(?<=\d)[^\W\da-zA-Zα-ωΑ-Ω_]+|\s+(?!pi\b|or\b|and\b)[^\W\d_]{2,})(?:\s+[^\W\d_]+){0,2}[.。]?\Z"
 )
 _WRAPPED = re.compile(r"\s*(?:\\(?:text|mathrm|textbf|mathbf|displaystyle)\s*)?\{(.*)\}\s*\Z", re.DOTALL)
+_SPACED = re.compile(r"\d{1,3}(?: \d{3})+(?:[.,]\d+)?")
+_NO_WIDTH = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+#: A point, comma or semicolon behind a formula, which is no part of it as that of "\\right." or "1, 2, ..." is.
+_LAST_MARK = re.compile(r"(?<![\\.])(?<!right)(?<!left)[.,;。।،]\s*\Z")
 _CURRENCY = re.compile(r"\\?[$€£¥₹৳฿₽￥＄]")
 _LAST_DIGITS = re.compile(r"[+-]?(?=\.?[0-9])(?:[1-9]\d{0,2}(?:,\d{3})*(?!\d)|\d*)(?:\.\d*)?")
 
@@ -84,7 +90,8 @@ def paper_expression(text: str, which: Boxed) -> str | None:
     """
     boxes = _boxes(text)
     if which == "first":
-        return text[slice(*boxes[0])].strip() if boxes else None
+        apart = (text[start:end] for start, end in boxes if _SPACES.search(text, max(0, start - _HEAD), start))
+        return next((each.strip() for each in apart), None)
     start = text.rfind("\\boxed")
     held = start + len("\\boxed{") if text.startswith("\\boxed{", start) else None
     said = next((text[begin:end] for begin, end in boxes if begin == held), "")
@@ -125,11 +132,11 @@ def expression_reading(text: str, language: str) -> str | None:
     return None if number is None else f"{number.normalize():f}"
 
 
-def _boxes(text: str) -> list[tuple[int, int]]:
-    """Returns where what closed boxes hold begins and ends, by where it begins."""
+def _boxes(text: str, braces: re.Pattern[str] = _BRACE) -> list[tuple[int, int]]:
+    r"""Returns where what closed boxes hold begins and ends, by where it begins; to the authors, "\{" is a brace too."""
     opened: list[int | None] = []
     closed = []
-    for brace in _BRACE.finditer(text):
+    for brace in braces.finditer(text):
         if brace[0] != "}":
             opened.append(brace.end() if brace["box"] else None)
         elif opened and (start := opened.pop()) is not None:
@@ -138,7 +145,7 @@ def _boxes(text: str) -> list[tuple[int, int]]:
 
 
 def _candidates(text: str, language: str) -> Iterator[str]:
-    boxes = [(start, end) for start, end in _boxes(text) if text[start:end].strip()]
+    boxes = [(start, end) for start, end in _boxes(text, _UNESCAPED) if text[start:end].strip()]
     if boxes:
         yield _listed(text, boxes, language)
         return
@@ -197,14 +204,15 @@ def _declared(text: str, language: str) -> Iterator[str]:
 
 def _written(said: str, text: str, language: str) -> str:
     """Returns an expression as LaTeX has it, from how a response in a language writes it; as it stands where it is too long."""
-    said = said.strip().strip("$").strip()
+    said = _NO_WIDTH.sub("", said).strip().strip("$").strip()
     if len(said) > _LONGEST:
         return said
-    said = said.removesuffix("。").removesuffix("।") if "\n" not in said else said
+    said = _LAST_MARK.sub("", said)
     while (wrapped := _WRAPPED.match(said)) and re.search(r"\d", wrapped[1]) and not re.search("[{}]", wrapped[1]):
         said = wrapped[1].strip()
     rules = _numbers(language)
-    plain = _CURRENCY.sub("", said).replace("{,}", ",").replace(r"\,", "").replace(r"\!", "").strip()
+    plain = _CURRENCY.sub("", said).replace("{,}", ",").replace(r"\,", "").replace(r"\!", "").replace(r"\ ", " ").strip()
+    plain = plain.replace(" ", "") if _SPACED.fullmatch(plain) else plain
     for number in (plain, _UNIT.sub("", plain).strip()):
         for style in (rules, in_english_style(rules)):
             match = style.pattern.fullmatch(number.lstrip("+-−– ").lower())
@@ -241,7 +249,9 @@ def equal(gold: str, answer: str) -> bool:
     gold, answer = gold.strip(), answer.strip()
     if _bare(gold) == _bare(answer):
         return bool(_bare(gold))
-    if len(answer) > _LONGEST or not answer or (_INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer)):
+    if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
+        return int(gold) == int(answer)  # "-0"
+    if len(answer) > _LONGEST or not answer:
         return False
     comparer = _comparers().get()
     try:

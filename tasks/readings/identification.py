@@ -36,8 +36,10 @@ def in_language(texts: Sequence[str], language: str) -> str | None:
     shown = [_NO_LETTERS.sub(" ", text[: 8 * _MOST_LETTERS]).strip()[:_MOST_LETTERS] for text in texts]
     judged = [index for index, text in enumerate(shown) if len(text) - text.count(" ") >= LEAST_LETTERS]
     flags = ["-"] * len(texts)
-    found = detector.detect_languages_in_parallel_of([shown[index] for index in judged])
-    for index, each in zip(judged, found, strict=True):
+    different = list(dict.fromkeys(shown[index] for index in judged))
+    found = dict(zip(different, detector.detect_languages_in_parallel_of(different), strict=True))
+    for index in judged:
+        each = found[shown[index]]
         flags[index] = "1" if each is not None and each.iso_code_639_1.name.lower() == language else "0"
     return "".join(flags)
 

@@ -27,14 +27,14 @@ _SCALES, _SCALES_BEFORE = (
     for scales in json.loads((Path(__file__).parent / "scales.json").read_text(encoding="utf-8")).values()
 )
 _CURRENCY = "$€£¥₹৳฿₽￥＄"
-_MINUS = "−－-"  # the plain one last, so that it is no range inside [...]
-_EXPONENT_MARKS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−－", "0123456789---")
+_MINUS = "−－﹣‑‒–-"  # the plain one last, so that it is no range inside [...]
+_EXPONENT_MARKS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−－﹣‑‒–", "0123456789" + "-" * 7)
 _GAPS = re.compile(rf"[{GROUPING} ]")
 _SCALE = re.compile(alternatives(_SCALES))
 _PIECE = re.compile(rf"([\d.,٫٬{GROUPING} ]+)((?:\s?(?:{alternatives(_SCALES)}))*)")
 _SCALE_BEFORE = re.compile(rf"(?<!\w)({alternatives(_SCALES_BEFORE)})\s\Z")
 _SIGN = re.compile(
-    rf"(?<![a-zß-ÿа-я\d)\]%°])(?<!\d\s)[{_MINUS}][{_CURRENCY}]?\Z|[=≈]\s?[{_MINUS}]\s\Z|(?<!\d)(?<!\d\s)(?:minus|минус|マイナス|负|負)\s?\Z"
+    rf"(?<![a-zß-ÿа-я\d)\]%°])(?<!\d\s)[{_MINUS}][{_CURRENCY}]?\Z|[=≈]\s?[{_MINUS}]\s\Z|(?<!\d)(?<!\d\s)(?:minus|negative|минус|マイナス|负|負)\s?\Z"
 )
 # besides letters, what tells something about the number behind it
 _TELLING = frozenset(_MINUS + _CURRENCY + "^_")

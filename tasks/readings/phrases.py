@@ -59,6 +59,21 @@ OPTION_LETTERS: dict[str, str] = {code: said["letters"] for code, said in _FURTH
 
 
 @dataclass(frozen=True)
+class Doubts:
+    """What says of an option beside it that it is not the answer, or only supposes so: patterns in lower case."""
+
+    wrong: tuple[str, ...]  #: before an option, before what "answer" is called, or behind an option ("not", "wrong")
+    wrong_behind: tuple[str, ...] = ()  #: behind an option alone, where the verb comes last
+    supposed: tuple[str, ...] = ()  #: before it alone ("if")
+
+
+DOUBTS: dict[str, Doubts] = {
+    code: Doubts(tuple(said["wrong"]), tuple(said.get("wrong_behind", ())), tuple(said.get("if", ())))
+    for code, said in _FURTHER.items()
+}
+
+
+@dataclass(frozen=True)
 class Wording:
     """The phrases of one language and of English, ready to be looked for: nouns, the longest first, and patterns.
 
@@ -142,7 +157,7 @@ def conjunctions(language: str) -> tuple[str, ...]:
     except (UnknownLocaleError, ValueError, TypeError) as error:
         raise ValueError(f"{language!r} is no language that CLDR knows; use its ISO 639-1 code, such as 'sw'.") from error
     joined = {locale.list_patterns[kind]["2"] for locale in locales for kind in ("standard", "or") if kind in locale.list_patterns}
-    joined |= {said["or"] for code, said in _FURTHER.items() if "or" in said and code == locales[0].language}
+    joined |= {*_FURTHER.get(locales[0].language, {}).get("or", ())}
     return tuple(sorted({re.sub(r"\{\d\}|[,、]", "", each).strip().lower() for each in joined} - {""}))
 
 

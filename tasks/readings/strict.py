@@ -36,6 +36,9 @@ _ORDINAL_BEFORE = re.compile(
 _ORDINAL_AFTER = re.compile(r"(?:st|nd|rd|th|er|ère|e|ème)\b|\.?[ºª]|-(?:й|я|е|го|му|м|ю|ей|ой|ую)\b|তম|ম\b|వ\b")
 _LIST_POINT = re.compile(r"[.)]\s+[^\W\d_]")
 _RESULT = re.compile(r"[=≈→⇒]\s*[$€£¥₹৳฿]?\s*[-−]?\Z")
+_NEAR = re.compile(r"[^\d.,;:!?。，、]{0,6}")  # what may stand between a denial and what it denies
+_NO_WIDTH = re.compile(r"(?<=\d)[\u200b-\u200f\u2060\ufeff]+(?=\d)")
+_SPACED = re.compile(r"\s*[$€£]?(\d{1,3}(?: \d{3})+)(?![\d ]*\d)")  # nothing but one number, in groups of three
 _OPERATORS = frozenset("=≈+*/×÷(,$€")
 _FRACTION = re.compile(r"(?P<whole>\d?)\s*\\[dtc]?frac\s*(?:\{(?P<top>[^{}]*)\}\s*\{(?P<bottom>[^{}]*)\}|(?P<a>\d)\s?(?P<b>\d))")
 _MARKUP = re.compile(r"\\(?P<name>[a-z]+|.)|(?P<wide>(?<=[０-９])[，．](?=[０-９]))|\*\*|__|[`{}~]")
@@ -86,8 +89,9 @@ def strict_reading(text: str, language: str) -> Decimal | None:
       the response wrote the same digits before in the style of its language: "1,5 + 0,625 = 2,125. The answer is 2,125" is 2.125;
     - a mark that cannot group is the decimal mark: "3.5" and "0.125" are decimals in German, "3,5" is one in English;
     - of both marks, the last is the decimal one: "1,234.5" and "1.234,5" are the same in every language;
-    - a plain space groups only where the comma is the decimal mark: "23 786" is one number in Spanish, two in English; no-break and
-      thin spaces and apostrophes always group; "1,23,456" is one number in Bengali, Telugu and Hindi, three in English;
+    - a plain space groups only where the comma is the decimal mark: "23 786" is one number in Spanish, two in English, but one in a
+      box that holds nothing else; no-break and thin spaces and apostrophes always group; "1,23,456" is one number in Bengali,
+      Telugu and Hindi, three in English;
     - "1,2,3" is a list, "1.2.3", "24/12/2020" and "10:30" are no numbers;
     - "60 %" is 60, "$5" and "5 kg" are 5: what stands around a number is left out;
     - "3/4", "½", "1 1/2", "2\frac{1}{3}", "1.5 × 10^3", "1e5" and "10³" are what they say; so are "3万", "1億2000万", "2 million";
@@ -101,7 +105,7 @@ def strict_reading(text: str, language: str) -> Decimal | None:
         ValueError: CLDR knows no language of that code.
     """
     rules = _rules(language)
-    text = text.lower()
+    text = _NO_WIDTH.sub("", text.lower())
     mirrored = text[::-1]
     last = _NUMERAL.search(mirrored)
     if last is None:
@@ -121,7 +125,8 @@ def _is_english(text: str, end: int) -> bool:
 def _declared(text: str, end: int, rules: _Rules) -> Iterator[Decimal | None]:
     """Yields what the markers before `end` declare, the strongest kind of marker first, of each kind the last marker first."""
     for position in _backwards(text, ("\\boxed",), end):
-        yield _statement_number(_clean(_braced(_window(text, position + len("\\boxed")))), rules)
+        held = _clean(_braced(_window(text, position + len("\\boxed"))))
+        yield _statement_number(held.replace(" ", "") if _SPACED.match(held) else held, rules)
     for position in _backwards(text, ("####",), end):
         yield _line_number(_window(text, position + len("####")), rules)
     for position in _backwards(text, rules.wording.nouns, end):
@@ -232,6 +237,8 @@ def _near_number(statement: str, rules: _Rules, words: int) -> Decimal | None:
     if first is None or rules.wording.denies(statement, 0, first) or statement.startswith((":", "："), first.end()):
         return None
     gap = statement[: first.start()]
+    if _WORD.search(gap) and _is_aside(statement, first, rules.wording):
+        return None  # "in 3 days she has 18"
     if len(_WORD.findall(gap)) > words or (rules.wording.dense and len(gap) > 6 and not gap.isascii()):
         return None
     values = numbers_of(first, statement, rules.numbers)
@@ -259,6 +266,8 @@ def _last_number(text: str, mirrored: str, end: int, rules: _Rules) -> Decimal |
             if match.start() == 0 and start > 0:
                 break  # it may have begun before the window
             values = numbers_of(match, window, rules.numbers)
+            if values and _is_denied(window, match, rules.wording):
+                continue
             if values and not _is_ordinal(window, match):
                 if _RESULT.search(window, max(0, match.start() - 8), match.start()):
                     return values[-1]
@@ -304,6 +313,14 @@ def _is_aside(sentence: str, match: re.Match[str], wording: Wording) -> bool:
     if max(map(before.rfind, "(（")) > max(map(before.rfind, ")）")):
         return True  # in brackets
     return wording.aside.search(f"{before}N{sentence[match.end() : match.end() + 24]}") is not None
+
+
+def _is_denied(window: str, match: re.Match[str], wording: Wording) -> bool:
+    """Returns whether a number is only said not to be the answer: "not 12", "12ではありません"."""
+    if wording.denial_after and wording.denial_after.match(window, match.end()):
+        return True
+    before = window[max(0, match.start() - 24) : match.start()]
+    return any(_NEAR.fullmatch(before, denial.end()) for denial in wording.denial.finditer(before))
 
 
 def _is_ordinal(window: str, match: re.Match[str]) -> bool:

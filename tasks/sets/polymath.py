@@ -19,10 +19,11 @@ from typing import Any
 
 from xreason.tasks.sets.source import Row, Source
 
-_WEIGHT_OF = {"low": 1, "medium": 2, "high": 4, "top": 8}
+#: Level to what each of its questions weighs.
+LEVELS = {"low": 1, "medium": 2, "high": 4, "top": 8}
 
 #: The weight of each question, in the order in which they are asked.
-WEIGHTS = (*_WEIGHT_OF.values(),) * 125
+WEIGHTS = (*LEVELS.values(),) * 125
 
 #: Language code to the note behind each question.
 NOTES: dict[str, str] = json.loads((Path(__file__).parent / "polymath.json").read_text(encoding="utf-8"))
@@ -30,12 +31,12 @@ NOTES: dict[str, str] = json.loads((Path(__file__).parent / "polymath.json").rea
 
 def _with_note(cells: Sequence[Any], language: str) -> Row:
     question, gold, name = cells
-    if str(name).partition("-")[0] not in _WEIGHT_OF:
+    if str(name).partition("-")[0] not in LEVELS:
         raise ValueError(f"its id {name!r} begins with no level")
     asked = f"{question}\n{NOTES[language]}"
     return {
         **{"question": question, "answer": gold, "language": language, "id": str(name), "boxed": "first"},
-        **{"instruction": asked, "published": asked, "weight": _WEIGHT_OF[str(name).partition("-")[0]]},
+        **{"instruction": asked, "published": asked, "weight": LEVELS[str(name).partition("-")[0]]},
     }
 
 
@@ -59,7 +60,7 @@ POLYMATH = Source(
         )
         for code in codes.split()
     ),
-    parts=(*_WEIGHT_OF,),
+    parts=(*LEVELS,),
     more=("id",),
     make=_with_note,
     kind="expression",

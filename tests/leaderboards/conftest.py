@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from xreason.leaderboards.records import LanguageScore, Provenance, Record, StageCost, Training
+from xreason.leaderboards.records import LanguageScore, Measure, Provenance, Record, StageCost, Training
 
 RecordMaker = Callable[..., Record]
 ScoreMaker = Callable[..., LanguageScore]
@@ -113,6 +113,12 @@ def make_record(
         provenance=provenance(samples=samples, **changes),
         checkpoint_bytes=None if trained is None else 313_344,
     )
+
+
+def measure(value: float, **changes: object) -> Measure:
+    """What lm-eval reports of one language in chrF."""
+    told = {"metric": "chrf", "filter": "none", "standard_error": 1.0, "higher_is_better": True, "tasks": ("t",)}
+    return Measure.model_validate({**told, "value": value, "questions": 8, "questions_hash": "h", **changes})
 
 
 @pytest.fixture

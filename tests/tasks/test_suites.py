@@ -73,7 +73,7 @@ def test_responses_may_be_as_long_as_the_papers_let_them() -> None:
     assert longest.items() >= {"mgsm": 600, "msvamp": 300, "pocket": 96, "mgsm_rev2": 600, "mnumgluesub": 1024}.items()
     for name, suite in suites_with().items():
         template = (TASKS_FOLDER / name / f"_{name}_template").read_text()
-        assert f"max_gen_toks: {suite.max_new_tokens}\n" in template
+        assert (f"max_gen_toks: {suite.max_new_tokens}\n" in template) == suite.generates
         assert (suite.exemplars is not None) == ("fewshot_split: train\nnum_fewshot: null\n" in template)
 
 
@@ -235,12 +235,20 @@ SMALL = {
 }
 
 
-def test_stock_lm_eval_asks_and_scores_a_task_of_every_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stock_lm_eval_asks_and_scores_a_task_of_every_suite_and_reports_what_boards_print(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import lm_eval
     from lm_eval.api.model import LM
     from lm_eval.tasks import TaskManager
 
+    from xreason.harness.scoring.questions import scorings
+    from xreason.harness.scoring.records import boards_of, record_of
+    from xreason.harness.scoring.score import plan_score, score
+    from xreason.harness.serving.models import dummy_model
+
     right = {f"{suite}_{code}": answer for suite, (code, _, _, answer) in SMALL.items()} | {"polymath_sw": r"\boxed{8}"}
+    likely = {"xcsqa_loglikelihood_ja": " B"}
 
     class FirstRight(LM):  # type: ignore[misc, unused-ignore]
         """Answers the first question of each task right, and no other."""
@@ -248,7 +256,11 @@ def test_stock_lm_eval_asks_and_scores_a_task_of_every_suite(tmp_path: Path, mon
         def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
             return [right[each.task_name] if each.doc_id == 0 else "-" for each in requests]
 
-        loglikelihood = loglikelihood_rolling = generate_until
+        def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+            assert {each.args[1] for each in requests} == {" A", " B"}
+            return [(float((each.args[1] == likely[each.task_name]) == (each.doc_id == 0)), False) for each in requests]
+
+        loglikelihood_rolling = loglikelihood
 
     for _, file, content, _ in SMALL.values():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -262,8 +274,18 @@ def test_stock_lm_eval_asks_and_scores_a_task_of_every_suite(tmp_path: Path, mon
         (tmp_path / "polymath" / "sw" / f"{level}.jsonl").write_text(json.dumps(row) + "\n")
     monkeypatch.setenv("XREASON_DATA", str(tmp_path))
     manager = TaskManager(include_path=str(TASKS_FOLDER), include_defaults=False)
-    found = lm_eval.simple_evaluate(FirstRight(), tasks=sorted(right), task_manager=manager, bootstrap_iters=0)
-    scored = {task: each["paper,none"] for task, each in found["results"].items()}
+    found = lm_eval.simple_evaluate(FirstRight(), tasks=sorted(right | likely), task_manager=manager, bootstrap_iters=0)
+    scored = {task: each["acc,none" if task in likely else "paper,none"] for task, each in found["results"].items()}
     # one of two; low of the four levels, 1 / 15; AIME2024 of two sources, each question weighing 1 / (30 or 311)
-    halves = dict.fromkeys(right, 0.5) | {"polymath_sw": 1 / 15, "mmath_fr": 311 / (311 + 30)}
+    halves = dict.fromkeys(right | likely, 0.5) | {"polymath_sw": 1 / 15, "mmath_fr": 311 / (311 + 30)}
     assert scored == pytest.approx(halves)
+    # a task of each kind of answer, on our own board
+    model, steps = dummy_model(), []
+    for task in ("mgsm_rev2_sw", "polymath_sw", "xcsqa_ja", "xcsqa_loglikelihood_ja"):
+        suite, _, code = task.rpartition("_")
+        steps.append(plan_score("m", 0, tmp_path, model, model, scorings([suite], [code])[0], "none"))
+        score(steps[-1], FirstRight(), model)
+    boards = boards_of([record_of(steps, tmp_path, model)])
+    printed = {f"{board.suite}_{code}": each.value for board in boards for code, each in board.rows[0].languages.items()}
+    assert printed == pytest.approx({task: value for task, value in halves.items() if task in printed})
+    assert len(printed) == 4

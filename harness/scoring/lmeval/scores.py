@@ -8,6 +8,7 @@ from typing import Any
 
 from xreason.harness.serving.answers import Tokens
 from xreason.leaderboards.records import LanguageScore, Measure
+from xreason.tasks.data import rows_hash
 
 Samples = Sequence[Mapping[str, Any]]
 
@@ -46,6 +47,19 @@ def language_score(
         tokens=took[0],
         thinking_tokens=took[1],
     )
+
+
+def likeliest_score(rows: Samples) -> LanguageScore:
+    """Returns lm-eval's verdicts on one language of a suite of ours whose answers are the likeliest choices.
+
+    Args:
+        rows: lm-eval's samples, in the order of the questions.
+    """
+    score = language_score([(row, "acc") for row in rows], None)
+    if score is None:
+        raise ValueError("lm-eval's acc of a choice is neither 0 nor 1")
+    # the same hash as where the questions are answered with text
+    return score.model_copy(update={"questions_hash": rows_hash([row["doc"] for row in rows])})
 
 
 def measure(

@@ -4,21 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xreason.harness.scoring.lmeval.scores import chosen_rows
-from xreason.leaderboards.records import Measure
 
 #: Where a sample says that it is one of these.
 OF_LM_EVAL = "of_lm_eval"
 
 
-def shown_samples(samples: Sequence[Mapping[str, Any]], measure: Measure, language: str) -> list[dict[str, Any]]:
-    """Returns stored samples of a task: the prompt as question, its target as gold, and what a model said or found likeliest."""
+def shown_samples(samples: Sequence[Mapping[str, Any]], kept: str, language: str) -> list[dict[str, Any]]:
+    """Returns stored samples of a task: the prompt as question, its target as gold, and what a model said or found likeliest.
+
+    Of several of lm-eval's filters, those that the one called `kept` left.
+    """
     return [
         {
             OF_LM_EVAL: True,
             "doc": {"question": str(_asked(sample)[0][0]), "answer": str(sample["target"]), "language": language},
             "resps": [[_said(sample)]],
         }
-        for sample in chosen_rows(samples, measure.filter)
+        for sample in chosen_rows(samples, kept)
     ]
 
 

@@ -136,6 +136,8 @@ def _told(board: Board, *, first: bool) -> dict[str, Any]:
         "languages": cells.language_table(board),
         "by_other_reading": None if board.measure else cells.language_table(board, by_other_reading=True),
         "means": cells.means_table(board),
+        "subsets": cells.subset_table(board),
+        "subset_pairs": cells.subset_pairs_table(board, every=True),
         "samplings": cells.sampling_tables(board),
         "pairs": cells.pairs_table(board, every=True),
         "responses": None if board.measure else cells.response_table(board),

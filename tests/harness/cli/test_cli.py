@@ -213,7 +213,7 @@ def test_tasks_lists_every_suite_and_language_as_a_table_and_as_json(xreason: Ru
     suites = json.loads(xreason("tasks", "--json").stdout)
     assert {suite["suite"]: len(suite["languages"]) for suite in suites} == {
         **{"mgsm": 11, "msvamp": 10, "pocket": 6, "mgsm_rev2": 11, "afrimgsm": 19, "mnumgluesub": 10},
-        **{"polymath": 18, "mmath": 10, "xcsqa": 16},
+        **{"polymath": 18, "mmath": 10, "xcsqa": 16, "xcsqa_loglikelihood": 16},
     }
     assert suites[0]["languages"][0]["where"] == "juletxara/mgsm"
 

@@ -63,6 +63,26 @@ def test_the_board_command_takes_languages(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["boards"][0]["languages"] == ["en"]
 
 
+def test_the_board_command_adds_means_over_groups_of_languages(tmp_path: Path) -> None:
+    for record in records():
+        write_record(record, tmp_path / record.method / "0" / "record.json")
+    done = CliRunner().invoke(app, ["board", str(tmp_path), "--groups", "resource,latin", "--json"])
+    (board,) = json.loads(done.stdout)["boards"]
+    # te and th were not scored in all
+    assert {each["name"]: each["languages"] for each in board["subsets"]} == {
+        **{"high resource": ["en"], "low resource": ["sw"], "latin script": ["en", "sw"]}
+    }
+    assert board["rows"][1]["subset_gains"]["latin script"]["value"] == board["rows"][1]["gain"]["value"]
+    for asked, says in (
+        ("lowest", "did you mean 'low'"),
+        ("cyrillic", "No language of the group cyrillic was scored"),
+        (",", "names"),
+    ):
+        done = CliRunner().invoke(app, ["board", str(tmp_path), "--groups", asked])
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert says in done.stderr
+
+
 def test_the_board_command_prints_eighty_columns_and_the_rest_where_that_is_asked_for(tmp_path: Path) -> None:
     for record in records():
         write_record(record, tmp_path / record.method / "0" / "record.json")

@@ -5,13 +5,16 @@ import os
 import re
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from xreason.harness.plan import plan_scoring
+from xreason.harness.plan import plan_endpoint, plan_scoring
 from xreason.harness.run import run
 from xreason.harness.scoring.questions import Asking, scorings
+from xreason.harness.scoring.rescore import rescore
 from xreason.leaderboards.records import read_record
+from xreason.tasks.errors import UserError
 from xreason.tasks.suites import SUITES
 
 #: Suites whose questions lie here, all of them.
@@ -55,11 +58,40 @@ def test_every_suite_through_the_dummy_has_the_accuracy_that_is_reckoned_by_hand
 
 
 @pytest.mark.skipif(not os.environ.get("XREASON_DATA"), reason="no data folder")
-def test_the_dummy_gives_letters_where_a_question_has_choices(tmp_path: Path) -> None:
-    run(plan_scoring(["dummy"], scorings(["xcsqa"], ["en"], limit=5), tmp_path))
-    score = read_record(tmp_path / "score" / "dummy" / "0" / "record.json").scores["xcsqa"]["en"]
-    assert score.paper == score.strict == (by_turns(5, "1000"),)
-    assert score.answered == (by_turns(5, "1100"),)
+def test_the_dummy_gives_letters_where_a_question_has_choices_and_finds_one_likely_where_that_is_asked(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done = run(plan_scoring(["dummy"], scorings(["xcsqa", "xcsqa_loglikelihood"], ["en"], limit=50), tmp_path))
+    # five are at hand
+    assert "5 questions of X-CSQA in" in capfd.readouterr().err
+    record = read_record(tmp_path / "score" / "dummy" / "0" / "record.json")
+    generated, likely = (record.scores[suite]["en"] for suite in ("xcsqa", "xcsqa_loglikelihood"))
+    assert generated.paper == generated.strict == likely.paper == likely.strict == (by_turns(5, "1000"),)
+    assert (generated.answered, likely.answered) == ((by_turns(5, "1100"),), ("11111",))
+    assert likely.questions_hash == generated.questions_hash
+    assert [(board.suite, board.rows[0].mean.value) for board in done.boards] == [("xcsqa", 0.4), ("xcsqa_loglikelihood", 0.4)]
+    assert "xcsqa_loglikelihood: the answer is the letter that the model finds likeliest" in " ".join(done.boards[1].cautions)
+    (page,) = (tmp_path / "score" / "samples").glob("xcsqa_loglikelihood-en.js")
+    assert page.stat().st_size > 100
+    # found as it was by a rescore, which reads no text anew
+    again, _ = rescore(tmp_path / "score")
+    assert (again[0].record.scores, again[0].changed) == (record.scores, 0)
+
+
+@pytest.mark.skipif(not os.environ.get("XREASON_DATA"), reason="no data folder")
+def test_log_likelihoods_are_asked_once_and_of_no_server_and_nothing_of_how_text_is_made_changes_them(tmp_path: Path) -> None:
+    def key(suite: str, longest: int | None = None, **asking: Any) -> str:
+        asked = scorings([suite], ["en"], max_new_tokens=longest, asking=Asking(**asking))
+        return plan_scoring(["dummy"], asked, tmp_path).rows[0].scores[0].key
+
+    by_likelihood = {key("xcsqa_loglikelihood"), key("xcsqa_loglikelihood", 8), key("xcsqa_loglikelihood", temperature=0.5)}
+    assert len(by_likelihood) == 1
+    assert key("xcsqa_loglikelihood", style="published") not in by_likelihood
+    assert len({key("xcsqa"), key("xcsqa", 8), key("xcsqa", temperature=0.5)}) == 3
+    with pytest.raises(UserError, match="xcsqa_loglikelihood is answered once, as lm-eval does it; choose --samples 1"):
+        key("xcsqa_loglikelihood", samples=2, temperature=0.5)
+    with pytest.raises(UserError, match="xcsqa_loglikelihood asks how likely answers are, and a server is asked for text alone"):
+        plan_endpoint("http://localhost:9", ["m"], scorings(["xcsqa_loglikelihood"]), tmp_path)
 
 
 def test_the_dummy_is_asked_in_every_style_and_once_scored_is_passed_over(

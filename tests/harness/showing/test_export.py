@@ -9,7 +9,7 @@ import pytest
 import yaml
 from huggingface_hub import parse_eval_result_entries
 
-from tests.leaderboards.conftest import make_record, stage
+from tests.leaderboards.conftest import make_record, measure, stage
 from tests.trainers.conftest import model_of, octopus_rows, tokenizer_folder  # noqa: F401  # fixtures
 from tests.trainers.families import FAMILIES, save_tiny_model
 from tests.trainers.tuning.test_families import SLAM, logits, train_stage
@@ -138,11 +138,18 @@ def test_a_card_scores_as_the_board_of_its_record_does(tmp_path: Path) -> None:
     run = tmp_path / "run"
     trained("pocket", run)
     record = make_record("slam", {"en": 0.68, "sw": 0.4, "te": 0.1, "th": 0.98}, suites=("mgsm", "pocket"))
+    # no accuracy, so no line of the card
+    record = record.model_copy(update={"measures": {"lm-eval:t": {"sw": measure(41.5)}}})
     assert record.training is not None
     (run / TRAINING_FILE).write_text(record.training.model_dump_json())
     write_record(record, run / "record.json")
     read = card(export(run / CHECKPOINT, tmp_path / "out"))
-    for board in boards_of([record]):
+    assert "lm-eval" not in read.text
+    assert "41.5" not in read.text
+    assert {each.dataset_type for each in read.data.eval_results} == {"juletxara/mgsm", "pocket"}
+    (*boards, measured) = boards_of([record])
+    assert measured.measure == "chrf (higher is better)"
+    for board in boards:
         cells = row_cells(board, board.rows[0])
         for code in ("en", "sw", "te", "th"):
             assert f"| {board.suite} | {code} | 250 | {cells[code].text} {cells[code].spread} |" in read.text

@@ -8,6 +8,7 @@ import pytest
 from xreason.harness.plan import Plan
 from xreason.harness.run import run
 from xreason.harness.serving.models import checkpoint_model, plain_model
+from xreason.harness.showing.export import export
 from xreason.harness.training.merge import Merging, plan_merge
 from xreason.harness.training.train import Train, plan_training, read_training
 from xreason.tasks.errors import UserError
@@ -76,3 +77,12 @@ def test_it_is_found_done_and_made_anew_where_what_it_takes_was(
 def test_where_a_training_fails_so_does_what_is_merged_of_it_and_a_merge_of_nothing_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"merge of math, slam changes no weight of pocket"):
         run(plan_of(tmp_path, TaskArithmetic(scale=0.0)))
+
+
+def test_the_card_of_its_export_says_what_was_merged(merged: tuple[Path, Merging], tmp_path: Path) -> None:
+    export(merged[1].folder, tmp_path / "whole")
+    card = (tmp_path / "whole" / "README.md").read_text()
+    assert "merged by the method merge from math and slam: layers 0, 5 of slam; layers 1-4 of math; embeddings" in " ".join(
+        card.split()
+    )
+    assert "| merge |" in " ".join(card.split())

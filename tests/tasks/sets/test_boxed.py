@@ -1,5 +1,6 @@
 """PolyMath and MMATH: whole, in every language, asked and averaged as their authors do."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -127,6 +128,11 @@ def test_prompts_are_the_authors_to_the_byte() -> None:
     assert set(polymath.NOTES) == set(SUITES["polymath"].languages)
     assert mmath.REQUESTS["th"] == "กรุณาเหตุผลขั้นตอนต่อขั้นตอนและใส่คำตอบสุดท้ายของคุณใน \\boxed{}."
     assert set(mmath.REQUESTS) == set(SUITES["mmath"].languages)
+    # of all their languages, as their files have them
+    texts = [
+        hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16] for said in (polymath.NOTES, mmath.REQUESTS)
+    ]
+    assert texts == ["6f96c0a13ba9db3b", "1d5e5225355d481d"]
     row = mmath.MMATH.make(["Wie viele?", "7", 1, "CNMO"], "fr")
     assert row is not None
     asked = "Wie viele?\nVeuillez raisonner étape par étape et mettre votre réponse finale dans \\boxed{}."

@@ -95,6 +95,8 @@ def test_languages_that_share_a_part_of_their_questions_are_not_scored_together(
 
     write(folder, "hi", [row("a0", "Kya?", ["x", "y"], "A"), *ENGLISH])
     write(folder, "zh", JAPANESE)
-    with pytest.raises(UserError, match=r"shares questions of X-CSQA with another language, but not all"):
+    said = "hi and zh share some questions of X-CSQA and not all, so they cannot be scored together: put xcsqa/hi/dev.jsonl and"
+    with pytest.raises(UserError, match=said) as raised:
         scorings(["xcsqa"], ["hi", "zh"])[0].identity()
+    assert str(raised.value).endswith("or leave one of the two out of --languages.")
     assert scorings(["xcsqa"], ["hi"])[0].identity()

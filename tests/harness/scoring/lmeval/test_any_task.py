@@ -24,7 +24,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.lmeval import found
 from xreason.tasks.lmeval.found import find
 from xreason.tasks.lmeval.patterns import language_of, parsed
-from xreason.tasks.suites import SUITES, suite_of
+from xreason.tasks.suites import SUITES, TASKS_FOLDER, suite_of
 
 SUITE = "lm-eval:{}"
 XCOPA_THREE, BELEBELE_THREE = SUITE.format("xcopa_{sw,ta,zh}"), SUITE.format("belebele_{eng,swh,ben}_Latn@acc_norm")
@@ -99,6 +99,26 @@ def test_xcopa_belebele_and_global_mmlu_are_answered_as_stock_lm_eval_answers_th
     assert measured[1] == record.measures[TRANSLATE]["sw"].value != measured[0]
 
 
+def test_letters_of_our_own_suite_are_found_likely_as_stock_lm_eval_finds_them(
+    engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lm_eval
+    from lm_eval.tasks import TaskManager
+
+    choices = [{"label": label, "text": text} for label, text in zip("ABCDE", ("maji", "river", "7", "tree", "مدرسة"), strict=True)]
+    (tmp_path / "xcsqa" / "sw").mkdir(parents=True)
+    rows = [{"id": str(n), "answerKey": "ABCDE"[n % 5], "question": {"stem": f"{n}?", "choices": choices}} for n in range(10)]
+    (tmp_path / "xcsqa" / "sw" / "dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setenv("XREASON_DATA", str(tmp_path))
+    manager, task = TaskManager(include_path=str(TASKS_FOLDER), include_defaults=False), "xcsqa_loglikelihood_sw"
+    expected = lm_eval.simple_evaluate(model=engine, tasks=[task], task_manager=manager, bootstrap_iters=0)
+    (asked,) = scorings(["xcsqa_loglikelihood"], ["sw"])
+    found = evaluate(engine, "pocket", plain_model("pocket"), asked, tmp_path)["sw"]
+    said = sorted(expected["samples"][task], key=lambda row: row["doc_id"])
+    assert found.paper == ("".join(str(int(row["acc"])) for row in said),)
+    assert found.paper[0].count("1") / 10 == expected["results"][task]["acc,none"]
+
+
 @pytest.fixture
 def boards(tasks: Path, tmp_path: Path) -> tuple[list[Any], Path, Record]:
     done = run(plan_scoring(["dummy"], scorings([XCOPA_THREE, TRANSLATE, "pocket"], ["en", "sw", "ta", "zh"], limit=8), tmp_path))
@@ -137,6 +157,16 @@ def test_scores_of_lm_evals_tasks_are_found_again_and_rescored_as_they_are(board
     assert again[0].rows == first.rows
     (only,) = boards_of([record.model_copy(update={"measures": {}, "scores": {"pocket": record.scores["pocket"]}})])
     assert only.suite == "pocket"
+
+
+def test_a_record_of_lm_evals_own_measure_alone_is_rescored_as_it_is(tasks: Path, tmp_path: Path) -> None:
+    (board,) = run(plan_scoring(["dummy"], scorings([TRANSLATE]), tmp_path)).boards
+    record = read_record(tmp_path / "score" / "dummy" / "0" / "record.json")
+    assert (record.scores, list(record.measures)) == ({}, [TRANSLATE])
+    (done,), (again,) = rescore(tmp_path / "score")
+    assert (done.record, done.verdicts, done.changed) == (record, 0, 0)
+    assert again == board
+    assert read_record(done.folder / "record.json") == record
 
 
 def test_a_pattern_is_kept_under_a_name_and_taken_out_again(tasks: Path, tmp_path: Path) -> None:
