@@ -50,6 +50,9 @@ BOUNDS: tuple[tuple[str, str, str, str, float], ...] = (
     ("planning", "papers_7b.seconds.1", "seconds of `compare papers-7b --dry-run`, configs alone, the slowest", "most", 5),
     ("memory", "worst", "estimated memory over PyTorch's peak, where it is farthest from 1", "most", 1.15),
     ("memory", "worst", "the same", "least", 0.85),
+    ("training-streaming", "streaming.first_step_seconds", "a corpus of a million rows: seconds to the first step", "most", 30),
+    ("training-streaming", "streaming.resident_mebibytes", "MiB that are resident", "most", 1024),
+    ("training-streaming", "streaming.resumed_ends_in_the_same_weights", "killed and gone on with: the same weights", "least", 1),
     ("board", "records.200.seconds.all", "seconds from 200 records of 12,750 answers to all files of their board", "most", 10),
     ("board", "records.200.peak_memory_gib", "GiB of memory that this takes", "most", 2),
 )

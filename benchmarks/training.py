@@ -1,9 +1,11 @@
 """What training costs beside what it could cost, in ratios taken within one run on one machine.
 
-    python -m benchmarks.training [--only step|packing|loop] [--against DIR]        # prints JSON
+    python -m benchmarks.training [--only step|packing|streaming|loop] [--against DIR]        # prints JSON
 
 step: a SLAM step (2 of 12 layers, the lowest) against a full step; same model, same batches; time, and peak memory above weights.
 packing: useful tokens a second of packed micro-batches against batches of rows as they come, padded to their longest.
+streaming: full on the pocket model over a file of a million rows: seconds from the start of a process to its first step, with
+    every row checked; the most that is resident; and whether a training that is killed and gone on with ends in the same weights.
 loop: tokens a second of our stage loop against a bare PyTorch loop over the same batches, pocket model and the one of `step`; and
     against the loop of another checkout of this project (--against, with its own .venv), in processes that take turns.
 
@@ -14,6 +16,8 @@ over questions and rationales of GSM8K, whose lengths differ as real ones do; XR
 import argparse
 import json
 import os
+import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -24,6 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, get_cosine_schedule_with_warmup
 
@@ -43,6 +48,7 @@ BATCH = 16
 # what a step of the packing measurement holds, and a micro-batch of a stage that does not say
 PACKED_BATCH, MICRO_BATCH = 64, 32
 REPETITIONS = 3
+STREAMED, STREAMED_STEPS = 1_000_000, 6
 
 
 def main() -> None:
@@ -50,10 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", choices=(*_MEASUREMENTS, "loop"))
     parser.add_argument("--against", type=Path, metavar="DIR", help="another checkout of this project, for --only loop")
+    parser.add_argument("--stream", nargs=3, metavar=("FILE", "OUT", "KILL"), help=argparse.SUPPRESS)
     parser.add_argument("--memory-of", choices=("slam", "full"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.memory_of:
         sys.stdout.write(f"{_memory_above_weights(asked.memory_of)}\n")
+        return
+    if asked.stream:
+        sys.stdout.write(json.dumps(_stream(*asked.stream)) + "\n")
         return
     report: dict[str, Any] = {"commit": provenance.commit(), "machine": provenance.machine()}
     for name, measure in {**_MEASUREMENTS, "loop": partial(loop, asked.against)}.items():
@@ -100,6 +110,56 @@ def packing() -> dict[str, float]:
         "sorted_over_naive": round(speeds["sorted"] / speeds["naive"], 2),
         "packed_over_naive": round(speeds["packed"] / speeds["naive"], 2),
     }
+
+
+def streaming() -> dict[str, Any]:
+    """Returns what a training over a file of a million rows takes, and whether it goes on where it was killed."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "rows.jsonl")
+        with file.open("w", encoding="utf-8") as rows:
+            for number in range(STREAMED):
+                question = f"Ann has {number} apples and buys {number % 97} more. How many apples does she have now?"
+                answer = f"{number} + {number % 97} = {number + number % 97}. The answer is {number + number % 97}."
+                rows.write(json.dumps({"question": question, "answer": answer, "language": "en"}) + "\n")
+
+        def run(out: str, kill: int) -> str:
+            command = [sys.executable, "-m", "benchmarks.training", "--stream", str(file), str(Path(folder, out)), str(kill)]
+            return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=not kill).stdout  # noqa: S603
+
+        measured = json.loads(run("whole", 0).splitlines()[-1])
+        run("again", STREAMED_STEPS - 1)
+        resumed = json.loads(run("again", 0).splitlines()[-1])
+        whole, again = (Path(folder, out, "model.safetensors").read_bytes() for out in ("whole", "again"))
+        return {
+            "rows": STREAMED,
+            "file_mebibytes": file.stat().st_size >> 20,
+            **{name: measured[name] for name in ("first_step_seconds", "resident_mebibytes")},
+            "resumed_at_step": resumed["first_step"],
+            "resumed_ends_in_the_same_weights": float(whole == again),
+        }
+
+
+def _stream(file: str, out: str, kill: str) -> dict[str, Any]:
+    """Trains over a file into a folder, and kills itself at a step that is not 0."""
+    from xreason.trainers.loop.reports import StageProgress
+    from xreason.trainers.methods import load_method
+    from xreason.trainers.train import train
+
+    seen: dict[int, float] = {}
+
+    def progress(state: StageProgress) -> None:
+        seen[state.step] = time.time() - psutil.Process().create_time()
+        if state.step == int(kill):
+            while list(Path(f"{out}-work").rglob("*.partial")):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    settings = {"corpora": [f"file:{file}"], "max_steps": STREAMED_STEPS, "batch_size": BATCH}
+    told: dict[str, Any] = {"languages": ["en"], "source": "pocket", "work": Path(f"{out}-work"), "save_steps": 2}
+    Path(out).mkdir(exist_ok=True)
+    train(load_method("full", settings), "pocket", Path(out), progress=progress, save_minutes=None, device="cpu", **told)
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    return {"first_step": min(seen), "first_step_seconds": round(seen[min(seen)], 1), "resident_mebibytes": resident}
 
 
 def loop(against: Path | None) -> dict[str, float]:
@@ -149,7 +209,7 @@ for count in (1, steps):
     report = l.run_stage(model, tokenizer, stage, examples, seed=0)
 print(report.tokens_per_second)
 """
-_MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {"step": step, "packing": packing}
+_MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {"step": step, "packing": packing, "streaming": streaming}
 _TUNES: dict[str, Tune] = {"slam": FeedForward(SLAM_LAYERS), "full": AllParameters()}
 
 

@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from xreason.harness.scoring.questions import Asking
+from xreason.harness.scoring.questions import Asking, Scalar
 from xreason.harness.serving.arguments import Dtype, checked
 from xreason.leaderboards.records import Reading
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
@@ -36,6 +36,7 @@ from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE
 from xreason.tasks.suites import languages_of, suite_of
 from xreason.trainers.combining.declared import Combined
+from xreason.trainers.corpora.own.references import anchored
 from xreason.trainers.methods import PAPER_METHODS, load_row
 from xreason.trainers.stages import Method
 
@@ -49,7 +50,12 @@ BASE_ROW = "base"
 _LARGEST, _MOST_NODES = 2**20, 100_000
 _ENDLESS = -1
 #: Keys whose flag has another name.
-_FLAGS = {"base": "--model", "system": "--system-instruction", **dict.fromkeys(("top_p", "top_k", "min_p"), "--gen-kwargs")}
+_FLAGS = {
+    "base": "--model",
+    "system": "--system-instruction",
+    "chat_args": "--chat-arg",
+    **dict.fromkeys(("top_p", "top_k", "min_p"), "--gen-kwargs"),
+}
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -87,6 +93,9 @@ class Experiment(BaseModel):
     top_k: int | None = None
     min_p: float | None = None
     system: str | None = None  #: system instruction, before every question
+    chat_args: dict[str, Scalar] = {}  #: what the chat template is told: {enable_thinking: false}
+    think_end: str | None = None  #: what ends thinking, such as "</think>"
+    thinking_tokens: Positive | None = None  #: after which thinking is ended; None for as many as a response may have
     reading: Reading = "paper"  #: what the board ranks by
     mean: MeanOver = "all"  #: whether English is in the mean that ranks and gains are of
     #: how many points English may lose or gain over the base and be the same for all that matters
@@ -105,7 +114,7 @@ class Experiment(BaseModel):
             else value
         )
 
-    @field_validator("engine", mode="before")
+    @field_validator("engine", "chat_args", mode="before")
     @classmethod
     def _of_none(cls, value: Any) -> Any:
         return {} if value is None else value
@@ -116,7 +125,16 @@ class Experiment(BaseModel):
         return (value,) if isinstance(value, str | int) else value
 
     @field_validator(
-        "seeds", "limit", "max_new_tokens", "shots", "samples", "temperature", "english_margin", "save_minutes", mode="before"
+        "seeds",
+        "limit",
+        "max_new_tokens",
+        "thinking_tokens",
+        "shots",
+        "samples",
+        "temperature",
+        "english_margin",
+        "save_minutes",
+        mode="before",
     )
     @classmethod
     def _no_truth_values(cls, value: Any) -> Any:
@@ -205,16 +223,28 @@ def read_experiment(path: Path, overrides: Mapping[str, Any], methods: Sequence[
     if not isinstance(values, dict):
         raise UserError(f"{path} is no mapping of keys to values; begin with a line such as `name: my-comparison`.")
     values = {"name": path.stem, **values}
+    # a path in a file is relative to that file
     if isinstance(values.get("data"), str):
-        # a path in a file is relative to that file
         values["data"] = str(path.parent / Path(values["data"]).expanduser())
-    if "engine" in overrides and isinstance(in_file := values.get("engine"), dict):
-        overrides = {**overrides, "engine": in_file | overrides["engine"]}
+    values |= {"methods": _anchored(values["methods"], path.parent)} if "methods" in values else {}
+    for each in ("engine", "chat_args"):
+        if each in overrides and isinstance(in_file := values.get(each), dict):
+            overrides = {**overrides, each: in_file | overrides[each]}
     if methods is not None:
         in_file = values.get("methods")
         settings = in_file if isinstance(in_file, dict) else {}
         overrides = {**overrides, "methods": {name: settings.get(name) for name in methods}}
     return _validated({**values, **overrides}, lambda keys: f"{path}, line {_line(node, keys)}" if keys[0] not in overrides else "")
+
+
+def _anchored(said: Any, folder: Path, key: str = "") -> Any:
+    """Returns what is said of methods, the paths of their own corpora made absolute: also of those that a mix has for keys."""
+    if isinstance(said, Mapping):
+        names = [anchored(name, folder) if key == "corpora" and isinstance(name, str) else name for name in said]
+        return {name: _anchored(said[each], folder, str(each)) for name, each in zip(names, said, strict=True)}
+    if isinstance(said, list):
+        return [_anchored(each, folder, key) for each in said]
+    return anchored(said, folder) if isinstance(said, str) and key in ("corpora", "held_out") else said
 
 
 def _written_out(node: Any, known: dict[int, int]) -> int:

@@ -109,7 +109,7 @@ def _training(task: Train, plan: Plan, store: Path, seen: _Seen, exact: bool) ->
         stages.append(
             StageOutlook(
                 name=stage.name,
-                corpora=stage.corpora,
+                corpora=tuple(stage.corpora),
                 tuned=stage.tune.describe(),
                 tuned_parameters=counts.tuned,
                 total_parameters=counts.total,
@@ -212,7 +212,7 @@ def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:
 
 def _asked(scoring: Scoring, base: Model, samples: int, plan: Plan, seen: _Seen) -> ScoreOutlook:
     """Returns what all questions take of a model made from this base, whoever that is."""
-    tokens = scoring.questions * samples * scoring.max_new_tokens
+    tokens = scoring.questions * samples * scoring.longest_response
     before = None if plan.endpoint else seen.earlier.seconds_a_question(scoring.name, base.signature())
     if plan.endpoint:
         seconds, told_by = 0.0, "the server's own"

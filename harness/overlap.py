@@ -34,7 +34,8 @@ from xreason.tasks.names import canonical, unknown
 from xreason.tasks.suites import languages_of, suite_of
 from xreason.trainers.corpora import pocket
 from xreason.trainers.corpora.examples import Corpus, Source, bare, taught
-from xreason.trainers.corpora.load import CORPORA, load_corpus
+from xreason.trainers.corpora.load import CORPORA, is_own, load_corpus
+from xreason.trainers.corpora.own.references import is_reference
 from xreason.trainers.stages import Method
 
 #: Words in a row: GPT-3's longest, lm-eval's own.
@@ -93,17 +94,21 @@ def corpora_of(experiment: Experiment, names: Sequence[str] | None = None) -> tu
     """
     if names is not None:
         known = pocket.CORPORA if experiment.source == "pocket" else CORPORA
-        if wrong := [name for name in names if canonical(name) not in known]:
+        if wrong := [name for name in names if canonical(name) not in known and not is_own(name, experiment.source)]:
             raise unknown("corpus", wrong[0], known)
-        return tuple(Wanted(canonical(name)) for name in dict.fromkeys(names))
+        return tuple(Wanted(_written(name)) for name in dict.fromkeys(names))
     seed, drawn = (experiment.seeds[0], True) if experiment.source == "pocket" else (0, False)
     stages = [stage for each in rows_of(experiment).values() if isinstance(each.method, Method) for stage in each.method.stages]
     rows: dict[str, list[int | None]] = {}
     for stage in stages:
         for name in stage.corpora:
-            rows.setdefault(canonical(name), []).append(stage.rows if drawn else None)
+            rows.setdefault(_written(name), []).append(stage.rows if drawn else None)
     # fewer rows are the first of more
     return tuple(Wanted(name, None if None in each else max(filter(None, each)), seed) for name, each in rows.items())
+
+
+def _written(name: str) -> str:
+    return name if is_reference(name) else canonical(name)
 
 
 def count_overlap(experiment: Experiment, corpora: Sequence[Wanted], *, ngram: int = NGRAM, show: int = 0) -> Overlap:
@@ -127,7 +132,8 @@ def count_overlap(experiment: Experiment, corpora: Sequence[Wanted], *, ngram: i
     failures: list[tuple[str, str]] = []
     for wanted in dict.fromkeys(corpora):
         for corpus in _loaded(wanted, trained, experiment.source, experiment.data, failures):
-            one = OverlapCorpus.model_validate({name: getattr(corpus, name) for name in OverlapCorpus.model_fields})
+            told = {name: getattr(corpus, name) for name in OverlapCorpus.model_fields}
+            one = OverlapCorpus.model_validate(told | {"sources": corpus.sources or ()})
             before = read.get(corpus.name)
             read[corpus.name] = one if before is None else _joined(before, one)
             looked_for.hold_against(corpus, found.setdefault(corpus.name, _Found()))
@@ -152,7 +158,7 @@ def _loaded(
         return
     except UserError as error:
         reason, lacking = str(error), []
-    codes = taught(wanted.name, languages)
+    codes = () if is_own(wanted.name, source) else taught(wanted.name, languages)
     # the hub was asked for it already, and takes its time to refuse
     with _hub_left_alone():
         for code in codes if len(codes) > 1 else ():

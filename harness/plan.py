@@ -213,8 +213,7 @@ def plan_training_alone(
     """
     folder, chosen = out / "train", load_method(method, settings)
     base = (outlined_model if outline else plain_model)(model or chosen.base or POCKET)
-    where = source or _source_of(base.name)
-    codes = tuple(languages or _languages_of(where))
+    where, codes = source_and_languages(base.name, source, languages)
     layers = plan_layers(folder, base, codes, source=where, data=data, outline=outline) if wants_layers(chosen) else None
     place = folder / chosen.name / str(seed)
     planned = partial(plan_training, source=where, data=data, layers=layers, devices=devices, outline=outline)
@@ -321,6 +320,12 @@ def _named(references: Iterable[str]) -> dict[str, str]:
     once = dict.fromkeys(references)
     sharing = Counter(map(row_name, once))
     return {reference if sharing[row_name(reference)] > 1 else row_name(reference): reference for reference in once}
+
+
+def source_and_languages(model: str, source: Source | None, languages: Sequence[str] | None) -> tuple[Source, tuple[str, ...]]:
+    """Returns where training text comes from, and its languages, where they are not said: those that go with the model."""
+    where = source or _source_of(model)
+    return where, tuple(languages or _languages_of(where))
 
 
 def _source_of(model: str) -> Source:

@@ -40,6 +40,7 @@ from xreason.leaderboards.board import Board
 from xreason.leaderboards.comparable import BoardError
 from xreason.leaderboards.records import Record
 from xreason.tasks.errors import UserError
+from xreason.tasks.readings.verdicts import think_begin
 
 _SECONDS_BETWEEN_LOOKS = 2
 #: Boards are written as records arrive, but no more often.
@@ -339,9 +340,11 @@ def _scorings(plan: Plan) -> Iterator[Job]:
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
     # a model that thinks for long is still shown whole questions
-    answers = max((each.scoring.max_new_tokens for row in plan.rows for each in row.scores), default=0)
+    answers = max((each.scoring.longest_response for row in plan.rows for each in row.scores), default=0)
     longest = longest if answers < longest else answers + longest
     serving = {"dtype": plan.dtype, "fresh": plan.fresh_engines, "longest": longest, **plan.engine}
+    if marks := next((asking.think_end for asking in asked if asking.thinking_tokens), None):
+        serving |= {"reasoning_config": {"reasoning_start_str": think_begin(marks), "reasoning_end_str": marks}}
     for step in plan.translations:
         taking = tuple(
             _title(row) for row in plan.rows if any(each.translate and each.translate.folder == step.folder for each in row.scores)

@@ -15,7 +15,19 @@ from xreason.leaderboards.means.measured import Measured
 from xreason.leaderboards.means.subsets import subset_means
 from xreason.leaderboards.published.reported import PublishedRow
 from xreason.leaderboards.records import Frozen, LanguageScore, Provenance, Reading, Record, ResponseShares
-from xreason.leaderboards.rows import ENGLISH_MARGIN, Failure, Family, MeanOver, Note, Pair, Row, Sampling, Subset, is_empty
+from xreason.leaderboards.rows import (
+    ENGLISH_MARGIN,
+    Failure,
+    Family,
+    MeanOver,
+    Misses,
+    Note,
+    Pair,
+    Row,
+    Sampling,
+    Subset,
+    is_empty,
+)
 from xreason.leaderboards.statistics.answers import Outcomes, pass_at_k
 from xreason.leaderboards.statistics.families import smallest_difference, together
 from xreason.leaderboards.statistics.intervals import Difference, Interval, mean_interval, reread
@@ -270,6 +282,9 @@ def _row(contender: Contender, measured: Measured, columns: _Columns, **found: A
         seeds=tuple(record.seed for record in contender.records),
         languages={code: mean([code]) for code in shown},
         mean_in_language=_mean_in_language(contender, measured, columns),
+        mean_in_language_thinking=_mean_in_language(contender, measured, columns, thinking=True),
+        misses={code: each for code in shown if (each := _misses(contender, measured, [code], columns.reading))},
+        mean_misses=_misses(contender, measured, columns.averaged, columns.reading),
         mean_without_english=mean(without_english) if without_english else None,
         languages_by_other_reading={code: mean([code], other) for code in shown},
         mean_by_other_reading=mean(columns.averaged, other),
@@ -277,7 +292,7 @@ def _row(contender: Contender, measured: Measured, columns: _Columns, **found: A
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
         mean_tokens=_mean_tokens(contender, columns, lambda score: score.mean_tokens),
         mean_thinking_tokens=_mean_tokens(contender, columns, lambda score: score.mean_thinking_tokens),
-        tokens_in_use=_mean_tokens(contender, columns, lambda score: score.tokens_in_use),
+        tokens_in_use=_mean_tokens(contender, columns, _tokens_in_use),
         models_in_use=told.models if (told := contender.records[0].provenance.translate_test) else 1,
         sampling=_sampling(contender, measured, columns) if contender.key.style.samples > 1 else None,
         trainings=trainings,
@@ -286,11 +301,27 @@ def _row(contender: Contender, measured: Measured, columns: _Columns, **found: A
     )
 
 
-def _mean_in_language(contender: Contender, measured: Measured, columns: _Columns) -> Interval | None:
+def _mean_in_language(contender: Contender, measured: Measured, columns: _Columns, *, thinking: bool = False) -> Interval | None:
     """The mean of what is right and in the question's language; None where one of the languages was not told."""
-    runs = [{code: scores[code].right_in_language(columns.reading) for code in columns.averaged} for scores in contender.scores]
+    runs = [
+        {code: scores[code].right_in_language(columns.reading, thinking=thinking) for code in columns.averaged}
+        for scores in contender.scores
+    ]
     told = [{code: each for code, each in run.items() if each is not None} for run in runs]
     return mean_interval(measured.of(told, contender).over(columns.averaged)) if runs == told else None
+
+
+def _misses(contender: Contender, measured: Measured, codes: Sequence[str], reading: Reading) -> Misses | None:
+    """The means of what became of answers that are not right; None where thinking is not told apart."""
+    told = [{code: scores[code].missed(reading) for code in codes} for scores in contender.scores]
+    runs = [{code: each for code, each in run.items() if each is not None} for run in told]
+    if runs != told:
+        return None
+    means = {
+        name: mean_interval(measured.of([{code: run[code][name] for code in codes} for run in runs], contender).over(codes))
+        for name in Misses.model_fields
+    }
+    return Misses.model_validate(means)
 
 
 def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
@@ -305,6 +336,11 @@ def _mean_tokens(contender: Contender, columns: _Columns, told: Callable[[Langua
     means = [told(scores[code]) for scores in contender.scores for code in columns.averaged]
     known = [each for each in means if each is not None]
     return sum(known) / len(known) if len(known) == len(means) else None
+
+
+def _tokens_in_use(score: LanguageScore) -> float | None:
+    """Tokens a question, of all its responses and of putting it into English."""
+    return None if score.tokens is None else (score.tokens + (score.translation_tokens or 0)) / score.questions
 
 
 def _sampling(contender: Contender, measured: Measured, columns: _Columns) -> Sampling:

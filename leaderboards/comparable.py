@@ -91,6 +91,9 @@ def _style(record: Record) -> dict[str, object]:
         "how worked examples are chosen": style.worked_examples,
         "what bounds sampling": style.decoding,
         "the system instruction": style.system or "none",
+        "what the chat template was told": style.written_chat_args,
+        "what ends thinking": style.think_end or "nothing",
+        "the budget for thinking": style.thinking_tokens or "none",
     }
 
 

@@ -12,13 +12,14 @@ that leaderboards read. A file looks like this:
 Records of formats 2 and 3 are read too: what they do not tell is None.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from xreason.leaderboards.combined.combined import Merged, TranslateTested
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.statistics.answers import Counts, Outcomes
 
@@ -52,6 +53,11 @@ class ResponseShares(Frozen):
     cut_off: float | None  #: those that ended at the token limit; None where the server did not tell
     #: those in the question's language, of those whose language is known; None where that is none of them.
     in_language: float | None
+    #: the same of the thinking; only where it is told apart.
+    thinking_in_language: float | None = Field(default=None, exclude_if=lambda share: share is None)
+
+
+_CUT_OFF = ("cut_off_thinking", "cut_off_answering")
 
 
 class LanguageScore(Frozen):
@@ -74,14 +80,17 @@ class LanguageScore(Frozen):
     majority_metamath: Bits | None = None
     questions_hash: str | None = None  #: SHA-256 of the questions and golds, in order, as asked; None where that is not known
     tokens: Count | None = None  #: that all responses of all samples took together; None where that is not known
-    #: that putting the questions into English took, where that came first; None also where it is not known.
-    translation_tokens: Count | None = None
-    #: those of them that are thinking, which is cut off before a response is read; None also where a model cannot mark it.
-    thinking_tokens: Count | None = None
+    thinking_tokens: Count | None = None  #: of them, thinking, which is cut off before it is read; None also without marks
+    translation_tokens: Count | None = None  #: that putting the questions into English took; None where that was not done or told
+    #: "1" where thinking was cut off: at its budget, or with the response; None where thinking is not told apart.
+    cut_off_thinking: Verdict | None = None
+    cut_off_answering: Verdict | None = None  #: "1" where the response ended at the token limit after its thinking
+    #: as in_language, of the thinking; "-" also where there is none.
+    thinking_in_language: Identified | None = None
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
-        for name in ("strict", "metamath", "answered", "cut_off", "in_language", "paper"):
+        for name in ("strict", "metamath", *ResponseShares.model_fields, *_CUT_OFF, "paper"):
             samples = getattr(self, name)
             if samples is not None and len(samples) != self.samples:
                 raise PydanticCustomError("samples", f"{name} has {len(samples)} samples where paper has {self.samples}")
@@ -115,11 +124,6 @@ class LanguageScore(Frozen):
         return None if self.tokens is None else self.tokens / (self.samples * self.questions)
 
     @property
-    def tokens_in_use(self) -> float | None:
-        """Tokens a question, of all its responses and of putting it into English."""
-        return None if self.tokens is None else (self.tokens + (self.translation_tokens or 0)) / self.questions
-
-    @property
     def mean_thinking_tokens(self) -> float | None:
         """Tokens of thinking a response."""
         return None if self.thinking_tokens is None else self.thinking_tokens / (self.samples * self.questions)
@@ -137,18 +141,43 @@ class LanguageScore(Frozen):
 
     def outcomes(self, reading: Reading) -> Outcomes:
         """One outcome a question: "0" or "1" for one sample, how many are right for several."""
-        return self._verdicts(reading)[0] if self.samples == 1 else Counts(self.rights(reading), self.samples)
+        return self._counted(self._verdicts(reading))
 
-    def right_in_language(self, reading: Reading) -> Outcomes | None:
-        """The same of answers that are right and in the question's language, as far as text tells; None where nothing told it."""
-        if self.in_language is None:
+    def right_in_language(self, reading: Reading, *, thinking: bool = False) -> Outcomes | None:
+        """The same of answers that are right and in the question's language, as far as text tells; None where nothing told it.
+
+        With `thinking`, of those whose thinking is in another language none counts, as M-Thinker (arXiv 2510.07300) has it; None
+        where thinking is not told apart.
+        """
+        if self.in_language is None or (thinking and self.thinking_in_language is None):
             return None
-        # "10" and "1-" are read as binary numbers, and their common bits written as many
+        thought = (self.thinking_in_language if thinking else None) or ["-" * self.questions] * self.samples
+        # "10" and "1-" are read as binary numbers, and their common bits written as many; thinking that is too short is in no other
         both = [
-            f"{int(right, 2) & int(within.replace('-', '0'), 2):0{self.questions}b}"
-            for right, within in zip(self._verdicts(reading), self.in_language, strict=True)
+            f"{int(right, 2) & int(within.replace('-', '0'), 2) & int(thinks.replace('-', '1'), 2):0{self.questions}b}"
+            for right, within, thinks in zip(self._verdicts(reading), self.in_language, thought, strict=True)
         ]
-        return both[0] if self.samples == 1 else Counts([each.count("1") for each in zip(*both, strict=True)], self.samples)
+        return self._counted(both)
+
+    def missed(self, reading: Reading) -> dict[str, Outcomes] | None:
+        """What became of answers that are not right, the names of `Misses` to outcomes that are each one of them, or no other.
+
+        None where thinking is not told apart.
+        """
+        if self.cut_off_thinking is None or self.cut_off_answering is None:
+            return None
+        why = [
+            list(map(_missed, *each))
+            for each in zip(self._verdicts(reading), self.cut_off_thinking, self.cut_off_answering, strict=True)
+        ]
+        return {
+            name: self._counted(["".join("1" if one == name else "0" for one in sample) for sample in why])
+            for name in (*_CUT_OFF, "wrong")
+        }
+
+    def _counted(self, verdicts: Sequence[str]) -> Outcomes:
+        counts = tuple(each.count("1") for each in zip(*verdicts, strict=True))
+        return verdicts[0] if self.samples == 1 else Counts(counts, self.samples)
 
     def majority(self, reading: Reading) -> str:
         """The majority vote's "0" or "1" a question, in question order.
@@ -166,6 +195,13 @@ class LanguageScore(Frozen):
         if verdicts is None:
             raise RecordError(f"The {reading} reading was not made of these responses: run `xreason rescore` on their folder.")
         return verdicts
+
+
+def _missed(right: str, thinking: str, answering: str) -> str:
+    """Returns what became of an answer; of one that was cut off after its thinking was, the latter: it was given, and not ended."""
+    if right == "1":
+        return "right"
+    return "cut_off_answering" if answering == "1" else "cut_off_thinking" if thinking == "1" else "wrong"
 
 
 class Measure(Frozen):
@@ -203,15 +239,9 @@ class StageCost(Frozen):
     frame: str | None = None  #: name of the prompt style that its text stood in; None where that is not known
     truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
     sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
-
-
-class Merged(Frozen):
-    """What a model was merged of that no stage of its own trained."""
-
-    how: str  #: in words for people: "0.5 english-sft + 0.5 language-sft"
-    rows: tuple[str, ...]  #: that it was made of, whose stages are those of its training
-    tensors: Count  #: that differ from the base's
-    seconds: Quantity  #: that the merging took
+    #: (step, language code ("" for none) to loss on rows that no stage trained on); none where nobody looked
+    held_out: tuple[tuple[int, dict[str, Loss]], ...] = ()
+    kept_step: Count | None = None  #: the step whose weights were kept, where that was the best one's; None for the last's
 
 
 class Training(Frozen):
@@ -253,14 +283,6 @@ class Training(Frozen):
         return self.tuned / (self.total_parameters or max(stage.total_parameters for stage in self.stages))
 
 
-class TranslateTested(Frozen):
-    """A way of asking: every question was put into English first, and asked in English."""
-
-    of: str  #: the row whose model answered
-    translator: str  #: what translated, the same row for itself
-    models: Annotated[int, Field(gt=0)]  #: how many models that takes
-
-
 class Provenance(Frozen):
     """Everything a reader needs to ask the same questions of the same model again."""
 
@@ -285,6 +307,9 @@ class Provenance(Frozen):
     engine: dict[str, Any] = {}  #: arguments of vLLM that can change an answer, as far as they were set: {"quantization": "fp8"}
     sampling: dict[str, float] = {}  #: what bounds it beside the temperature: top_p, top_k, min_p, as far as they were set
     system: str | None = None  #: the system instruction that stood before every question
+    chat_args: dict[str, bool | int | float | str | None] = {}  #: what the chat template was told: {"enable_thinking": false}
+    think_end: str | None = None  #: what ends thinking, which is not read; None where none was told apart
+    thinking_tokens: Count | None = None  #: after which thinking was ended, by vLLM; None for no such budget
     worked_examples: Literal["drawn", "first"] = "drawn"  #: anew for every question, or the first ones for all
     translate_test: TranslateTested | None = None  #: None where questions were asked as they are
     #: suite to the data sets of whose kind its questions are, by the names of StageCost.sources; None where that is not known.

@@ -1,6 +1,5 @@
 """What stands in a row of a board, and what a board says about a row."""
 
-from collections.abc import Sized
 from typing import Literal
 
 from pydantic import Field, computed_field
@@ -15,7 +14,7 @@ MeanOver = Literal["all", "without-english"]
 ENGLISH_MARGIN = 3.0
 
 
-def is_empty(value: Sized) -> bool:
+def is_empty(value: object) -> bool:
     """Returns whether there is nothing to be written of what not every board has."""
     return not value
 
@@ -30,6 +29,14 @@ class Sampling(Frozen):
     def columns(self) -> dict[str, Interval]:
         """Heading to value, as tables print them: "pass@1", "pass@2", ..., "majority"."""
         return {f"pass@{k}": chance for k, chance in self.pass_at.items()} | {"majority": self.majority}
+
+
+class Misses(Frozen):
+    """What became of answers that are not right, by the board's reading: shares of all, which add up with the right ones."""
+
+    cut_off_thinking: Interval  #: thinking was cut off, at its budget or with the response, and no answer after it was right
+    cut_off_answering: Interval  #: the answer ended at the token limit
+    wrong: Interval  #: answered to the end, after thinking to the end
 
 
 class Note(Frozen):
@@ -92,6 +99,11 @@ class Row(Frozen):
     #: the mean of answers that are right and in the question's language, as far as text tells; None where nothing told it.
     mean_in_language: Interval | None
     mean_without_english: Interval | None  #: `mean` without English; None where only English was averaged
+    #: the mean of answers that are right where neither they nor their thinking is in another language; None where nothing told it.
+    mean_in_language_thinking: Interval | None = Field(default=None, exclude_if=is_empty)
+    #: language code to what became of the others, where thinking is told apart; `mean_misses` is over the average languages.
+    misses: dict[str, Misses] = Field(default={}, exclude_if=is_empty)
+    mean_misses: Misses | None = Field(default=None, exclude_if=is_empty)
     #: as `languages`, by the reading that does not rank; likewise `mean_by_other_reading`.
     languages_by_other_reading: dict[str, Interval]
     mean_by_other_reading: Interval

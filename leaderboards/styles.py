@@ -1,10 +1,14 @@
 """How a model was asked: the prompt, the worked examples and the decoding, which ranks may not mix unawares."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xreason.leaderboards.records import Provenance
+
+#: What is said of those that were told nothing.
+NO_CHAT_ARGS, NO_THINKING = "no chat arguments", "thinking not told apart"
 
 
 @dataclass(frozen=True, order=True)
@@ -19,6 +23,9 @@ class Style:
     worked_examples: str = "drawn"  #: "drawn" anew for every question, or the "first" ones for all; "drawn" where there are none
     bounds: tuple[tuple[str, float], ...] = ()  #: of sampling: top_p, top_k, min_p with their values, as far as they were set
     system: str = ""  #: the system instruction before every question, "" for none
+    chat_args: tuple[str, ...] = ()  #: what the chat template was told: "enable_thinking=false"
+    think_end: str = ""  #: what ends thinking, which is not read; "" where none was told apart
+    thinking_tokens: int = 0  #: after which vLLM ended thinking; 0 for no such budget
 
     @property
     def written_shots(self) -> str:
@@ -45,9 +52,21 @@ class Style:
         return f"system instruction {told}" if self.system else "no system instruction"
 
     @property
+    def written_chat_args(self) -> str:
+        """What the chat template was told: "enable_thinking=false"; "no chat arguments" for nothing."""
+        return ", ".join(self.chat_args) or NO_CHAT_ARGS
+
+    @property
+    def written_thinking(self) -> str:
+        """How thinking is told apart, and its budget: "thinking ends at </think>, after 512 tokens"; "thinking not told apart"."""
+        after = f", after {self.thinking_tokens:,} tokens" if self.thinking_tokens else ""
+        return f"thinking ends at {self.think_end}{after}" if self.think_end else NO_THINKING
+
+    @property
     def words(self) -> str:
         """All of it for a line that says how models were asked: "zero-shot alpaca, greedy"."""
-        return ", ".join((f"{self.written_shots} {self.prompt}", self.decoding, *([self.written_system] if self.system else [])))
+        told = {self.written_system: self.system, self.written_chat_args: self.chat_args, self.written_thinking: self.think_end}
+        return ", ".join((f"{self.written_shots} {self.prompt}", self.decoding, *(words for words, of in told.items() if of)))
 
     @property
     def _bounded(self) -> str:
@@ -66,6 +85,9 @@ def style_of(provenance: Provenance) -> Style:
         provenance.worked_examples if provenance.shots else "drawn",
         tuple(sorted(provenance.sampling.items())) if provenance.temperature else (),
         provenance.system or "",
+        tuple(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in sorted(provenance.chat_args.items())),
+        provenance.think_end or "",
+        provenance.thinking_tokens or 0,
     )
 
 
@@ -77,5 +99,7 @@ def distinguishing(style: Style, among: Sequence[Style]) -> str:
         (style.written_shots, {other.written_shots for other in among}),
         (style.decoding, {(other.samples, other.temperature, other.bounds) for other in among}),
         (style.written_system, {other.system for other in among}),
+        (style.written_chat_args, {other.chat_args for other in among}),
+        (style.written_thinking, {(other.think_end, other.thinking_tokens) for other in among}),
     )
     return ", ".join(words for words, values in told if len(values) > 1)

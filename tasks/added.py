@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -37,8 +37,15 @@ REGISTRY_FILE = "added.json"
 _SuiteName = Annotated[str, StringConstraints(pattern=rf"^{SUITE_NAME.pattern}$")]
 _SourceName = Annotated[str, StringConstraints(pattern=rf"^{SOURCE_NAME}$")]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
-_Changed = Annotated[str, StringConstraints(pattern=rf"^({SUITE_NAME.pattern}/)?[a-z0-9_]+(\.[a-z]+)?$")]
+# a suite that is asked by log-likelihood too has that behind its name
+_Changed = Annotated[str, StringConstraints(pattern=rf"^({SUITE_NAME.pattern}(_loglikelihood)?/)?[a-z0-9_]+(\.[a-z]+)?$")]
 _STRICT = ConfigDict(extra="forbid")
+
+
+#: What a suite's answers are, and how those of a choice name an option: by its letter (or label), its own text, or its number,
+#: counted from 0 or from 1.
+Kind = Literal["number", "expression", "choice"]
+AnswersAs = Literal["letter", "text", "0", "1"]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -64,11 +71,24 @@ class AddedQuestions:
 
 @dataclass(frozen=True, config=_STRICT)
 class Hub:
-    """A data set on the Hugging Face hub, OWNER/NAME, split `test`, and its columns with the question and with the gold answer."""
+    """A data set on the Hugging Face hub, OWNER/NAME, and its columns with the question, the gold answer, and what else it has."""
 
     id: str
     question: str
     answer: str
+    split: str = "test"
+    choices: tuple[str, ...] = ()  #: one with all options, or one for each
+    answers: AnswersAs = "letter"  #: of a choice, how answers name an option
+    name: str | None = None  #: what tells the same question of another language
+    level: str | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Level:
+    """A level of a suite's questions: how many each language has of it, and what it weighs; None where questions weigh the same."""
+
+    questions: Annotated[int, Field(gt=0)]
+    weight: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -89,6 +109,8 @@ class AddedSuite:
     max_new_tokens: int
     hub: Hub | None
     in_domain: tuple[_SourceName, ...] = ()
+    kind: Kind = "number"
+    levels: Mapping[str, Level] = field(default_factory=dict)  #: name to each, where a column tells the level of a question
     lm_eval: LmEvalTasks | None = None  #: where it is made of tasks of lm-eval
 
 

@@ -19,13 +19,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from xreason.tasks.added import Hub, Registry, registries
+from xreason.tasks.added import AddedSuite, Hub, Registry, registries
 from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.files import out_of_reach, read_json
 from xreason.tasks.readings.choice import LETTERS
 from xreason.tasks.readings.verdicts import Kind
 from xreason.tasks.sets.grade_school import AFRIMGSM, MGSM, MGSM_REV2, MNUMGLUESUB, MSVAMP
 from xreason.tasks.sets.mmath import MMATH
+from xreason.tasks.sets.own import KEPT, OwnRows, by_turns, weights_by_level
 from xreason.tasks.sets.polymath import POLYMATH
 from xreason.tasks.sets.source import Row as Row
 from xreason.tasks.sets.source import Source
@@ -34,8 +35,8 @@ from xreason.tasks.sets.xcsqa import XCSQA
 #: A gold answer as MGSM and MSVAMP write it: -3, 2,125, 8.0.
 GOLD = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", re.ASCII)
 _LONGEST_GOLD = 40  # more than any count of things; what is longer no reading reads
-# what a broken export leaves where text was: control characters, halves of letters
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# what a broken export leaves where text was: control characters, halves of letters; and marks that show text in another order
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\u202d\u202e]")
 _NO_QUESTIONS = frozenset(("nan", "null", "none", "n/a", "inf"))
 
 
@@ -48,11 +49,16 @@ _IN_CODE: dict[str, Source] = {
 def sources_with(*changes: Registry) -> dict[str, Source]:
     """Returns suite to source: those in code, and those of added suites that are on the hub."""
 
-    def added(name: str, hub: Hub) -> Source:
+    def added(name: str, said: AddedSuite, hub: Hub) -> Source:
         asked = {code: each.config for change in changes for code, each in change.questions.get(name, {}).items() if each.config}
-        return Source(hub.id, f"{name}/{{language}}.jsonl", hub.question, hub.answer, configs=asked, repeats=None)
+        # a column that there is not may be missing
+        more = (hub.name or "?", hub.level or "?", *hub.choices)
+        make = OwnRows(said.kind, hub.answers, weights_by_level(said.levels))
+        form: dict[str, Any] = {"kind": said.kind, "by_id": hub.name is not None, "by_turns": hub.level is not None, "make": make}
+        place = f"{name}/{{language}}.jsonl"
+        return Source(hub.id, place, hub.question, hub.answer, configs=asked, repeats=None, split=hub.split, more=more, **form)
 
-    return _IN_CODE | {name: added(name, said.hub) for change in changes for name, said in change.suites.items() if said.hub}
+    return _IN_CODE | {name: added(name, said, said.hub) for change in changes for name, said in change.suites.items() if said.hub}
 
 
 #: `xreason.tasks.suites.use` keeps it up with the registries.
@@ -84,7 +90,8 @@ def rows(suite: str, language: str) -> list[Row]:
     cells = (each for turn in turns for each in turn if each is not None)
     named = str(path) if (path := local_path(suite, language)) and path.exists() else str(source.hub_id)
     rows = _rows(cells, language, named, source)
-    return sorted(rows, key=lambda row: str(row["id"])) if source.by_id else rows
+    rows = sorted(rows, key=lambda row: str(row["id"])) if source.by_id else rows
+    return by_turns(rows) if source.by_turns else rows
 
 
 def _found(suite: str, language: str, part: str) -> Iterator[tuple[str, list[Any]]]:
@@ -96,7 +103,7 @@ def _found(suite: str, language: str, part: str) -> Iterator[tuple[str, list[Any
             yield f"{path}, {where}", cells
         return
     table = _hub_split(suite, language, source.split.format(part=part), path)
-    missing = [column for column in columns if column.partition(".")[0] not in table.column_names]
+    missing = [each for each in columns if not each.endswith("?") and each.partition(".")[0] not in table.column_names]
     if missing:
         has = f"{source.hub_id} has no column {missing[0]!r} in {language}; it has {', '.join(table.column_names)}"
         raise UserError(f"{has}; add the suite with those (--question-column, --answer-column).")
@@ -108,22 +115,23 @@ def _found(suite: str, language: str, part: str) -> Iterator[tuple[str, list[Any
             _refuse(place, str(error))
 
 
-def own_rows(path: Path, language: str) -> list[Row]:
-    """Returns the questions of a file that `write_own_rows` wrote, in its order.
+def own_rows(path: Path, language: str, make: OwnRows) -> list[Row]:
+    """Returns the questions of a file that `write_own_rows` wrote, in its order, made rows of their kind.
 
     Raises:
         UserError: the file is gone, or a row of it is not in its form.
     """
     if not path.exists():
         raise UserError(f"{path} is gone; put it back, or take {language} out with `xreason language remove` and add it again.")
-    cells = ((f"{path}, {where}", cells) for where, cells in _cells(path, ("question", "answer")))
-    return _rows(cells, language, str(path), Source(None, str(path), "question", "answer"))
+    cells = ((f"{path}, {where}", cells) for where, cells in _cells(path, ("question", "answer", *(f"{each}?" for each in KEPT))))
+    source = Source(None, str(path), "question", "answer", kind=make.kind, make=make, repeats=None)
+    return _rows(cells, language, str(path), source)
 
 
-def write_own_rows(rows: Sequence[Mapping[str, str]], path: Path) -> None:
-    """Writes questions and gold answers, one JSON object a line."""
+def write_own_rows(rows: Sequence[Row], path: Path) -> None:
+    """Writes questions and gold answers, one JSON object a line, and what else a row of one's own has."""
     path.parent.mkdir(exist_ok=True)
-    written = ({"question": row["question"], "answer": row["answer"]} for row in rows)
+    written = ({key: row[key] for key in ("question", "answer", *KEPT) if key in row} for row in rows)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in written), encoding="utf-8")
 
 
@@ -305,8 +313,10 @@ def _columns(row: Any, columns: Sequence[str]) -> list[Any]:
 
     def value(name: str) -> Any:
         found = row
-        for key in name.split("."):
+        for key in name.removesuffix("?").split("."):
             if not isinstance(found, Mapping) or key not in found:
+                if name.endswith("?") and isinstance(found, Mapping):
+                    return None
                 raise ValueError(f"column {name} is missing")
             found = found[key]
         return found

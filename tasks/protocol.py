@@ -25,15 +25,16 @@ def questions(
     language: str,
     style: str = DEFAULT_STYLE,
     shots: int | None = None,
+    think_end: str | None = None,
     config_source: str = "",
     examples_in: str | None = None,
     **_: object,
 ) -> dict[str, Any]:
     """Returns what lm-eval's `custom_dataset` asks for: the questions as split `test`, the worked examples as split `train`.
 
-    With 0 `shots`, no worked examples are looked for; they are `examples_in` another language where it is said. `config_source` is
-    the path of the task's YAML (lm-eval says it); where that is in a person's folder, the tables of this process become that
-    folder's.
+    With 0 `shots`, no worked examples are looked for; they are `examples_in` another language where it is said. Up to the last
+    `think_end`, a response is thinking and not read. `config_source` is the path of the task's YAML (lm-eval says it); where it is
+    in a person's folder, the tables of this process become that folder's.
 
     Raises:
         UserError: a name is unknown, or the questions cannot be had.
@@ -49,6 +50,8 @@ def questions(
     if STYLES[style].of_authors and not chosen.published:
         raise no_prompt_of_its_own(chosen)
     asked: dict[str, Any] = {"style": style, "language_name": LANGUAGES[language].english}
+    if think_end:
+        asked["think_end"] = think_end
     if chosen.kind != "number":
         asked["kind"] = chosen.kind
     try:

@@ -10,7 +10,7 @@ What they add is in the folder of that registry, as YAML that stock lm-eval runs
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from xreason.tasks.names import unknown
 from xreason.tasks.pocket import world
 from xreason.tasks.readings.verdicts import METRICS, Kind
 from xreason.tasks.sets import mmath, polymath
+from xreason.tasks.sets.own import OwnRows, weighed, weights_by_level
 from xreason.tasks.sets.source import plain_row
 from xreason.tasks.written.texts import group_yaml, language_yaml, template_yaml
 
@@ -101,7 +102,7 @@ def _published(name: str, title: str, languages: tuple[str, ...], questions: int
     told = data.SOURCES.get(name)
     exemplars = partial(data.exemplars, name) if told and told.exemplars else None
     known: dict[str, Any] = {"kind": told.kind, "published": told.make is not plain_row, "by_id": told.by_id} if told else {}
-    return Suite(name, title, languages, questions, source=source, rows=rows, where=where, exemplars=exemplars, **known, **more)
+    return Suite(name, title, languages, questions, source=source, rows=rows, where=where, exemplars=exemplars, **{**known, **more})
 
 
 def tasks_found(pattern: str) -> lm_eval.Found:
@@ -124,23 +125,16 @@ def _own_folder() -> Path | None:
     return folder if folder != TASKS_FOLDER and folder.is_dir() else None
 
 
+def _asked(pattern: str) -> Callable[[str], list[data.Row]]:  # looked up then: a person's folder may be another by that time
+    return lambda code: lm_eval.rows(pattern, _own_folder(), code)
+
+
 def _of_lm_eval(name: str, pattern: str) -> Suite:
     found = tasks_found(pattern)
-    # looked up when they are asked for: a person's folder may be another by then
-    rows = partial(_lm_eval_rows, pattern)
-    told: dict[str, Any] = {"version": found.version, "mean_over": None, "lm_eval": pattern}
-    return Suite(name, name, tuple(found.leaves), 0, found.max_new_tokens, "a task of lm-eval", rows, found.where, **told)
+    told: dict[str, Any] = {"version": found.version, "mean_over": None, "lm_eval": pattern, "rows": _asked(pattern)}
+    return Suite(name, name, tuple(found.leaves), 0, found.max_new_tokens, "a task of lm-eval", where=found.where, **told)
 
 
-def _lm_eval_rows(pattern: str, code: str) -> list[data.Row]:
-    return lm_eval.rows(pattern, _own_folder(), code)
-
-
-def _pocket_rows(code: str) -> list[data.Row]:
-    return [{"question": each.question(code), "answer": str(each.answer), "language": code} for each in world.test_problems()]
-
-
-_OURS = "templated by this project, Apache-2.0"
 _IN_CODE = (
     # new tokens as MathOctopus and QAlign score: generate_and_eval.py and svamp_test.py, mgsm_test.py and svamp_test.py. MGSM
     # is the first 250 questions of GSM8K's test set, translated; MSVAMP is SVAMP, which is no set's of the papers.
@@ -227,8 +221,8 @@ _IN_CODE = (
         world.LANGUAGES,
         world.TEST_SIZE,
         96,
-        _OURS,
-        _pocket_rows,
+        "templated by this project, Apache-2.0",
+        world.rows,
         lambda _: "pocket world",
         in_domain=("pocket-world",),
     ),
@@ -245,31 +239,39 @@ def suites_with(*changes: Registry) -> dict[str, Suite]:
     """Returns name to suite: those in code, with the suites and languages that one registry after the other adds and takes out."""
     both = [each for suite in _IN_CODE for each in (suite, *([_by_likelihood(suite)] if suite.kind == "choice" else ()))]
     suites = {suite.name: suite for suite in both}
+    weights = {name: weights_by_level(said.levels) for registry in changes for name, said in registry.suites.items()}
     for registry in changes:
         for name, said in sorted(registry.suites.items()):
-            own: dict[str, Any] = {"max_new_tokens": said.max_new_tokens, "in_domain": said.in_domain, "mean_over": None}
-            kept = said.lm_eval and _kept(name, said, said.lm_eval)
-            suites[name] = kept or _published(name, said.title, (), 0, said.source, **own)
-        suites = {name: _changed(suite, registry) for name, suite in suites.items()}
+            suites[name] = _kept(name, said, said.lm_eval) if said.lm_eval else _own(name, said)
+        suites = {name: _changed(suite, registry, weights.get(name, {})) for name, suite in suites.items()}
+    for name in (name for registry in changes for name, said in registry.suites.items() if said.kind == "choice"):
+        likely = _by_likelihood(suites[name])
+        suites[likely.name] = reduce(lambda suite, registry: _changed(suite, registry, {}), changes, likely)
     return suites
+
+
+def _own(name: str, said: AddedSuite) -> Suite:
+    told = {"max_new_tokens": said.max_new_tokens, "in_domain": said.in_domain, "mean_over": None, **weighed(said.levels)}
+    return _published(name, said.title, (), 0, said.source, kind=said.kind, published=False, by_id=True, **told)
 
 
 def _kept(name: str, said: AddedSuite, tasks: LmEvalTasks) -> Suite:
     """Returns a suite of lm-eval's tasks as it was added: those are looked for when they are asked."""
-    rows, codes = partial(_lm_eval_rows, tasks.pattern), tuple(tasks.questions)
     told: dict[str, Any] = {"mean_over": None, "version": tasks.version, "added": tasks.questions, "lm_eval": tasks.pattern}
+    rows, codes = _asked(tasks.pattern), tuple(tasks.questions)
     return Suite(name, said.title, codes, 0, said.max_new_tokens, said.source, rows, lambda _: PREFIX + tasks.pattern, **told)
 
 
-def _changed(suite: Suite, registry: Registry) -> Suite:
+def _changed(suite: Suite, registry: Registry, weights: Mapping[str, int]) -> Suite:
     removed, questions = registry.removed.get(suite.name, ()), registry.questions.get(suite.name, {})
     own = {code: registry.own_path(suite.name, code) for code, each in questions.items() if each.file}
     if nameless := [code for code in questions if code not in LANGUAGES and code not in registry.languages]:
         said = f"{registry.folder / REGISTRY_FILE} adds questions in {nameless[0]} without the names of that language"
         raise UserError(f"{said}; put back the one you had, for instance with git.")
+    made = OwnRows(suite.kind, weights=weights)
 
     def rows(language: str) -> list[data.Row]:
-        return data.own_rows(own[language], language) if language in own else suite.rows(language)
+        return data.own_rows(own[language], language, made) if language in own else suite.rows(language)
 
     def where(language: str) -> str:
         # as the folder is called, wherever it is: boards say it too

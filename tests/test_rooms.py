@@ -87,7 +87,7 @@ def test_all_that_is_not_a_test_stays_within_31000_lines() -> None:
     assert lines([*MODULES, *others]) <= 31_000
 
 
-def test_the_loop_from_a_stage_to_trained_weights_stays_within_850_lines() -> None:
+def test_the_loop_from_a_stage_to_trained_weights_stays_within_1000_lines() -> None:
     # 700, and then: step checkpoints that are written beside the training (60), a step that ran out of memory done again and
-    # layouts measured (60), attention over sequences of many lengths (30)
-    assert lines(sorted((ROOT / "trainers" / "loop").rglob("*.py"))) <= 850
+    # layouts measured (60), attention over sequences of many lengths (30), held-out loss (120), rows that are streamed (30)
+    assert lines(sorted((ROOT / "trainers" / "loop").rglob("*.py"))) <= 1000

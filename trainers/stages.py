@@ -68,6 +68,12 @@ _BelowOne = Annotated[float, Field(ge=0, lt=1, description="a number from 0 to l
 _Name = Annotated[str, Field(min_length=1, description="a name")]
 _Layers = Annotated[tuple[Annotated[int, Field(ge=0), _Number], ...], Field(min_length=1), AfterValidator(_different)]
 _Names = Annotated[tuple[_Name, ...], BeforeValidator(_one_or_more)]
+_Mix = Annotated[dict[_Name, _Positive], Field(min_length=1)]
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
+_Own = Annotated[str, Field(pattern=r"\A(file|hub):.")]
+#: Settings of held-out loss, with what they are where nobody asks for it; the others say nothing without the first.
+OF_HELD_OUT: Mapping[str, Any] = {"held_out": None, "look_every": None, "keep": "last", "patience": None}
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -214,8 +220,11 @@ class Stage(_Checked):
     """One pass of fine-tuning."""
 
     name: _Name  #: what the stage is for, in a word or two
-    #: names of the corpora that it trains on, joined in this order and then shuffled.
-    corpora: Annotated[_Names, Field(min_length=1, description="names of corpora, at least one")]
+    #: names of the corpora that it trains on, joined in this order and then shuffled: those in the box, of packages, or one's own,
+    #: as file:PATH and hub:OWNER/NAME. Or a mix, names with weights: as many rows as there are without one of them twice.
+    corpora: Annotated[
+        Annotated[_Names, Field(min_length=1)] | _Mix, Field(description="names of corpora, at least one, or names with weights")
+    ]
     #: which parameters it trains.
     tune: Annotated[Tune, Field(description="AllParameters(), FeedForward(...), Named(...) or LowRank(...)")]
     epochs: _Positive = 3.0  #: how often each row is seen
@@ -244,6 +253,19 @@ class Stage(_Checked):
     weight_decay: Annotated[float, Field(ge=0, description="a number from 0"), _Number] = 0.0  #: AdamW's
     max_grad_norm: _Positive = 1.0  #: gradients whose norm is larger are scaled down to it
     rows: _WholeOrNone = None  #: at most so many rows a language and corpus. None takes all.
+    #: rows that no stage of the method trains on, and whose loss is told: a share of each language of each corpus, or file:PATH.
+    held_out: Annotated[_Share | _Own | None, Field(description="a share of the rows, such as 0.05, or file:PATH")] = None
+    #: optimizer steps between two looks at their loss; None looks ten times.
+    look_every: _WholeOrNone = None
+    #: weights that the stage ends with: those of its last step, or of the one whose held-out loss was lowest.
+    keep: Annotated[Literal["last", "best"], Field(description="last or best")] = "last"
+    patience: _WholeOrNone = None  #: ends the stage after so many looks in a row without a lower loss. None never does.
+
+    @model_serializer(mode="wrap")
+    def _as_before_rows_could_be_held_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # stages without it, which all were, keep their keys
+        said: dict[str, Any] = handler(self)
+        return {name: value for name, value in said.items() if name not in OF_HELD_OUT or value != OF_HELD_OUT[name]}
 
     @model_validator(mode="after")
     def _divides(self) -> Self:

@@ -6,17 +6,18 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import base_hash, load_base, resolve_model
 from xreason.trainers.checkpoints.delta import save_checkpoint
 from xreason.trainers.corpora.examples import IN_OCTOPUS, Corpus, CorpusReport, Source
 from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.corpora.mixing import StageText, stage_texts
+from xreason.trainers.corpora.own.references import without_places
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages
 from xreason.trainers.stages import Method, Stage
 
@@ -94,22 +95,16 @@ def train(
 
     sharding.start(device)
     folder = resolve_model(base)
-    corpora = [
-        [
-            load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed, frame=stage.frame)
-            for name in stage.corpora
-        ]
-        for stage in method.stages
-    ]
+    texts = texts_of(method, languages, source=source, data=data, seed=seed)
     _check_room(folder, method, device, precise, work if save_steps or save_minutes else None)
     model, tokenizer = _load(folder, device, precise)
     changed = [changed_weights(model, stage.tune) for stage in method.stages]
     tuned = tuned_in_all(model, [stage.tune for stage in method.stages])
     hash_of_base = sharding.from_main(lambda: base_hash(folder))
     if work is not None:
-        work /= _fingerprint(method, hash_of_base, corpora, seed, precise)[:8]
+        work /= _fingerprint(method, hash_of_base, texts, seed, precise)[:8]
     reports: list[StageReport] = []
-    for number, (stage, parts) in enumerate(zip(method.stages, corpora, strict=True)):
+    for number, (stage, text) in enumerate(zip(method.stages, texts, strict=True)):
         saving = resuming.Saving(work / f"stage-{number}", save_steps, save_minutes) if work else None
         if saving and (report := resuming.finished(saving.directory)):
             resuming.load_finished(model, saving.directory)
@@ -119,17 +114,18 @@ def train(
             model,
             tokenizer,
             stage,
-            [example for corpus in parts for example in corpus.examples],
+            text.rows,
             seed=seed,
             directory=logs / f"stage-{number}" if logs else None,
             progress=progress if sharding.rank() == 0 else None,
-            corpus=" + ".join(f"{corpus.name} ({corpus.description})" for corpus in parts) + _asides(stage),
-            languages=tuple(dict.fromkeys(language for corpus in parts for language in corpus.languages)),
+            corpus=text.words + _asides(stage),
+            languages=tuple(dict.fromkeys(language for corpus in text.corpora for language in corpus.languages)),
             device=device,
             mixed_precision=precise,
             recompute=recompute,
             report_to=report_to,
             saving=saving,
+            held_out=text.held_out,
         )
         if saving and not kept_adapters(model):  # which a stage that is done could not give back
             resuming.finish(model, changed[number], report, saving.directory)
@@ -147,7 +143,7 @@ def train(
             device=device_name,
             devices=sharding.world_size(),
             precision="bfloat16 over float32" if precise else "float32",
-            corpora=tuple(corpus.report for parts in corpora for corpus in parts),
+            corpora=tuple(corpus.report for text in texts for corpus in text.corpora),
             stages=tuple(reports),
             tuned_parameters=tuned,
             total_parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -157,6 +153,19 @@ def train(
         )
 
     return sharding.from_main(save)
+
+
+def texts_of(method: Method, languages: Sequence[str], *, source: Source, data: Path | None, seed: int) -> list[StageText]:
+    """Returns what each stage of a method reads, of the corpora of `languages`; arguments are as in train.
+
+    Raises:
+        UserError: a corpus cannot be had, or nothing is left to train on.
+    """
+
+    def load(name: str, stage: Stage) -> Corpus:
+        return load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed, frame=stage.frame)
+
+    return stage_texts(method, load, seed)
 
 
 def _check_room(folder: Path, method: Method, device: str, mixed_precision: bool, work: Path | None) -> None:
@@ -199,12 +208,12 @@ def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrained
     return skeleton(folder), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-def _fingerprint(method: Method, hash_of_base: str, corpora: Sequence[Sequence[Corpus]], seed: int, precision: bool) -> str:
+def _fingerprint(method: Method, hash_of_base: str, texts: Sequence[StageText], seed: int, precision: bool) -> str:
     """Returns what must be the same for an interrupted training to go on."""
     said = [
-        [asdict(stage) for stage in method.stages],
+        [without_places(TypeAdapter(Stage).dump_python(stage, mode="json")) for stage in method.stages],
         hash_of_base,
-        [[corpus.hash for corpus in parts] for parts in corpora],
+        [text.hashes for text in texts],
         seed,
         precision,
     ]

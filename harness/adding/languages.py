@@ -9,15 +9,36 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from xreason.harness.adding.question_files import Columns, Row, problems_of, read_questions, refuse
+from xreason.harness.adding.order import in_one_order, levels_of
+from xreason.harness.adding.question_files import (
+    FOUND,
+    TOLD,
+    Columns,
+    Form,
+    Questions,
+    doubts_of,
+    faults_of,
+    read_questions,
+    refuse,
+)
 from xreason.tasks import data
-from xreason.tasks.added import SUITE_NAME, AddedQuestions, AddedSuite, LmEvalTasks, Names, Registry, registries, write_registry
+from xreason.tasks.added import (
+    SUITE_NAME,
+    AddedQuestions,
+    AddedSuite,
+    Level,
+    LmEvalTasks,
+    Names,
+    Registry,
+    registries,
+    write_registry,
+)
 from xreason.tasks.cldr.codes import language as cldr_language
-from xreason.tasks.errors import UserError
+from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.languages import LANGUAGES, Language, languages_with
 from xreason.tasks.lmeval.patterns import PREFIX
 from xreason.tasks.names import unknown
@@ -27,7 +48,7 @@ from xreason.tasks.suites import CHANGES, SUITES, TASKS_FOLDER, Suite, files, se
 PROOF_QUESTIONS, PROOF_TOKENS = 2, 32
 
 
-def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, prove: bool) -> str:
+def add_language(code: str, suite: str, file: Path | None, columns: Columns, form: Form = FOUND, *, prove: bool) -> str:
     """Adds a language (its ISO 639-1 or -3 code) to a suite; returns what to do next, in lines.
 
     The questions come from the file; without one, from where the suite's own are, the data folder or the hub. To `prove`, the
@@ -42,13 +63,33 @@ def add_language(code: str, suite: str, file: Path | None, columns: Columns, *, 
         if language.code in chosen.languages:
             has = f"{chosen.title} has {language.english} ({language.code}) already, in {chosen.where(language.code)}"
             raise UserError(f"{has}; take it out first: xreason language remove {language.code} --suite {suite}")
-        own = {} if file is None else {language.code: read_questions(file, language.code, columns)}
+        said = registry.suites.get(suite)
+        if chosen.weights and said is None and language.code not in registry.removed.get(suite, ()):
+            why = f"{chosen.title}'s questions weigh by their level, as published"
+            raise UserError(f"{why}, and yours have none of these; add a suite of your own: xreason suite add.")
+        read = _read_for(chosen, language.code, file, columns, form, said.levels if said else {}) if file else None
+        own = read.rows if read else {}
         if not own and language.code in registry.removed.get(suite, ()):
             added = registry.with_restored(suite, language.code)
         else:
-            counted = AddedQuestions(len(own[language.code] if own else _of_suite(suite, language.code)), file=bool(own))
+            counted = AddedQuestions(len(own[language.code] if own else _of_suite(suite, language.code, form)), file=bool(own))
             added = registry.with_questions(suite, language.code, _names(language), counted)
-        return _add(registry, added, suite, (language.code,), own, prove=prove)
+        return _add(registry, added, suite, (language.code,), own, read, prove=prove)
+
+
+def _read_for(suite: Suite, code: str, file: Path, columns: Columns, form: Form, levels: Mapping[str, Level]) -> Questions:
+    """Returns the questions of a file for a suite that is there: of its kind, in its order, and of its levels if it has some."""
+    if columns.level and not levels:
+        raise UserError(f"{suite.title} has no levels; leave --level-column out.")
+    read = read_questions({code: file}, columns, replace(form, kind=suite.kind), levels=bool(levels))
+    there: dict[str, list[data.Row]] = {}
+    if suite.by_id:
+        with suppress(MissingSetError):
+            there = {each: suite.rows(each) for each in suite.languages[:1]}
+    ordered = in_one_order(read.rows, there)
+    if levels:
+        levels_of({**there, **ordered}, None)
+    return replace(read, rows=ordered)
 
 
 def remove_language(code: str, suite: str) -> str:
@@ -74,9 +115,19 @@ def remove_language(code: str, suite: str) -> str:
 
 
 def add_suite(
-    name: str, said: AddedSuite, files: Mapping[str, Path], configs: Mapping[str, str], columns: Columns, *, prove: bool
+    name: str,
+    said: AddedSuite,
+    files: Mapping[str, Path],
+    configs: Mapping[str, str],
+    columns: Columns,
+    form: Form = FOUND,
+    weights: Mapping[str, int] | None = None,
+    *,
+    prove: bool,
 ) -> str:
     """Adds a suite, each language (by its code) from a file or from a config of its hub data set; returns and proves as above.
+
+    `weights` are those of the levels that questions are of, {} where each level weighs the same; None where every question does.
 
     Raises:
         UserError: the name is taken or no name, a language or some questions are not fit, or the proof failed.
@@ -85,23 +136,29 @@ def add_suite(
         languages = _languages_of_new_suite(name, [*files, *configs])
         if configs and said.hub is None:
             raise UserError("--languages are of a set on the hub; name it with --hub, or give files with --file-for en=FILE.")
-        own = {(code := languages[asked].code): read_questions(path, code, columns) for asked, path in files.items()}
-        added = replace(registry, suites={**registry.suites, name: said})
-        for asked, language in languages.items():
-            code, config = language.code, configs.get(asked)
-            # those of the hub are counted below, once the tables know where they are
-            counted = AddedQuestions(len(own.get(code, ("one",))), file=code in own, config=None if config == code else config)
-            added = added.with_questions(name, code, _names(language), counted)
+        asked = sorted(languages, key=lambda each: (languages[each].code != "en", languages[each].code))
+        codes, levels = [languages[each].code for each in asked], columns.level is not None or weights is not None
+        paths = {languages[each].code: files[each] for each in asked if each in files}
+        read = read_questions(paths, columns, form, levels=levels) if paths else None
+        kind = read.kind if read else form.kind or ("choice" if columns.choices else "number")
+        added = replace(registry, suites={**registry.suites, name: replace(said, kind=kind)})
+        for each in asked:
+            code, config = languages[each].code, configs.get(each)
+            # how many there are is known below, once the tables know where those of the hub are
+            counted = AddedQuestions(1, file=code in paths, config=None if config == code else config)
+            added = added.with_questions(name, code, _names(languages[each]), counted)
         _use(added)
         try:
-            for code, asked_for in added.questions[name].items():
-                if not asked_for.file:
-                    counted = replace(asked_for, questions=len(_of_suite(name, code)))
-                    added = added.with_questions(name, code, None, counted)
+            there = {code: _of_suite(name, code, form) for code in codes if code not in paths}
         finally:
             _use(registry)
-        codes = sorted(added.questions[name], key=lambda code: (code != "en", code))
-        return _add(registry, added, name, codes, own, prove=prove)
+        own = in_one_order(read.rows, there) if read else {}
+        rows = {**there, **own}
+        told = levels_of({code: rows[code] for code in codes}, weights) if levels else {}
+        for code, before in added.questions[name].items():
+            added = added.with_questions(name, code, None, replace(before, questions=len(rows[code])))
+        added = replace(added, suites={**added.suites, name: replace(said, kind=kind, levels=told)})
+        return _add(registry, added, name, codes, own, read, prove=prove)
 
 
 def add_lm_eval_suite(name: str, pattern: str, title: str, source: str) -> str:
@@ -115,7 +172,7 @@ def add_lm_eval_suite(name: str, pattern: str, title: str, source: str) -> str:
         asked = pattern.removeprefix(PREFIX)
         suite = suite_of(PREFIX + asked)
         tasks = LmEvalTasks(asked, suite.version, {code: len(suite.rows(code)) for code in suite.languages})
-        said = AddedSuite(title or name, source or f"{asked} of lm-eval", suite.max_new_tokens, None, (), tasks)
+        said = AddedSuite(title or name, source or f"{asked} of lm-eval", suite.max_new_tokens, None, lm_eval=tasks)
         added = replace(registry, suites={**registry.suites, name: said})
         _use(added)
         write_registry(added)
@@ -134,6 +191,8 @@ def remove_suite(name: str) -> str:
     with _changing() as registry:
         chosen = suite_of(name)
         if name not in registry.suites:
+            if chosen.likelihood and (asked := name.removesuffix("_loglikelihood")) in registry.suites:
+                raise UserError(f"{chosen.title} are the questions of {asked}, and goes with it: xreason suite remove {asked}")
             raise UserError(f"{chosen.title} comes with xreason and stays; leave it out of a run with --suites.")
         _remove(registry.without_suite(name))
     return f"{chosen.title} is out; scores of it stay in the run store."
@@ -184,7 +243,14 @@ def _use(new: Registry) -> set[Path]:
 
 
 def _add(
-    old: Registry, new: Registry, suite: str, codes: Sequence[str], questions: Mapping[str, list[data.Row]], *, prove: bool
+    old: Registry,
+    new: Registry,
+    suite: str,
+    codes: Sequence[str],
+    questions: Mapping[str, list[data.Row]],
+    read: Questions | None,
+    *,
+    prove: bool,
 ) -> str:
     """Writes all files, and the registry last; whatever goes wrong, everything is as it was. Returns what to do next, in lines."""
     before = files()
@@ -208,7 +274,7 @@ def _add(
         settle(changed)
         write_registry(old)
         raise
-    return _added_text(suite, codes, proven=prove)
+    return _added_text(suite, codes, read, proven=prove)
 
 
 def _remove(new: Registry) -> None:
@@ -236,16 +302,18 @@ def _prove(suite: str, codes: Sequence[str]) -> None:
             raise UserError(f"{said}: {reason}. Mend that, or add without proof (--no-proof).") from error
 
 
-def _of_suite(suite: str, code: str) -> list[data.Row]:
-    """Returns a suite's questions from the data folder or the hub, checked; a published set may ask the same one twice."""
+def _of_suite(suite: str, code: str, form: Form) -> list[data.Row]:
+    """Returns a suite's questions from the data folder or the hub, checked."""
     if suite not in data.SOURCES:
         raise UserError(f"{SUITES[suite].title} is made of files; give this language's with --file questions.tsv.")
     try:
         found = data.rows(suite, code)
     except UserError as error:
         raise UserError(f"{str(error).rstrip('.')}; or give questions of your own with --file.") from error
-    rows = (Row(f"row {number}", row["question"].strip(), row["answer"].strip()) for number, row in enumerate(found, start=1))
-    refuse(f"{data.where(suite, code)} in {code}", problems_of(rows, code))
+    kind, rows = data.SOURCES[suite].kind, [(f"row {number}", row) for number, row in enumerate(found, start=1)]
+    problems = [(place, problem) for place, row in rows for problem in faults_of(row, kind)]
+    problems += () if problems or form.as_published else doubts_of(rows, code, kind)
+    refuse(f"{data.where(suite, code)} in {code}", [f"{place}: {problem}" for place, problem in problems])
     return found
 
 
@@ -274,7 +342,7 @@ def _languages_of_new_suite(name: str, codes: Sequence[str]) -> dict[str, Langua
 def _check_suite_name(name: str) -> None:
     if not SUITE_NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name for a suite; use at most 40 lower-case letters, digits and _, a letter first.")
-    if name in SUITES:
+    if name in SUITES or f"{name}_loglikelihood" in SUITES:
         raise UserError(f"There is a suite {name} already; choose another name, or take it out: xreason suite remove {name}")
     for folder in (TASKS_FOLDER, CHANGES[-1].folder):
         if (folder / name).exists() or (folder / f"{name}.py").exists():
@@ -284,7 +352,7 @@ def _check_suite_name(name: str) -> None:
             raise UserError(f"{name} is how a language of {suite.title} would be called; choose another name.")
 
 
-def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
+def _added_text(name: str, codes: Sequence[str], read: Questions | None, *, proven: bool) -> str:
     suite, listed, registry, told = SUITES[name], ",".join(codes), CHANGES[-1], os.environ.get("XREASON_TASKS")
     own, averaged, tasks = registry.questions.get(name, {}), ", ".join(suite.average_languages), f" --tasks {told}" if told else ""
     used = [data.local_path(name, code) for code in codes if name in data.SOURCES and not (code in own and own[code].file)]
@@ -301,11 +369,21 @@ def _added_text(name: str, codes: Sequence[str], *, proven: bool) -> str:
     for code in codes:
         language = f"{LANGUAGES[code].english} ({code}, {LANGUAGES[code].native})"
         lines += f"{suite.title} has {language}: {suite.questions_in(code):,} questions in {suite.where(code)}\n"
+    if read:
+        lines += f"read as       {read.read_as}\n"
+    if read and read.doubts:
+        more = f"; and {len(read.doubts) - TOLD:,} more" if len(read.doubts) > TOLD else ""
+        lines += (
+            f"kept          {len(read.doubts):,} doubtful: {'; '.join(each.rstrip('.') for each in read.doubts[:TOLD])}{more}\n"
+        )
+    likely = (
+        f"likelihoods   xreason score MODEL --suites {name}_loglikelihood{tasks}\n" if f"{name}_loglikelihood" in SUITES else ""
+    )
     proof = f"the pocket model answered {PROOF_QUESTIONS} questions a language" if proven else "no model has answered any yet"
     return (
         f"{lines}proof         {proof}\n"
         f"score         xreason score MODEL --suites {name} --languages {listed}{tasks}{folder}\n"
-        f"stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {include} "
+        f"{likely}stock lm-eval lm_eval --model hf --model_args pretrained=MODEL --include_path {include} "
         f"--tasks {','.join(suite.task(code) for code in codes)}\n"
         f"take it out   xreason {whole}{tasks}\n"
         f"the mean      {mean}"

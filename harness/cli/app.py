@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from xreason.harness.cli.boards import board, overlap, rescore
 from xreason.harness.cli.compare import compare, score, train
+from xreason.harness.cli.corpora import corpora
 from xreason.harness.cli.models import count, doctor, export, layers, methods, pocket_build
 from xreason.harness.cli.runs import RunsGroup, runs_clean, runs_list
 from xreason.harness.cli.tasks import language_add, language_remove, suite_add, suite_remove, tasks
@@ -104,7 +105,7 @@ app = typer.Typer(
 # README's table has the same order
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(compare, train, layers, count, doctor, methods, export),
-    *(score, board, rescore, overlap, tasks),
+    *(score, board, rescore, overlap, tasks, corpora),
 )
 for command in _COMMANDS:
     app.command(cls=_Command)(command)

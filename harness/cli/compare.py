@@ -1,7 +1,7 @@
 """Commands that make and score models: compare, train, score."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,6 +30,9 @@ def compare(
     temperature: options.Temperature = None,
     gen_kwargs: options.GenKwargs = None,
     system_instruction: options.SystemInstruction = None,
+    chat_arg: options.ChatArg = None,
+    think_end: options.ThinkEnd = None,
+    thinking_tokens: options.ThinkingTokens = None,
     reading: options.Reading = None,
     mean: options.Mean = None,
     launch: options.Launch = 1,
@@ -66,7 +69,10 @@ def compare(
     }
     asked = {"prompt": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction}
     decoded = {"samples": samples, "temperature": temperature, "max_new_tokens": max_new_tokens, "gen_kwargs": gen_kwargs}
-    given = options.asked(**which, **served, **asked, **decoded, engine=told(engine) if engine else None, save_minutes=save_minutes)
+    thought = {"chat_args": options.chat_args(chat_arg), "think_end": think_end, "thinking_tokens": thinking_tokens}
+    given = options.asked(
+        **which, **served, **asked, **thought, **decoded, engine=told(engine) if engine else None, save_minutes=save_minutes
+    )
     chosen = options.listed(methods)
     if experiment is None and model is not None and model != "pocket":
         settled = experiment_of_flags({"name": folder_name(model), **given, **({"methods": list(chosen)} if chosen else {})})
@@ -95,12 +101,20 @@ def train(
     tasks: options.Tasks = None,
     seed: options.Seed = 0,
     layers: options.Layers = None,
-    corpora: Annotated[str | None, typer.Option(help="Train on these corpora instead of the method's own, by commas.")] = None,
+    corpora: Annotated[
+        str | None, typer.Option(help="Train on these instead of the method's own, by commas; also file:PATH.")
+    ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the corpus, each stage.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its peak, each stage.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Sequences an optimizer step.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="Optimizer steps at most, each stage.")] = None,
     rows: Annotated[int | None, typer.Option(help="Rows at most, a language and corpus.")] = None,
+    held_out: Annotated[
+        str | None, typer.Option(help="Tell the loss on rows held out: a share such as 0.05, or file:PATH.")
+    ] = None,
+    look_every: Annotated[int | None, typer.Option(min=1, help="Steps between two looks at it; ten looks by default.")] = None,
+    keep: Annotated[Literal["last", "best"] | None, typer.Option(help="Weights of the last step, or of the best by it.")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="End a stage after so many looks without a lower one.")] = None,
     launch: options.Launch = 1,
     save_minutes: options.SaveMinutes = None,
     report_to: options.ReportTo = None,
@@ -120,7 +134,8 @@ def train(
 
     what = {"layers": options.layers_of(layers), "corpora": list(options.listed(corpora) or ()) or None, "rows": rows}
     how = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "max_steps": max_steps}
-    settings, codes = {key: value for key, value in (what | how).items() if value is not None}, options.codes(languages)
+    held = {"held_out": held_out, "look_every": look_every, "keep": keep, "patience": patience}
+    settings, codes = {key: value for key, value in (what | how | held).items() if value is not None}, options.codes(languages)
     planned = partial(plan_training_alone, languages=codes, source=source, data=data, seed=seed, devices=launch, outline=dry_run)
     plan = planned(method, settings, model, out, save_minutes=SAVE_MINUTES if save_minutes is None else save_minutes)
     if dry_run:
@@ -152,6 +167,9 @@ def score(
     temperature: options.Temperature = None,
     gen_kwargs: options.GenKwargs = None,
     system_instruction: options.SystemInstruction = None,
+    chat_arg: options.ChatArg = None,
+    think_end: options.ThinkEnd = None,
+    thinking_tokens: options.ThinkingTokens = None,
     reading: options.Reading = None,
     endpoint: Annotated[str | None, typer.Option(help="URL of a running vLLM (or another OpenAI-style server).")] = None,
     concurrency: Annotated[str | None, typer.Option(help="Requests to --endpoint in flight; auto for as many as pay.")] = None,
@@ -181,7 +199,8 @@ def score(
     if concurrency is not None and endpoint is None:
         raise UserError("--concurrency is of a running server; give its --endpoint, or leave it out.")
     how = {"style": prompt, "shots": shots, "worked_examples": worked_examples, "system": system_instruction, "samples": samples}
-    given = options.asked(**how, temperature=temperature, gen_kwargs=gen_kwargs, max_new_tokens=max_new_tokens)
+    thought = {"chat_args": options.chat_args(chat_arg), "think_end": think_end, "thinking_tokens": thinking_tokens}
+    given = options.asked(**how, **thought, temperature=temperature, gen_kwargs=gen_kwargs, max_new_tokens=max_new_tokens)
     longest = given.pop("max_new_tokens", None)
     named = options.listed(suites) or ("mgsm", "msvamp")
     asked = scorings(named, options.listed(languages), limit=limit, max_new_tokens=longest, asking=Asking(**given))

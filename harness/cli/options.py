@@ -33,6 +33,12 @@ def use_data(folder: Path | None) -> Path | None:
     return _use("XREASON_DATA", folder, missing)
 
 
+def data_folder() -> Path | None:
+    """Returns the data folder that holds for this process, or None."""
+    named = os.environ.get("XREASON_DATA")
+    return Path(named) if named else None
+
+
 def _use_tasks(folder: Path | None) -> Path | None:
     missing = "The folder of languages and suites {} does not exist; give another with --tasks, or unset XREASON_TASKS."
     return _use("XREASON_TASKS", folder, missing)
@@ -118,6 +124,15 @@ GenKwargs = Annotated[
 SystemInstruction = Annotated[
     str | None, typer.Option(help="Text that stands before every question, in the system's turn of a chat.")
 ]
+ChatArg = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="What the chat template is told, such as enable_thinking=false; repeatable."),
+]
+ThinkEnd = Annotated[str | None, typer.Option(help="What ends a model's thinking, such as '</think>'; nothing before it is read.")]
+ThinkingTokens = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tokens after which thinking is ended, beside those of --max-new-tokens (with --think-end)."),
+]
 Reading = Annotated[Literal["paper", "strict", "metamath"] | None, typer.Option(help="What the board ranks by; paper by default.")]
 Mean = Annotated[
     Literal["all", "without-english"] | None, typer.Option(help="What ranks and gains are of: all languages, or all but English.")
@@ -139,7 +154,17 @@ Ray = Annotated[
 ]
 ReportTo = Annotated[str | None, typer.Option(help="Also log to tensorboard, wandb, trackio, ...")]
 QuestionColumn = Annotated[str | None, typer.Option(help="Name or number of the column; found by its name by default.")]
-AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer, a number.")]
+AnswerColumn = Annotated[str | None, typer.Option(help="The same for the gold answer.")]
+ChoiceColumns = Annotated[str | None, typer.Option(help="The same for options: one column with all, or one for each: a,b,c,d.")]
+IdColumn = Annotated[str | None, typer.Option(help="The same for what tells a question in all languages; none for none.")]
+LevelColumn = Annotated[str | None, typer.Option(help="The same for the level that a question is of; these take turns.")]
+Answers = Annotated[
+    Literal["letter", "text", "0", "1"] | None,
+    typer.Option(help="How answers name an option: its letter, its text, its number from 0 or from 1; found by default."),
+]
+AsPublished = Annotated[
+    bool, typer.Option("--as-published", help="Keep what is doubtful: golds not read back, questions twice or in another script.")
+]
 Proof = Annotated[bool, typer.Option("--proof/--no-proof", help="Let the pocket model answer two questions a language.")]
 Out = Annotated[Path, typer.Option(help="Run store.", callback=_writable)]
 DryRun = Annotated[
@@ -230,6 +255,27 @@ def asked(**flags: Any) -> dict[str, Any]:
         if given.setdefault(_GEN_KWARGS[name], value) != value:
             raise UserError(f"{name} is given twice, with different values; give it once.")
     return given
+
+
+def chat_args(texts: Sequence[str] | None) -> dict[str, Any] | None:
+    """Returns what `--chat-arg` tells a chat template, each value as YAML reads it; None for nothing.
+
+    Raises:
+        UserError: one is not of the form KEY=VALUE, is told twice, or is no single value.
+    """
+    import yaml
+
+    from xreason.harness.serving.arguments import told
+
+    read: dict[str, Any] = {}
+    for name, text in told(texts or (), "--chat-arg", "enable_thinking=false").items():
+        try:
+            read[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            read[name] = text
+        if not isinstance(read[name], bool | int | float | str | None):
+            raise UserError(f"--chat-arg {name}={text!r:.60} is no single value; give one such as enable_thinking=false.")
+    return read or None
 
 
 def show(as_json: bool, content: Any, *tables: Any) -> None:

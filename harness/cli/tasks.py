@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,15 +33,21 @@ def language_add(
     file: Annotated[Path | None, typer.Option(help="TSV, CSV, JSONL or Parquet with questions; else --data or the hub.")] = None,
     question_column: options.QuestionColumn = None,
     answer_column: options.AnswerColumn = None,
+    choice_columns: options.ChoiceColumns = None,
+    id_column: options.IdColumn = None,
+    level_column: options.LevelColumn = None,
+    answers: options.Answers = None,
+    as_published: options.AsPublished = False,
     data: options.Data = None,
     tasks: options.NewTasks = None,
     proof: options.Proof = True,
 ) -> None:
     """Adds a language to a suite: from a file of your own, or from where the suite's questions are."""
     from xreason.harness.adding.languages import add_language
-    from xreason.harness.adding.question_files import Columns
+    from xreason.harness.adding.question_files import Columns, Form
 
-    typer.echo(add_language(code, suite, file, Columns(question_column, answer_column), prove=proof))
+    columns = Columns(question_column, answer_column, choice_columns, id_column, level_column)
+    typer.echo(add_language(code, suite, file, columns, Form(None, answers, as_published), prove=proof))
 
 
 def language_remove(
@@ -62,25 +68,38 @@ def suite_add(
     lm_eval: Annotated[
         str | None, typer.Option(help="Tasks of lm-eval that it is made of: belebele, global_mmlu_full_{en,sw}.")
     ] = None,
-    hub: Annotated[str | None, typer.Option(help="Data set on the hub, split test: OWNER/NAME.")] = None,
+    hub: Annotated[str | None, typer.Option(help="Data set on the hub: OWNER/NAME.")] = None,
+    split: Annotated[str, typer.Option(help="Its split with the questions.")] = "test",
     languages: Annotated[str | None, typer.Option(help="Codes on the hub, by commas; am=amh: its config is amh.")] = None,
     file_for: Annotated[list[str] | None, typer.Option(help="CODE=PATH of a language's questions; once a language.")] = None,
+    kind: Annotated[
+        Literal["number", "expression", "choice"] | None, typer.Option(help="What answers are; found from them by default.")
+    ] = None,
     question_column: options.QuestionColumn = None,
     answer_column: options.AnswerColumn = None,
+    choice_columns: options.ChoiceColumns = None,
+    id_column: options.IdColumn = None,
+    level_column: options.LevelColumn = None,
+    weights: Annotated[
+        str | None, typer.Option(help="What levels weigh in a language's score: low=1,high=4; equal: all the same.")
+    ] = None,
+    answers: options.Answers = None,
+    as_published: options.AsPublished = False,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest response, in tokens.")] = 600,
     in_domain: Annotated[str | None, typer.Option(help="Data sets of whose kind its questions are, by commas: gsm8k.")] = None,
     data: options.Data = None,
     tasks: options.NewTasks = None,
     proof: options.Proof = True,
 ) -> None:
-    """Adds a suite: questions with numbers as answers, from the hub or a file a language, or tasks of lm-eval."""
+    """Adds a suite: numbers, expressions or choices as answers, from the hub or a file a language, or tasks of lm-eval."""
     from xreason.harness.adding import languages as change
-    from xreason.harness.adding.question_files import Columns
+    from xreason.harness.adding.question_files import Columns, Form
     from xreason.tasks.added import AddedSuite, Hub
 
-    columns = Columns(question_column, answer_column)
+    columns = Columns(question_column, answer_column, choice_columns, id_column, level_column)
     if lm_eval is not None:
-        if hub or languages or file_for or question_column or answer_column or in_domain:
+        said_of_rows = (hub, languages, file_for, kind, columns != Columns(), weights, answers, as_published, in_domain)
+        if any(said_of_rows):
             raise UserError("Tasks of lm-eval have questions of their own; with --lm-eval, give only --title and --source.")
         typer.echo(change.add_lm_eval_suite(name.replace("-", "_"), lm_eval, title, source))
         return
@@ -90,11 +109,17 @@ def suite_add(
     if hub is not None and not re.fullmatch(r"([\w-][\w.-]*/)?[\w-][\w.-]*", hub, re.ASCII):
         raise UserError(f"--hub {hub!r} is no data set's id; give it as OWNER/NAME, such as masakhane/afrimgsm.")
     # columns have MGSM's names on the hub where none are given
-    on_hub = Hub(hub, question_column or "question", answer_column or "answer_number") if hub else None
+    on_hub = None
+    if hub:
+        choices = tuple(each.strip() for each in (choice_columns or "").split(",") if each.strip())
+        asked = (question_column or "question", answer_column or ("answer" if choices else "answer_number"))
+        more = (None if id_column == "none" else id_column, level_column)
+        on_hub = Hub(hub, *asked, split, choices, answers or "letter", *more)
     said = AddedSuite(title, source, max_new_tokens, on_hub, _sources(in_domain))
     files = {code: Path(path) for code, path in _assigned("--file-for", file_for or ()).items()}
     configs = _assigned("--languages", [part if "=" in part else f"{part}={part}" for part in options.listed(languages) or ()])
-    typer.echo(change.add_suite(name.replace("-", "_"), said, files, configs, columns, prove=proof))
+    form = Form(kind, answers, as_published)
+    typer.echo(change.add_suite(name.replace("-", "_"), said, files, configs, columns, form, _weights(weights), prove=proof))
 
 
 def suite_remove(
@@ -105,6 +130,19 @@ def suite_remove(
     from xreason.harness.adding.languages import remove_suite
 
     typer.echo(remove_suite(name.replace("-", "_")))
+
+
+def _weights(text: str | None) -> dict[str, int] | None:
+    if text is None or text.strip() == "equal":
+        return {} if text else None
+    said = {name.strip(): value.strip() for name, _, value in (part.rpartition("=") for part in options.listed(text) or ())}
+    if not said or not all(
+        name and value.isascii() and value.isdigit() and 1 <= int(value) <= 1_000_000 for name, value in said.items()
+    ):
+        raise UserError(
+            f"--weights {text[:80]!r} is not LEVEL=WEIGHT by commas; give such as low=1,high=4 in whole numbers, or equal."
+        )
+    return {name: int(value) for name, value in said.items()}
 
 
 def _sources(text: str | None) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class Client(LM):  # type: ignore[misc]
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit; None
             where the server does not say why one ended.
         tokens: of the latest requests: the same to how many tokens each response took, as far as the server tells it.
+        think_end_token: as lm-eval's own models have it, and `said` the same as tokens to all that each response says.
         shortened: how many of the latest prompts filled all the room that the model has for them.
         in_flight: requests in flight, as far as is known by now.
         rate: tokens a second of the latest requests.
@@ -83,6 +84,8 @@ class Client(LM):  # type: ignore[misc]
         self.cut_off: dict[tuple[str, int], list[bool]] | None = {}
         self.tokens: dict[tuple[str, int], list[Tokens]] = {}
         self.shortened, self.rate = 0, 0.0
+        self.think_end_token: str | None = None
+        self.said: dict[tuple[str, int], list[str]] = {}
         self._flight = _Flight(concurrency)
 
     @property
@@ -111,15 +114,16 @@ class Client(LM):  # type: ignore[misc]
         if left:
             asyncio.run(self._ask_all(asked, deque(left), said))
         texts = [""] * len(requests)
-        self.cut_off, self.tokens = defaultdict(list), defaultdict(list)
+        self.cut_off, self.tokens, self.said = defaultdict(list), defaultdict(list), defaultdict(list)
         for number, where in enumerate(places.values()):
             stops = asked[number].content.get("stop")
             for sample, place in enumerate(where):
                 answer = said[number][min(sample, len(said[number]) - 1)]
-                texts[place] = postprocess_generated_text(answer.text, stops, None)
+                texts[place] = postprocess_generated_text(answer.text, stops, self.think_end_token)
                 document = requests[place].task_name, requests[place].doc_id
                 self.cut_off[document].append(answer.finish_reason == "length")
                 self.tokens[document].append((answer.tokens, answer.thinking_tokens))
+                self.said[document].append(answer.text)
         if any(answer.finish_reason is None for answers in said.values() for answer in answers):
             self.cut_off = None
         return texts

@@ -106,6 +106,8 @@ def serving(
     """
     if asked[0].asking.prompt.chat:
         raise UserError("A server's chat template cannot be used yet; score the model itself, or choose another --prompt.")
+    if asked[0].asking.thinking_tokens:
+        raise UserError("A server's thinking is given no budget here; leave out --thinking-tokens, or score the model itself.")
     for each in asked:
         if not each.benchmark.generates:
             raise UserError(

@@ -5,6 +5,7 @@ scores/pocket/pocket/samples_pocket_sw_2026-11-20T20-02-27.jsonl
 scores/pocket/verdicts.json
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -16,14 +17,15 @@ from xreason.harness.scoring.lmeval.scores import chosen_rows, likeliest_score, 
 from xreason.harness.scoring.lmeval.scores import language_score as lmeval_score
 from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.translating.translate import ENGLISH, Translation, Translations, tokens_of
-from xreason.harness.scoring.verdicts import CUT_OFF, flags, language_score, write_verdicts
-from xreason.harness.serving.answers import Tokens
+from xreason.harness.scoring.verdicts import CUT_OFF, cut_offs, flags, language_score, write_verdicts
+from xreason.harness.serving.answers import Tokens, thinking_marks
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import commit
 from xreason.leaderboards.records import LanguageScore, Measure
 from xreason.tasks.errors import UserError
 from xreason.tasks.lmeval.found import metric_of
 from xreason.tasks.prompts import DEFAULT_STYLE
+from xreason.tasks.readings.verdicts import think_begin
 from xreason.tasks.suites import include_paths, tasks_found, tasks_loaded
 
 
@@ -52,8 +54,14 @@ def evaluate(
     from lm_eval.utils import sanitize_model_name
 
     asking, of_lm_eval = scoring.asking, bool(scoring.benchmark.lm_eval)
+    _tell(lm, asking, of_lm_eval=of_lm_eval)
     if asking.prompt.chat:
-        _check_template(lm, name, asking.system)
+        _check_template(lm, name, asking)
+    if asking.thinking_tokens and model.has_weights and not thinking_marks(lm.tokenizer, asking.think_end):
+        marks = f"{think_begin(str(asking.think_end))} and {asking.think_end}"
+        raise UserError(
+            f"The tokenizer of {name} has no tokens {marks}, so that its thinking has no budget; leave out --thinking-tokens."
+        )
     _check_room(lm, name, scoring)
     manager, tasks, loaded = _tasks_of_lm_eval(scoring) if of_lm_eval else _tasks(scoring, translated)
     tracker = EvaluationTracker(output_path=str(directory))
@@ -83,6 +91,9 @@ def evaluate(
     if of_lm_eval:
         # before the files are written: that makes texts of some of their values
         scores, measures = _scores_of_lm_eval(lm, scoring, results, samples)
+        for task, row in ((task, row) for task, rows in samples.items() for row in rows if asking.think_end):
+            # it was shown answers alone
+            row["resps"] = [getattr(lm, "said", {}).get((task, row["doc_id"]), row["resps"][0])]
     tracker.save_results_aggregated(results=results, samples=samples)
     for task, rows in samples.items():
         tracker.save_results_samples(task_name=task, samples=rows)
@@ -90,7 +101,7 @@ def evaluate(
     if of_lm_eval:
         write_verdicts(directory, scoring.benchmark, scores, measures)
         return scores
-    ends, took = getattr(lm, CUT_OFF, None), getattr(lm, "tokens", {})
+    ends, took, budgets = getattr(lm, CUT_OFF, None), getattr(lm, "tokens", {}), getattr(lm, "thinking_ended", None)
     scores = {}
     for code in scoring.languages:
         task = scoring.benchmark.task(code)
@@ -100,8 +111,9 @@ def evaluate(
             continue
         cut_off = None if ends is None else flags(ends[task, row["doc_id"]] for row in rows)
         spent = _in_all([each for row in rows for each in took.get((task, row["doc_id"]), ())])
+        ended = flags(budgets[task, row["doc_id"]] for row in rows) if asking.thinking_tokens and budgets else None
         translating = None if translated is None else tokens_of(translated.languages.get(code, ()))
-        scores[code] = language_score(rows, cut_off, spent, translating)
+        scores[code] = language_score(rows, cut_off, spent, ended, translating)
     write_verdicts(directory, scoring.benchmark, scores)
     return scores
 
@@ -123,6 +135,10 @@ def _scores_of_lm_eval(
         spent = _in_all([each for place in asked for each in took.get(place, ((None, None),))])
         every = [(row, metrics[name][0]) for name in metrics for row in rows[name]]
         scores[code] = lmeval_score(every, None if cut_off is None else (cut_off,), spent)
+        if (score := scores[code]) and cut_off is not None and (end := scoring.asking.think_end):
+            ended = flags(lm.thinking_ended[each] for each in asked) if scoring.asking.thinking_tokens else None
+            apart = cut_offs([lm.said[each] for each in asked], end, (cut_off,), ended)
+            scores[code] = score.model_copy(update=apart)
     told = {code: score for code, score in scores.items() if score is not None}
     return told if len(told) == len(scores) else {}, measures
 
@@ -188,13 +204,28 @@ def _environment(adds: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     return told
 
 
+def _tell(lm: Any, asking: Asking, *, of_lm_eval: bool) -> None:
+    """Tells what answers how it is asked to think; lm-eval's own tasks are shown answers without their thinking."""
+    told = dict(asking.chat_args)
+    # which lm-eval hands over by itself
+    lm.enable_thinking = told.pop("enable_thinking", None)
+    lm.chat_template_args = told
+    lm.think_end, lm.think_end_token = asking.think_end, asking.think_end if of_lm_eval else None
+
+
 def _system(asking: Asking) -> str | None:
     # where it has no turn of its own, lm-eval puts the prompt right behind its last character
     apart = asking.system is None or asking.prompt.chat or asking.system[-1].isspace()
     return asking.system if apart else f"{asking.system}\n\n"
 
 
-def _check_template(lm: Any, name: str, system: str | None) -> None:
+def _check_template(lm: Any, name: str, asking: Asking) -> None:
+    system, template = asking.system, str(getattr(lm, "hf_chat_template", None) or "")
+    for each in asking.chat_args if template else ():
+        if not re.search(rf"\b{re.escape(each)}\b", template):
+            raise UserError(
+                f"The chat template of {name} does not read {each}, so that it changes nothing; leave --chat-arg {each} out."
+            )
     another = f"choose another prompt style, such as --prompt {DEFAULT_STYLE}."
     if not getattr(getattr(lm, "tokenizer", None), "chat_template", None):
         raise UserError(f"{name} has no chat template; {another}")
@@ -208,8 +239,8 @@ def _check_room(lm: Any, name: str, scoring: Scoring) -> None:
     room, suite = getattr(lm, "max_length", None), scoring.benchmark
     if not suite.generates:
         return
-    if isinstance(room, int) and not hasattr(lm, "base_url") and scoring.max_new_tokens >= room:
-        takes = f"{name} takes {room:,} tokens, and a response to {suite.title} may have {scoring.max_new_tokens:,}"
+    if isinstance(room, int) and not hasattr(lm, "base_url") and scoring.longest_response >= room:
+        takes = f"{name} takes {room:,} tokens, and a response to {suite.title} may have {scoring.longest_response:,}"
         raise UserError(f"{takes}, which leaves no room for a question; give fewer, such as --max-new-tokens {room // 2}.")
 
 
@@ -224,6 +255,7 @@ def _tasks(scoring: Scoring, translated: Translations | None) -> tuple[Any, list
     english = translated.languages if translated else {}
     if translated:
         metadata["examples_in"] = ENGLISH
+    metadata |= {"think_end": asking.think_end} if asking.think_end else {}
     manager = TaskManager(include_path=include_paths(), include_defaults=False, metadata=metadata)
     loaded = manager.load(_task_names(scoring))
     for task in loaded["tasks"].values():
@@ -231,7 +263,8 @@ def _tasks(scoring: Scoring, translated: Translations | None) -> tuple[Any, list
         if code in english:
             _put_into_english(task, english[code])
         if scoring.benchmark.generates:
-            stops = asking.prompt.stops(ENGLISH if code in english else code)
+            # in thinking they would end a response before its answer: they are read off it, as in lm-eval
+            stops = [] if asking.think_end else asking.prompt.stops(ENGLISH if code in english else code)
             task.set_config("generation_kwargs", {"until": stops}, update=True)
         if asking.worked_examples == "first":
             task.config.fewshot_config.sampler = "first_n"
@@ -286,17 +319,22 @@ def _task_names(scoring: Scoring) -> list[str]:
 def _generation(scoring: Scoring) -> dict[str, Any]:
     asking = scoring.asking
     sampling = {"do_sample": asking.temperature > 0, "temperature": asking.temperature, **asking.sampling}
-    return {"max_gen_toks": scoring.max_new_tokens, **sampling}
+    return {"max_gen_toks": scoring.longest_response, **sampling, **_budget(asking)}
+
+
+def _budget(asking: Asking) -> dict[str, int]:
+    # vLLM's own means, which lm-eval hands through
+    return {"thinking_token_budget": asking.thinking_tokens} if asking.thinking_tokens else {}
 
 
 def _generation_of_lm_eval(scoring: Scoring) -> dict[str, Any] | None:
     """Returns what is said otherwise than the tasks say it themselves; None for nothing."""
     asking, said = scoring.asking, dict[str, Any]()
-    if scoring.max_new_tokens != scoring.benchmark.max_new_tokens:
-        said["max_gen_toks"] = scoring.max_new_tokens
+    if scoring.longest_response != scoring.benchmark.max_new_tokens:
+        said["max_gen_toks"] = scoring.longest_response
     if asking.temperature > 0:
         said |= {"do_sample": True, "temperature": asking.temperature, **asking.sampling}
-    return said or None
+    return said | _budget(asking) or None
 
 
 def _check_written(directory: Path, tasks: int) -> None:

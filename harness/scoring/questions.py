@@ -1,19 +1,25 @@
 """What models are asked, and how: plain data, which reads the questions themselves only to hash them."""
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StrictInt, StrictStr
 
+from xreason.harness.serving.answers import THINKING
 from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, Style
+from xreason.tasks.readings.verdicts import think_begin
 from xreason.tasks.suites import Suite, languages_of, no_prompt_of_its_own, suite_of, task_settings
+
+#: What a chat template may be told.
+Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
 
 
 class Asking(BaseModel):
@@ -36,6 +42,9 @@ class Asking(BaseModel):
     top_k: int | None = None
     min_p: float | None = None
     system: str | None = None  #: system instruction, before every question
+    chat_args: dict[str, Scalar] = {}  #: what the chat template is told, by its own names: {"enable_thinking": False}
+    think_end: str | None = None  #: what ends thinking, such as "</think>": up to the last of them, nothing is read
+    thinking_tokens: int | None = None  #: after so many tokens, thinking is ended; None for as many as a response may have
 
     def model_post_init(self, _: object) -> None:
         """Refuses what does not go together."""
@@ -57,6 +66,26 @@ class Asking(BaseModel):
             raise UserError(f"Greedy decoding does not sample, so that {set_to} changes nothing; give a temperature beside it.")
         if self.system is not None and not self.system.strip():
             raise UserError("The system instruction is empty; give its text, or leave it out.")
+        self._check_thinking()
+
+    def _check_thinking(self) -> None:
+        for name, value in self.chat_args.items():
+            if not name.isidentifier() or len(name) > _LONGEST_MARK or name in _OF_TEMPLATES:
+                raise UserError(
+                    f"{name!r:.60} is no argument for a chat template; give one that it names, such as enable_thinking."
+                )
+            if not self.prompt.chat:
+                raise UserError(f"The prompt style {self.style} uses no chat template to tell {name}; choose --prompt chat.")
+            if name == "enable_thinking" and not isinstance(value, bool):
+                raise UserError(f"enable_thinking is {value!r:.60}; give true or false.")
+        if self.think_end is not None and (not self.think_end.strip() or len(self.think_end) > _LONGEST_MARK):
+            raise UserError(
+                "What ends thinking is empty, or no mark; give what the model writes there, such as --think-end '</think>'."
+            )
+        if self.thinking_tokens is not None and not think_begin(self.think_end or ""):
+            raise UserError(
+                "A budget for thinking needs the marks around it; name the one that ends it, such as --think-end '</think>'."
+            )
 
     @property
     def prompt(self) -> Style:
@@ -69,6 +98,11 @@ class Asking(BaseModel):
         return {name: value for name in ("top_p", "top_k", "min_p") if (value := getattr(self, name)) is not None}
 
     @property
+    def thinking(self) -> dict[str, Any]:
+        """What is said of thinking, and to the chat template, as far as it is set."""
+        return {name: value for name in sorted(_OF_THINKING) if (value := getattr(self, name))}
+
+    @property
     def suffix(self) -> str:
         """What names of folders end in: nothing for the papers' way, else "-native-cot-8-shot-first-4-samples-0.7-top_p-0.9"."""
         parts = [
@@ -77,7 +111,10 @@ class Asking(BaseModel):
             "-first" if self.worked_examples == "first" else "",
             f"-{self.samples}-samples-{self.temperature:g}" if self.temperature else "",
             *(f"-{name}-{value:g}" for name, value in self.sampling.items()),
-            f"-system-{hashlib.sha256(self.system.encode()).hexdigest()[:6]}" if self.system else "",
+            f"-system-{_short(self.system)}" if self.system else "",
+            f"-chat-{_short(json.dumps(self.chat_args, sort_keys=True))}" if self.chat_args else "",
+            f"-think-{_short(self.think_end)}" if self.think_end else "",
+            f"-{self.thinking_tokens}-thinking-tokens" if self.thinking_tokens else "",
         ]
         return "".join(parts)
 
@@ -93,11 +130,31 @@ class Asking(BaseModel):
         return cls(style=provenance["prompt"], **said, **provenance.get("sampling", {}))
 
 
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+#: Of thinking models alone: where they are not set, scores have the key that they had before there were these.
+_OF_THINKING = {"chat_args", "think_end", "thinking_tokens"}
+
 #: Under the same name in records.
-_ALIKE = {"shots", "worked_examples", "samples", "temperature", "system"}
+_ALIKE = {"shots", "worked_examples", "samples", "temperature", "system", *_OF_THINKING}
 
 #: The least and the most that vLLM takes.
-_BOUNDS = {"temperature": (0.0, 100.0), "top_p": (1e-6, 1.0), "top_k": (1, 10**6), "min_p": (0.0, 1.0)}
+_BOUNDS = {
+    **{"temperature": (0.0, 100.0), "top_p": (1e-6, 1.0), "top_k": (1, 10**6), "min_p": (0.0, 1.0)},
+    "thinking_tokens": (1, 10**6),
+}
+
+#: What lm-eval itself tells the tokenizer that writes a chat, or would make of it something else than text.
+_OF_TEMPLATES = {
+    *("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt", "continue_final_message"),
+    *("tokenize", "padding", "truncation", "max_length", "return_tensors", "return_dict", "return_assistant_tokens_mask"),
+    *("tokenizer_kwargs", "processor_kwargs"),
+}
+
+#: Characters of a mark, and of a name.
+_LONGEST_MARK = 100
 
 #: As QAlign asks: the default.
 PAPERS = Asking()
@@ -125,6 +182,12 @@ class Scoring(BaseModel):
         return re.sub(r"[^\w.+-]", "-", self.suite)[:80] + self.asking.suffix
 
     @property
+    def longest_response(self) -> int:
+        """The most tokens that a response may have, its thinking and the marks around it among them."""
+        budget = self.asking.thinking_tokens
+        return self.max_new_tokens + (budget + len(THINKING) if budget else 0)
+
+    @property
     def questions(self) -> int:
         """How many questions are asked in all."""
         asked = (self.benchmark.questions_in(code) for code in self.languages)
@@ -145,6 +208,7 @@ class Scoring(BaseModel):
                 name = LANGUAGES[code].english
                 raise UserError(f"The prompt style {self.asking.style} has no words in {name}; choose another with --prompt.")
         shots, asking, longest = self.asking.shots, self.asking, self.max_new_tokens
+        self._check_thinking()
         if not self.benchmark.generates:
             self._check_once()
             # nothing is generated that these could change
@@ -156,7 +220,7 @@ class Scoring(BaseModel):
             "questions": _question_hashes(self.suite, self.languages),
             "limit": self.limit,
             "max_new_tokens": longest,
-            "asking": [asking.model_dump(), asking.prompt.hash],
+            "asking": [asking.model_dump(exclude=_OF_THINKING) | asking.thinking, asking.prompt.hash],
             "examples": _exemplar_hashes(self.suite, self.languages, shots) if shots else {},
         }
 
@@ -164,10 +228,15 @@ class Scoring(BaseModel):
         if self.asking.samples > 1:
             raise UserError(f"{self.suite} is answered once, as lm-eval does it; choose --samples 1, or score it by itself.")
 
+    def _check_thinking(self) -> None:
+        if not self.benchmark.generates and (self.asking.think_end or self.asking.chat_args.get("enable_thinking")):
+            raise UserError(f"{self.suite} asks how likely answers are, before which no model thinks; score it without thinking.")
+
     def _identity_of_lm_eval(self) -> dict[str, object]:
         """Returns the same of tasks of lm-eval, which have prompts of their own: of the style, only a chat template is used."""
         asking, pattern = self.asking, self.benchmark.lm_eval
         self._check_once()
+        self._check_thinking()
         if asking.worked_examples != "drawn":
             raise UserError(f"{self.suite} is asked as lm-eval asks it; choose --worked-examples drawn, or score it by itself.")
         chat = [asking.prompt.hash] if asking.prompt.chat else []
@@ -177,7 +246,10 @@ class Scoring(BaseModel):
             "tasks": {code: task_settings(pattern, code) for code in self.languages},
             "limit": self.limit,
             "max_new_tokens": self.max_new_tokens,
-            "asking": [asking.shots, asking.temperature, asking.sampling, asking.system, *chat],
+            "asking": [
+                *(asking.shots, asking.temperature, asking.sampling, asking.system, *chat),
+                *([asking.thinking] if asking.thinking else ()),
+            ],
         }
 
 

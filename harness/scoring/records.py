@@ -13,12 +13,13 @@ from xreason.harness.scoring.translating.translate import read_translations
 from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_measures, read_scores
 from xreason.harness.serving.models import DUMMY, Model
 from xreason.leaderboards.board import Board, BoardError, Failure, build_board
+from xreason.leaderboards.combined.combined import TranslateTested
 from xreason.leaderboards.contamination import OVERLAP_FILE, Overlap, overlap_cautions, read_overlap
 from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.markdown import write_board
 from xreason.leaderboards.measured.board import measure_cautions, measured_board
 from xreason.leaderboards.published.reported import published_rows
-from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, TranslateTested, write_record
+from xreason.leaderboards.records import LanguageScore, Provenance, Reading, Record, Training, write_record
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
@@ -175,7 +176,7 @@ def boards_of(
 def _of_suite(records: Sequence[Record], suite: str) -> list[str]:
     """Returns how questions weigh, where not all weigh the same, and what is right where nothing is generated."""
     if suite in SUITES and SUITES[suite].likelihood:
-        return [f"{suite}: the answer is the letter that the model finds likeliest behind the prompt, by lm-eval's acc."]
+        return ["The answer is the letter that the model finds likeliest behind the prompt, by lm-eval's acc."]
     if suite not in SUITES or not any(suite in record.weights for record in records):
         return []
     return [f"Accuracies in {SUITES[suite].title} are weighted, as published: {SUITES[suite].weighing}."]

@@ -84,7 +84,8 @@ def _rescored(path: Path) -> Rescored:
                 **old["provenance"]["versions"],
                 **{k: v for name in scores for k, v in judges(suite_of(name).kind).items()},
             },
-            "suite_versions": {suite: suite_of(suite).version for suite in scores},
+            # of measures of lm-eval's own, that which they were made by
+            "suite_versions": old["provenance"].get("suite_versions", {}) | {suite: suite_of(suite).version for suite in scores},
             # of measures of lm-eval's own alone, there is nothing to read anew
             **({"identifier": identifier_of(next(iter(places.values())))} if places else {}),
         }

@@ -15,7 +15,7 @@ from xreason.leaderboards.forms.page.page import write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.records import LanguageScore, Record
 from xreason.tasks.prompts import DEFAULT_STYLE, as_asked
-from xreason.tasks.readings.verdicts import answer_part, what_is_read
+from xreason.tasks.readings.verdicts import answer_part, split, what_is_read
 from xreason.tasks.suites import SUITES
 
 
@@ -121,7 +121,8 @@ def _response(stream: _Stream, number: int) -> Response:
         return Response(sample["resps"][0][0], right, right, "", None, cut_off, None, None)
     document = as_asked({"style": DEFAULT_STYLE, **sample["doc"]})
     text = sample["resps"][0][stream.place]
-    read = answer_part(text, document)
+    read, end = answer_part(text, document), document.get("think_end")
+    thinking, text = split(text, end) if end else (None, text)
     paper_read, strict_read = what_is_read(read, document)
     told = "-" if score.in_language is None else score.in_language[stream.place][number]
     return Response(
@@ -133,5 +134,7 @@ def _response(stream: _Stream, number: int) -> Response:
         cut_off=cut_off,
         in_language=None if told == "-" else told == "1",
         tokens=None,
+        thinking=thinking,
+        cut_off_thinking=score.cut_off_thinking is not None and score.cut_off_thinking[stream.place][number] == "1",
         asked=sample["doc"].get("translation"),
     )

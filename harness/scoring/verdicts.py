@@ -15,7 +15,7 @@ from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import as_object, parse_json, read_object
 from xreason.tasks.prompts import DEFAULT_STYLE, as_asked
-from xreason.tasks.readings.verdicts import all_verdicts, answer_part, judges
+from xreason.tasks.readings.verdicts import all_verdicts, judges, parts, still_thinking
 from xreason.tasks.suites import Suite
 
 VERDICTS_FILE = "verdicts.json"
@@ -24,7 +24,7 @@ _AGAIN = "delete its folder and score that model again"
 
 _Read = TypeVar("_Read", LanguageScore, Measure)
 
-#: The one verdict that cannot be read from a response's text: whether it ended at the token limit. (Nor can its tokens.)
+#: What cannot be read from a response's text: whether it ended at the token limit. (Nor can its tokens, nor a budget's end.)
 CUT_OFF = "cut_off"
 
 
@@ -32,6 +32,7 @@ def language_score(
     samples: Sequence[Mapping[str, Any]],
     cut_off: tuple[str, ...] | None,
     took: Tokens = (None, None),
+    ended: tuple[str, ...] | None = None,
     translating: int | None = None,
 ) -> LanguageScore:
     """Returns what the readings make of the responses of one language.
@@ -40,28 +41,28 @@ def language_score(
         samples: lm-eval's samples, in the order of the questions.
         cut_off: one string a sample, "1" where the response ended at the token limit; None where that is not known.
         took: tokens of all responses together, and those of them that are thinking.
+        ended: "1" where thinking was ended at its budget; None where it has none.
         translating: tokens that putting the questions into English took; None where they were asked as they are.
     """
-    from xreason.tasks.readings.identification import in_language
-
     # samples that were kept before there were styles
     documents = [as_asked({"style": DEFAULT_STYLE, **sample["doc"]}) for sample in samples]
-    texts = [
-        [answer_part(response, document) for response in sample["resps"][0]]
-        for sample, document in zip(samples, documents, strict=True)
+    told = [
+        [parts(response, document) for response in sample["resps"][0]] for sample, document in zip(samples, documents, strict=True)
     ]
+    texts = [[answer for _, answer in each] for each in told]
     language = samples[0]["doc"]["language"]
     read = all_verdicts(texts, documents)
     metamath = [each.metamath for each in read if each.metamath is not None]
     several = len(texts[0]) > 1
-    identified = [in_language(column, language) for column in zip(*texts, strict=True)]
+    end = documents[0].get("think_end")
+    thinking = None if end is None else [[thought for thought, _ in each] for each in told]
     return LanguageScore(
         paper=flags(each.paper for each in read),
         strict=flags(each.strict for each in read),
         answered=flags(each.answered for each in read),
         cut_off=cut_off,
         questions_hash=rows_hash([sample["doc"] for sample in samples]),
-        in_language=None if identified[0] is None else tuple(each for each in identified if each is not None),
+        in_language=_identified(texts, language),
         majority_paper=_flag(each.majority_paper for each in read) if several else None,
         majority_strict=_flag(each.majority_strict for each in read) if several else None,
         metamath=flags(metamath) if metamath else None,
@@ -69,7 +70,41 @@ def language_score(
         tokens=took[0],
         thinking_tokens=took[1],
         translation_tokens=translating,
+        thinking_in_language=None if thinking is None else _identified(thinking, language),
+        **({} if end is None or cut_off is None else cut_offs([sample["resps"][0] for sample in samples], end, cut_off, ended)),
     )
+
+
+def cut_offs(
+    responses: Sequence[Sequence[str]], end: str, cut_off: Sequence[str], ended: Sequence[str] | None
+) -> dict[str, tuple[str, ...]]:
+    """Returns where thinking was cut off, at its budget or with the response, and where the answer was, as a LanguageScore has it.
+
+    Args:
+        responses: the samples of every question, whole.
+        end: what ends thinking.
+        cut_off: as language_score takes it; likewise `ended`.
+        ended: None without a budget.
+    """
+    within = flags([still_thinking(response, end) for response in each] for each in responses)
+    ended = ended or ["0" * len(each) for each in within]
+    return {
+        "cut_off_thinking": tuple(
+            _flag(budget == "1" or cut == inside == "1" for budget, cut, inside in zip(*each, strict=True))
+            for each in zip(ended, cut_off, within, strict=True)
+        ),
+        "cut_off_answering": tuple(
+            _flag(cut == "1" and inside == "0" for cut, inside in zip(*each, strict=True))
+            for each in zip(cut_off, within, strict=True)
+        ),
+    }
+
+
+def _identified(texts: Sequence[Sequence[str]], language: str) -> tuple[str, ...] | None:
+    from xreason.tasks.readings.identification import in_language
+
+    found = [in_language(column, language) for column in zip(*texts, strict=True)]
+    return None if found[0] is None else tuple(each for each in found if each is not None)
 
 
 def flags(verdicts: Iterable[Sequence[bool]]) -> tuple[str, ...]:
@@ -104,8 +139,9 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
     scores = {}
     for code in before:
         samples = stored_samples(directory, suite.task(code))
-        cut_off, took = before[code].get(CUT_OFF), (before[code].get("tokens"), before[code].get("thinking_tokens"))
-        read = partial(language_score, samples, cut_off and tuple(cut_off), took, before[code].get("translation_tokens"))
+        cut_off, ended = (kept and tuple(kept) for kept in (before[code].get(CUT_OFF), before[code].get("cut_off_thinking")))
+        took = before[code].get("tokens"), before[code].get("thinking_tokens")
+        read = partial(language_score, samples, cut_off, took, ended, before[code].get("translation_tokens"))
         scores[code] = _scored(read, directory)
     write_verdicts(directory, suite, scores)
     return scores

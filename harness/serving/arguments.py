@@ -50,6 +50,7 @@ _OURS = {
         ("enable_lora", "max_lora_rank", "max_loras", "lora_dtype", "lora_target_modules", "default_mm_loras"),
         "name an adapter with its base, as BASE+ADAPTER",
     ),
+    "reasoning_config": "give --think-end, and --thinking-tokens for a budget",
     **dict.fromkeys(
         ("runner", "convert", "logprobs_mode", "max_logprobs", "enable_prompt_embeds"),
         "models are served for text, and proved by log-probabilities; leave it out",
@@ -82,9 +83,11 @@ _OF_LM_EVAL = {
     "max_gen_toks": "give --max-new-tokens",
     "device": "set CUDA_VISIBLE_DEVICES",
     **dict.fromkeys(
-        ("add_bos_token", "prefix_token_id", "chat_template_args", "enable_thinking", "think_end_token", "truncation_side"),
+        ("add_bos_token", "prefix_token_id", "truncation_side"),
         "questions are put as --prompt says; leave it out",
     ),
+    "think_end_token": "give --think-end",
+    **dict.fromkeys(("chat_template_args", "enable_thinking"), "give --chat-arg, such as --chat-arg enable_thinking=false"),
 }
 
 #: What is offered where nothing is spelt alike.
@@ -98,7 +101,7 @@ _CARDS = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_par
 _FROM_ONE = {*_CARDS, "max_model_len"}
 
 
-def told(texts: Sequence[str], flag: str = "--engine") -> dict[str, str]:
+def told(texts: Sequence[str], flag: str = "--engine", such_as: str = "tensor_parallel_size=2") -> dict[str, str]:
     """Returns the arguments that texts such as "max_model_len=2048" tell, by name, as they were typed.
 
     Raises:
@@ -109,7 +112,7 @@ def told(texts: Sequence[str], flag: str = "--engine") -> dict[str, str]:
         name, equals, value = text.partition("=")
         name = name.strip().replace("-", "_")
         if not equals or not name or not value:
-            raise UserError(f"{flag} {text!r} says no value; write it as KEY=VALUE, such as tensor_parallel_size=2.")
+            raise UserError(f"{flag} {text!r} says no value; write it as KEY=VALUE, such as {such_as}.")
         if given.setdefault(name, value.strip()) != value.strip():
             raise UserError(f"{name} is given twice, with different values; give it once.")
     return given

@@ -17,7 +17,7 @@ from typing import Any
 from lm_eval.api.model import LM
 
 from xreason.tasks.readings.choice import LETTERS
-from xreason.tasks.readings.verdicts import kind_of
+from xreason.tasks.readings.verdicts import kind_of, said
 
 #: How questions are answered, by turns; the board's accuracies are shares of these.
 TURNS = ("right", "wrong", "empty", "hostile")
@@ -106,17 +106,6 @@ def wrong_answer(document: Mapping[str, Any]) -> str:
         return f"The answer is: {_WRONG}"
     other = next(letter for letter in LETTERS if letter != document["answer"])
     return said(document, other if kind_of(document) == "choice" else _WRONG)
-
-
-def said(document: Mapping[str, Any], answer: str) -> str:
-    """Returns a sentence from which every reading takes the answer to a question of ours."""
-    match kind_of(document):
-        case "expression":
-            return f"The answer is: \\boxed{{{answer}}}"
-        case "choice":
-            return f"The answer is ({answer})."
-        case _:
-            return f"The answer is: {answer}"
 
 
 def gold_choices(task: Any, document: Mapping[str, Any]) -> list[int]:

@@ -11,9 +11,7 @@ This module imports vLLM: import it only where a model is really to be served.
 """
 
 import contextlib
-import copy
 import gc
-import hashlib
 import importlib.metadata
 import logging
 import os
@@ -27,11 +25,12 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from xreason.harness.serving import adapters, proof
-from xreason.harness.serving.answers import Answer, Answers, Tokens, answer_of, thinking_marks
+from xreason.harness.serving.answers import Answer, Answers, Tokens, answer_of, budget_of, sampling_of, thinking_marks
 from xreason.harness.serving.arguments import cards
 from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import vllm_version
 from xreason.tasks.errors import UserError
+from xreason.tasks.readings.verdicts import opened
 from xreason.trainers.checkpoints.base import tensor_files
 
 #: In GiB, where there is no GPU and nobody set VLLM_CPU_KVCACHE_SPACE: enough for hundreds of prompts of a small model at a time.
@@ -106,6 +105,8 @@ class Engine(VLLM):  # type: ignore[misc]
         answers: where responses are kept as they come, and found where they were given before; None for nowhere.
         cut_off: of the latest requests: lm-eval's task and document id to whether each response ended at the token limit.
         tokens: the same to how many tokens each response took, and how many of them are thinking.
+        think_end: what ends thinking, where that is said: then a response has the mark of thinking that its prompt begins.
+        thinking_ended: the same to whether each one's thinking was ended at its budget, and `said` to all that each says.
         shortened: how many of the latest prompts were too long for the model and lost their beginning.
     """
 
@@ -125,6 +126,9 @@ class Engine(VLLM):  # type: ignore[misc]
         self.answers: Answers | None = None
         self.cut_off: dict[tuple[str, int], list[bool]] = {}
         self.shortened = 0
+        self.think_end: str | None = None
+        self.thinking_ended: dict[tuple[str, int], list[bool]] = {}
+        self.said: dict[tuple[str, int], list[str]] = {}
         self.tokens: dict[tuple[str, int], list[Tokens]] = {}
         self._ends: dict[tuple[int, ...], deque[Answer]] = defaultdict(deque)
         self._lora_rank = 0  # of the largest adapter that it can serve
@@ -296,8 +300,10 @@ class Engine(VLLM):  # type: ignore[misc]
         self._ends.clear()
         with self._alive(self._resident.name if self._resident else "a model"):
             responses = list(super().generate_until(requests, disable_tqdm=True))
-        self._note_ends(requests)
-        return responses
+        begun = [opened(request.args[0], self.think_end) if self.think_end else "" for request in requests]
+        self._note_ends(requests, begun)
+        # tasks of lm-eval alone are shown what it leaves of a response
+        return responses if self.think_end_token else [f"{mark}{text}" for mark, text in zip(begun, responses, strict=True)]
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         """Answers lm-eval's requests of how likely a text is."""
@@ -312,7 +318,7 @@ class Engine(VLLM):  # type: ignore[misc]
         positions: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             positions[tuple(request)].append(position)
-        params = {tokens: _sampling(sampling_params[places[0]], tokens, len(places)) for tokens, places in positions.items()}
+        params = {tokens: sampling_of(sampling_params[places[0]], tokens, len(places)) for tokens, places in positions.items()}
         answered = self._answered(params)
         outputs: list[Any] = [None] * len(requests)
         for tokens, places in positions.items():
@@ -329,13 +335,14 @@ class Engine(VLLM):  # type: ignore[misc]
         said = {tokens: answers for tokens, answers in known.items() if answers is not None}
         missing = {tokens: each for tokens, each in params.items() if tokens not in said}
         prompts = [TokensPrompt(prompt_token_ids=list(tokens)) for tokens in missing]
-        vllm, marks = self.model.llm_engine, thinking_marks(self.tokenizer)
+        vllm, marks, decode = self.model.llm_engine, thinking_marks(self.tokenizer, self.think_end), self.tokenizer.decode
         identifiers = self.model.enqueue(prompts, list(missing.values()), lora_request=self.lora_request, use_tqdm=False)
         try:
             while vllm.has_unfinished_requests():
                 for output in vllm.step():
                     tokens = tuple(output.prompt_token_ids)
-                    said[tokens] = [answer_of(each, marks) for each in output.outputs]
+                    budget = budget_of(params[tokens])
+                    said[tokens] = [answer_of(each, marks, tokens, budget, decode) for each in output.outputs]
                     if self.answers:
                         self.answers.keep(tokens, params[tokens], said[tokens])
                     if self.progress:
@@ -348,11 +355,12 @@ class Engine(VLLM):  # type: ignore[misc]
                     vllm.abort_request(identifiers, internal=True)
         return said
 
-    def _note_ends(self, requests: Sequence[Any]) -> None:
+    def _note_ends(self, requests: Sequence[Any], begun: Sequence[str]) -> None:
         # lm-eval sorts prompts by length and hands back texts alone, so a response is found again by its prompt
         self.cut_off, self.tokens, self.shortened = defaultdict(list), defaultdict(list), 0
+        self.thinking_ended, self.said = defaultdict(list), defaultdict(list)
         encoded = self.tok_encode(tuple(request.args[0] for request in requests))
-        for request, tokens in zip(requests, encoded, strict=True):
+        for request, tokens, mark in zip(requests, encoded, begun, strict=True):
             prompt = tuple(tokens)
             if prompt not in self._ends:
                 self.shortened += 1
@@ -360,16 +368,8 @@ class Engine(VLLM):  # type: ignore[misc]
             answer, asked = self._ends[prompt].popleft(), (request.task_name, request.doc_id)
             self.cut_off[asked].append(answer.finish_reason == "length")
             self.tokens[asked].append((answer.tokens, answer.thinking_tokens))
-
-
-def _sampling(params: Any, prompt: tuple[int, ...], samples: int) -> Any:
-    """Returns the parameters of one prompt's samples, which depend on the prompt alone: not on what was asked before it."""
-    if params.temperature == 0:
-        return params
-    own = copy.copy(params)
-    own.n = samples
-    own.seed = int.from_bytes(hashlib.sha256(repr(prompt).encode()).digest()[:4], "big")
-    return own
+            self.thinking_ended[asked].append(bool(answer.thinking_ended))
+            self.said[asked].append(f"{mark}{answer.text}")
 
 
 def _bind_workers(count: int) -> None:

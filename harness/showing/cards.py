@@ -18,8 +18,9 @@ from xreason.harness.store.provenance import commit
 from xreason.harness.training.train import TRAINING_FILE, read_training
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.cells import Cell, row_cells, training_cells
+from xreason.leaderboards.forms.cells import Cell, row_cells
 from xreason.leaderboards.forms.markdown import escape, table
+from xreason.leaderboards.forms.training.stages import training_cells
 from xreason.leaderboards.records import Record, StageCost, Training, read_record
 from xreason.leaderboards.styles import style_of
 from xreason.tasks.prompts import ALPACA, STYLES

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from xreason.harness.store.holdings import Holding
 from xreason.harness.training.counting import MethodCount, StageCount
-from xreason.leaderboards.forms.cells import training_cells
 from xreason.leaderboards.forms.format import count, share, size
+from xreason.leaderboards.forms.training.stages import training_cells
 from xreason.leaderboards.records import Training
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.prompts import STYLES

@@ -12,10 +12,10 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,8 @@ from xreason.harness.training.train import Train
 from xreason.leaderboards.records import Frozen
 from xreason.tasks.errors import MissingSetError
 from xreason.trainers.corpora.examples import Corpus, Example, Source, taught
-from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.corpora.load import is_own, load_corpus
+from xreason.trainers.corpora.mixing import stage_texts
 from xreason.trainers.corpora.published import ROWS, estimated_tokens, published_rows, published_tokens, vocabulary
 from xreason.trainers.corpora.tokens import tokenize
 from xreason.trainers.loop.batches import StepOrder
@@ -38,6 +39,8 @@ FOLDER = "counts"
 _VERSION = 1
 # Characters of a stage that are tokenized unasked: a few seconds of two cores.
 _AT_MOST = 8_000_000
+# Rows of one's own, which are read from their file, by which their characters are estimated.
+_LOOKED_AT = 4096
 #: What tokenizer.json says by itself, for Transformers adds nothing to tokenizers of these classes.
 _PLAIN = {"TokenizersBackend", "PreTrainedTokenizerFast"}
 
@@ -97,13 +100,18 @@ def stage_lengths(task: Train, number: int, store: Path, *, words: int, exact: b
     stage = task.method.stages[number]
     key: str | None = None
     if task.corpora:
-        key = _key(task, stage, task.corpora[number], task.seed if task.source == "pocket" or stage.rows else None)
+        drawn = task.source == "pocket" or stage.rows or isinstance(stage.corpora, Mapping)
+        key = _key(task, stage, task.corpora[number], task.seed if drawn else None)
         if kept := _kept(store, key):
             return kept
     corpora, absent = _corpora(task, stage)
-    here = [example for corpus in corpora for example in corpus.examples]
     if not absent:
-        return _counted(task, stage, here, store, key, words, exact)
+        given = dict(zip(stage.corpora, corpora, strict=True))
+        # what other stages hold out is not looked at: it is little
+        load = partial(_of_stage, task, given)
+        text = stage_texts(replace(task.method, stages=(stage,)), load, task.seed)[0]
+        return _counted(task, stage, text.rows, store, key, words, exact)
+    here = [example for corpus in corpora for example in corpus.examples]
     parts = [_counted(task, stage, here, store, _key(task, stage, [each.hash for each in corpora]), words, exact)] if here else []
     for corpus, languages, why in absent:
         parts.append(_published(corpus, languages, stage, words, why))
@@ -111,6 +119,11 @@ def stage_lengths(task: Train, number: int, store: Path, *, words: int, exact: b
     mean = sum(part.rows * part.mean for part in parts) / max(rows, 1)
     how = tuple(dict.fromkeys(each for part in parts for each in part.how))
     return Lengths(rows, mean, how, missing=tuple(each for part in parts for each in part.missing))
+
+
+def _of_stage(task: Train, given: Mapping[str, Corpus], name: str, stage: Stage) -> Corpus:
+    """Returns a corpus, or the file that is held out."""
+    return given.get(name) or _loaded(name, task.languages, task.source, task.data, stage.rows, task.seed, stage.frame)
 
 
 def _corpora(task: Train, stage: Stage) -> tuple[list[Corpus], list[tuple[str, list[str], str]]]:
@@ -123,7 +136,8 @@ def _corpora(task: Train, stage: Stage) -> tuple[list[Corpus], list[tuple[str, l
             here.append(_loaded(name, task.languages, *told))
             continue
         missing, why = [], ""
-        for code in taught(name, task.languages):
+        # one's own is had whole
+        for code in ("",) if is_own(name, task.source) else taught(name, task.languages):
             try:
                 here.append(_loaded(name, (code,), *told))
             except MissingSetError as error:
@@ -150,13 +164,16 @@ def _published(corpus: str, languages: Sequence[str], stage: Stage, words: int, 
     unknown = ", ".join(code for code in languages if code not in known)
     whose = f"{rows:,} {ROWS[corpus][1]}" if known else ""
     nothing = f"nothing in {unknown}, whose rows are not published" if unknown else ""
+    nothing = nothing if any(languages) else "nothing, for its rows are not known"
     said = Missing(corpus=corpus, languages=tuple(languages), reckoned_with=" and ".join(filter(None, (whose, nothing))), why=why)
     return Lengths(rows, tokens / max(rows, 1), ("published",), missing=(said,))
 
 
 def _key(task: Train, stage: Stage, corpora: Sequence[str], seed: int | None = None) -> str:
     tokenizer = task.base.tokenizer() if _has_tokenizer(task.base.folder) else None
-    return key_of([_VERSION, corpora, seed, tokenizer, stage.frame, stage.max_length, stage.truncation, stage.loss_on])
+    more: list[Any] = [list(stage.corpora.values())] if isinstance(stage.corpora, Mapping) else []
+    more += [stage.held_out] if stage.held_out is not None else []
+    return key_of([_VERSION, corpora, seed, tokenizer, stage.frame, stage.max_length, stage.truncation, stage.loss_on, *more])
 
 
 def _has_tokenizer(folder: Path) -> bool:
@@ -189,7 +206,8 @@ def _counted(
         return Lengths(len(examples), min(tokens / len(examples), stage.max_length), ("estimated",))
     if key and (kept := _kept(store, key)):
         return kept
-    characters = sum(len(example.prompt) + len(example.response) for example in examples)
+    looked_at = examples if isinstance(examples, list) else examples[:: math.ceil(len(examples) / _LOOKED_AT)]
+    characters = sum(len(each.prompt) + len(each.response) for each in looked_at) * len(examples) / len(looked_at)
     every = 1 if exact else math.ceil(characters / _AT_MOST)
     rows, cut = tokenize(examples[::every], tokenizer_of(task.base), stage.max_length, stage.truncation, stage.loss_on)
     each = np.array([len(row.ids) for row in rows], dtype=np.int32)

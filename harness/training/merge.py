@@ -16,8 +16,9 @@ from xreason.harness.serving.models import Model
 from xreason.harness.store.provenance import machine
 from xreason.harness.store.steps import key_of, keyed, point, step
 from xreason.harness.training.train import CHECKPOINT, TRAINING_FILE, Making, Train, outline_of, read_training
+from xreason.leaderboards.combined.combined import Merged
 from xreason.leaderboards.files import write_whole
-from xreason.leaderboards.records import Merged, Training
+from xreason.leaderboards.records import Training
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import read_tensors, tensor_files
 from xreason.trainers.checkpoints.delta import Checkpoint, read_checkpoint

@@ -30,10 +30,12 @@ from xreason.leaderboards.records import StageCost, Training
 from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.prompts import STYLES
 from xreason.trainers.corpora.examples import Source
-from xreason.trainers.corpora.load import load_corpus
+from xreason.trainers.corpora.load import is_own, load_corpus
+from xreason.trainers.corpora.own.references import without_places
 from xreason.trainers.loop.reports import StageProgress
 from xreason.trainers.methods import wants_layers, with_layers
 from xreason.trainers.stages import FeedForward, Method
+from xreason.trainers.train import texts_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -73,7 +75,8 @@ class Train(Making):
     languages: tuple[str, ...]  #: codes that the corpora are asked for
     source: Source  #: where training text comes from: "papers" or "pocket"
     data: Path | None  #: folder with local copies of the sets, or None
-    #: hashes of each stage's corpora; where rows are drawn or written by the seed, of those of seed 0.
+    #: hashes of each stage's corpora, and of the file that it holds out; where rows are drawn or written by the seed, of those of
+    #: seed 0.
     corpora: tuple[tuple[str, ...], ...]
     save_minutes: float = SAVE_MINUTES  #: between its step checkpoints; 0 writes none. Changes no result, and is in no key
 
@@ -116,13 +119,7 @@ def plan_training(
     """
 
     def hashes(seed: int) -> tuple[tuple[str, ...], ...]:
-        return tuple(
-            tuple(
-                load_corpus(name, languages, source=source, data=data, rows=stage.rows, seed=seed, frame=stage.frame).hash
-                for name in stage.corpora
-            )
-            for stage in method.stages
-        )
+        return tuple(text.hashes for text in texts_of(method, languages, source=source, data=data, seed=seed))
 
     try:
         corpora = hashes(seed)
@@ -134,7 +131,7 @@ def plan_training(
     said = {
         "step": "train",
         "base": [base.hash, base.tokenizer()],
-        "stages": TypeAdapter(Method).dump_python(method, mode="json")["stages"],
+        "stages": [without_places(each) for each in TypeAdapter(Method).dump_python(method, mode="json")["stages"]],
         "layers": layers.key if layers else None,
         "corpora": corpora,
         "prompt": _frames(method),
@@ -176,7 +173,7 @@ def recipe_of(task: Train) -> str:
     That is its stages, its text, languages and frames. How many rows a forward pass takes is the machine's, and why layers were
     chosen is told and changes nothing.
     """
-    stages = TypeAdapter(Method).dump_python(task.method, mode="json")["stages"]
+    stages = [without_places(each) for each in TypeAdapter(Method).dump_python(task.method, mode="json")["stages"]]
     for said, stage in zip(stages, task.method.stages, strict=True):
         del said["micro_batch_size"]
         if isinstance(stage.tune, FeedForward):
@@ -233,6 +230,7 @@ def train(task: Train, report_to: Sequence[str] = ()) -> Training:
     work = task.work
     if not progress.is_first_process():
         return run_here(launch, work)
+    _check_unchanged(task)
     work.mkdir(parents=True, exist_ok=True)
     if task.save_minutes and (size := max(_saved_bytes(task))) >= _WORTH_SAYING:
         how = f"of {size / 1e9:,.1f} GB every {task.save_minutes:g} minutes, two side by side while one replaces the other"
@@ -249,6 +247,17 @@ def train(task: Train, report_to: Sequence[str] = ()) -> Training:
             progress.say(f"{task.title}, {stage.name}: too long and cut off were {cut}")
     progress.say(f"{task.title}: trained in {training.seconds:.0f} s")
     return training
+
+
+def _check_unchanged(task: Train) -> None:
+    """Raises a UserError where a corpus of one's own is not what it was when the training was planned, which may be days ago."""
+    for stage, hashes in zip(task.method.stages, task.corpora, strict=True):
+        held_out = [stage.held_out] if isinstance(stage.held_out, str) else []
+        for name, planned in zip([*stage.corpora, *held_out], hashes, strict=True):
+            if is_own(name, task.source) and load_corpus(name, (), source=task.source).hash != planned:
+                raise UserError(
+                    f"{name} was changed since {task.title} was planned; give the command again, and it is planned anew."
+                )
 
 
 def read_training(path: Path) -> Training:
@@ -291,8 +300,9 @@ def run_here(launch: Launch, work: Path) -> Training:
     reported, corpora = StageCost.model_fields.keys() - {"frame", "sources"}, iter(result.corpora)
     costs = []
     for cost, stage in zip(result.stages, task.method.stages, strict=True):
-        sources = dict.fromkeys(source for corpus in islice(corpora, len(stage.corpora)) for source in corpus.sources)
-        told = {"frame": stage.frame, "sources": tuple(sources)}
+        each = [corpus.sources for corpus in islice(corpora, len(stage.corpora))]
+        sources = None if None in each else tuple(dict.fromkeys(source for some in each for source in some or ()))
+        told = {"frame": stage.frame, "sources": sources}
         costs.append(StageCost.model_validate({name: getattr(cost, name) for name in reported} | told))
     return Training(
         stages=tuple(costs),
@@ -306,8 +316,10 @@ def run_here(launch: Launch, work: Path) -> Training:
 
 
 def _words(state: StageProgress) -> str:
+    held_out = " ".join(f"{code}{' ' if code else ''}{loss:.3f}" for code, loss in state.held_out.items())
     return (
-        f"loss {state.loss:.3f}, rate {state.learning_rate:.1e}, gradient {state.gradient_norm:.2f}, "
+        f"loss {state.loss:.3f}, {f'held out {held_out}, ' if held_out else ''}"
+        f"rate {state.learning_rate:.1e}, gradient {state.gradient_norm:.2f}, "
         f"{state.tokens_per_second:,.0f} tokens/s, {state.memory_bytes / 2**30:.1f} GiB"
     )
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.records import StageCost, Training
 from xreason.leaderboards.rows import Row
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
@@ -21,27 +20,21 @@ NAMES = ("model", "first", "second")
 SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
 _BY_WORTH = ("gain", "English", "training time", "tuned")
+#: What became of answers that are not right: field of Misses to its heading.
+_MISSES = {"cut_off_thinking": "thinking cut off", "cut_off_answering": "answer cut off", "wrong": "wrong"}
 #: Of what a row says, what stands where there is room.
 _MEANS = (
-    *("rank", "mean", "mean in language", "mean without English", "gain", "p of gain (Holm)", "English", "tuned"),
+    *("rank", "mean", "mean in language", "mean in language with thinking", *_MISSES.values(), "mean without English"),
+    *("gain", "p of gain (Holm)", "English", "tuned"),
     *("training time", "response tokens", "thinking tokens", "cost of use"),
 )
 #: What headings beyond those of Table 1 say.
 _OF_MEANS = {
     "mean in language": "In language: right, and in the question's language.",
+    "mean in language with thinking": "With thinking: where neither the answer nor its thinking is in another language.",
+    "thinking cut off": "Not right: thinking cut off, at its budget or with the response; the answer cut off; or else wrong.",
     "cost of use": "Cost of use: tokens that a question takes in all, translation among them, and models.",
     "response tokens": "Response tokens: of one response, thinking among them.",
-}
-#: The heading of a stage's cell to the field of StageCost that it holds, where that is a number.
-_STAGE_NUMBERS = {
-    "rows": "rows",
-    "share tuned": "tuned_parameters",
-    "sequences a step": "batch_size",
-    "learning rate": "learning_rate",
-    "tokens": "tokens",
-    "tokens/s": "tokens_per_second",
-    "time": "seconds",
-    "peak memory": "peak_memory_bytes",
 }
 
 
@@ -116,7 +109,7 @@ def subset_table(board: Board) -> Table | None:
         [name_cell(row), *(_narrow(row.subsets[name]) for name in names), *(_gain(row.subset_gains.get(name)) for name in gained)]
         for row in board.rows
     ]
-    legend = [f"{_format.measure(board)}, ± the wider side of its 95 % interval.", *map(_format.subset, board.subsets)]
+    legend = [f"{_format.measure(board)}, ± the wider side of its 95 % interval.", _format.subsets(board)]
     if gained:
         legend.append(
             "Gain: less the base's; †: significant by Holm's correction over all gains here, and not of a single training."
@@ -197,30 +190,6 @@ def sampling_tables(board: Board) -> list[Table]:
     ]
 
 
-def stage_table(boards: Sequence[Board]) -> Table | None:
-    """Returns what each stage trained on and took, each training once; None where nothing was trained."""
-    # the same training stands on the board of every suite, and in rows that were asked in other styles
-    trained = {
-        (f"{row.method} ({row.setting})" if row.setting else row.method, seed, training.model_dump_json()): training
-        for board in boards
-        for row in board.rows
-        for seed, training in zip(row.seeds, row.trainings, strict=False)
-    }
-    if not trained:
-        return None
-    rows = [
-        (
-            _named(name),
-            Cell(str(seed), value=seed),
-            *(Cell(text, value=_of_stage(stage, heading, text)) for heading, text in cells.items()),
-        )
-        for (name, seed, _), training in trained.items()
-        for stage, cells in zip((*training.stages, None), training_cells(training), strict=False)
-    ]
-    headings = stage_cells(next(iter(trained.values())).stages[0])
-    return Table("What each stage trained on", ("model", "seed", *headings), tuple(rows))
-
-
 def row_cells(board: Board, row: Row) -> dict[str, Cell]:
     """Returns all that a row says in one line: heading to cell, the same headings for every row of a board.
 
@@ -237,6 +206,7 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "mean": _accuracy(row.mean),
         f"mean by {_format.READINGS[board.other_reading]}": Cell() if board.measure else _accuracy(row.mean_by_other_reading),
         "mean in language": _accuracy(row.mean_in_language),
+        **(_of_thinking(row) if any(each.mean_misses for each in board.rows) else {}),
         "mean without English": _accuracy(row.mean_without_english),
         "gain": _gain(row.gain),
         "p of gain (Holm)": _chance(row.gain),
@@ -253,6 +223,22 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
     }
 
 
+def misses_table(board: Board) -> Table | None:
+    """Returns what became of the questions, where thinking is told apart in a row; else None."""
+    lines = [row_cells(board, row) for row in board.rows]
+    headings = ("mean", *_MISSES.values(), "mean in language", "mean in language with thinking")
+    if headings[1] not in lines[0]:
+        return None
+    rows = tuple((cells["model"], *(replace(cells[heading], spread="") for heading in headings)) for cells in lines)
+    legend = tuple(_OF_MEANS[heading] for heading in ("thinking cut off", "mean in language", "mean in language with thinking"))
+    return Table(f"{board.suite}: what became of the questions", ("model", "right", *headings[1:]), rows, legend)
+
+
+def _of_thinking(row: Row) -> dict[str, Cell]:
+    told = {heading: _accuracy(getattr(row.mean_misses, name, None)) for name, heading in _MISSES.items()}
+    return {"mean in language with thinking": _accuracy(row.mean_in_language_thinking), **told}
+
+
 def name_cell(row: Row) -> Cell:
     """Returns what a row is called, with its seeds where there are several."""
     name = row.name + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")
@@ -261,38 +247,6 @@ def name_cell(row: Row) -> Cell:
 
 def _named(name: str) -> Cell:
     return Cell(name, value=name)
-
-
-def training_cells(training: Training) -> list[dict[str, str]]:
-    """Returns the stages of a training as stage_cells has them; of a merged model, what was merged too, under the same headings."""
-    lines = [stage_cells(stage) for stage in training.stages]
-    if training.merged is None:
-        return lines
-    told = {"stage": "merge", "tuned": training.merged.how, "time": _format.duration(training.merged.seconds)}
-    return [*lines, {heading: told.get(heading, _format.NOTHING) for heading in lines[0]}]
-
-
-def stage_cells(stage: StageCost) -> dict[str, str]:
-    """Returns what a stage read, tuned and took: heading to plain text, in column order; "" for a loss that was not logged."""
-    losses = [f"{loss:.3f}" for _, loss in stage.losses]
-    cut = None if stage.truncated is None else [f"{code} {rows:,}" for code, rows in sorted(stage.truncated.items()) if rows]
-    return {
-        "stage": stage.name,
-        "corpus": stage.corpus,
-        "rows": _format.count(stage.rows),
-        "languages": ", ".join(stage.languages),
-        "tuned": f"{stage.tuned} ({_format.count(stage.tuned_parameters)})",
-        "share tuned": _format.share(stage.tuned_parameters / stage.total_parameters),
-        "epochs / steps": f"{stage.epochs:g} / {_format.count(stage.steps)}",
-        "sequences a step": _format.count(stage.batch_size),
-        "learning rate": _format.learning_rate(stage.learning_rate),
-        "tokens": _format.count(stage.tokens),
-        "tokens/s": _format.count(round(stage.tokens_per_second)),
-        "time": _format.duration(stage.seconds),
-        "peak memory": _format.size(stage.peak_memory_bytes),
-        "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
-        "loss": f"{losses[0]} to {losses[-1]}" if losses else "",
-    }
 
 
 def _table_one(boards: Sequence[Board]) -> Table:
@@ -321,8 +275,10 @@ def _table_one(boards: Sequence[Board]) -> Table:
 
 def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     first, judged = boards[0], [board for board in boards if not board.measure]
-    over = {f"over {', '.join(board.average_languages)}": board.suite for board in judged}
-    means = [codes if len(over) == 1 else f"of {suite} {codes}" for codes, suite in over.items()]
+    over: dict[str, list[str]] = {}
+    for board in judged:
+        over.setdefault(f"over {', '.join(board.average_languages)}", []).append(board.suite)
+    means = [codes if len(over) == 1 else f"of {' and '.join(suites)} {codes}" for codes, suites in over.items()]
     by = _format.READINGS[first.reading]
     if judged:
         yield f"Accuracy in percent with its 95 % interval: the mean {'; '.join(means)}, by {by}; best in bold."
@@ -377,13 +333,6 @@ def _cost_of_use(row: Row) -> Cell:
     models = f"{row.models_in_use} model{'s' * (row.models_in_use > 1)}"
     tokens = _format.NOTHING if row.tokens_in_use is None else _format.count(round(row.tokens_in_use))
     return Cell(f"{tokens} tokens", models, value=models if row.tokens_in_use is None else row.tokens_in_use)
-
-
-def _of_stage(stage: StageCost | None, heading: str, text: str) -> float | str | None:
-    field = _STAGE_NUMBERS.get(heading)
-    if stage is None:  # of merging
-        return None if field or text == _format.NOTHING else text
-    return (text or None) if field is None else float(getattr(stage, field))
 
 
 def _tuned(row: Row) -> Cell:

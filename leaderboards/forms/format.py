@@ -6,7 +6,7 @@ from rich.filesize import pick_unit_and_suffix
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.records import Reading, ResponseShares
-from xreason.leaderboards.rows import Family, Note, Pair, Row, Subset
+from xreason.leaderboards.rows import Family, Note, Pair, Row
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
 #: What stands where there is no number.
@@ -14,6 +14,9 @@ NOTHING = "–"
 
 #: What the readings are called where people read.
 READINGS: Mapping[Reading, str] = {"paper": "the papers' reading", "strict": "the strict reading", "metamath": "MetaMath's reading"}
+
+#: A share that only those whose thinking is told apart have.
+_THINKING = "thinking_in_language"
 
 #: When the readings are said to disagree, see `xreason.leaderboards.board.build_board`.
 NOTES_LEGEND = (
@@ -84,6 +87,8 @@ def training_time(row: Row) -> tuple[str, str]:
 def response_cells(responses: Sequence[ResponseShares | None]) -> dict[str, list[str]]:
     """What is said of responses beside their accuracy: the name of a line to its cells, in whole percent."""
     names = {name: name.replace("_", " ") for name in ResponseShares.model_fields}
+    if all(getattr(shares, _THINKING, None) is None for shares in responses):
+        del names[_THINKING]
     return {words: [whole_percent(getattr(shares, name, None)) for shares in responses] for name, words in names.items()}
 
 
@@ -154,10 +159,14 @@ def _told(family: Family) -> str:
     return f"one {one}" if family.claims == 1 else f"{several} ({family.claims:,})"
 
 
-def subset(each: Subset) -> str:
-    """What one is, in a sentence: "low resource: the mean over sw, te."."""
-    what = f"{count(each.questions)} questions" if each.kind == "level" else f"the mean over {', '.join(each.languages)}"
-    return one_line(f"{each.name}: {what}.")
+def subsets(board: Board) -> str:
+    """What those of a board are, in a sentence: "low resource: the mean over sw, te; level top: 2,250 questions."."""
+    told = [
+        f"{each.name}: "
+        + (f"{count(each.questions)} questions" if each.kind == "level" else f"mean over {', '.join(each.languages)}")
+        for each in board.subsets
+    ]
+    return one_line(f"{'; '.join(told)}.")
 
 
 def language_headings(board: Board) -> list[str]:

@@ -12,7 +12,17 @@ from itertools import groupby, pairwise
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.cells import MOST_COLUMNS, SIDE, Cell, Table, blocks, language_table, subset_table, tables_one
+from xreason.leaderboards.forms.cells import (
+    MOST_COLUMNS,
+    SIDE,
+    Cell,
+    Table,
+    blocks,
+    language_table,
+    misses_table,
+    subset_table,
+    tables_one,
+)
 
 _SPECIAL = {
     **{character: f"\\{character}" for character in "{}$&#_%"},
@@ -53,7 +63,8 @@ def boards_latex(boards: Sequence[Board]) -> str:
     one = [_table(replace(each, legend=(*each.legend, SIDE)), [each]) for each in tables_one(boards)]
     languages = [_table(each, blocks(each, _MOST_LANGUAGES)) for each in map(language_table, boards)]
     subsets = [_table(each, blocks(each, MOST_COLUMNS - 1)) for each in map(subset_table, boards) if each]
-    return "\n\n".join([*heads, *one, *languages, *subsets]) + "\n"
+    misses = [_table(each, [each]) for each in map(misses_table, boards) if each]
+    return "\n\n".join([*heads, *one, *languages, *subsets, *misses]) + "\n"
 
 
 def escape(text: str) -> str:

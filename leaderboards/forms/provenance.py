@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
 from xreason.leaderboards.records import Training
+from xreason.leaderboards.styles import NO_CHAT_ARGS, NO_THINKING
+
+#: What most boards need not say.
+_NOT_SAID = {"system instruction": "none", "chat template": NO_CHAT_ARGS, "thinking": NO_THINKING}
 
 
 def provenance_facts(board: Board) -> dict[str, str]:
@@ -20,6 +24,8 @@ def provenance_facts(board: Board) -> dict[str, str]:
         "mean over": ", ".join(board.average_languages),
         "prompt": _joined(f"{style.written_shots} {style.prompt} ({style.prompt_hash})" for style in board.styles),
         "system instruction": _joined(style.system or "none" for style in board.styles),
+        "chat template": _joined(style.written_chat_args for style in board.styles),
+        "thinking": _joined(style.written_thinking for style in board.styles),
         "decoding": f"{_joined(style.decoding for style in board.styles)}, at most {tokens} new tokens",
         "ranked by": _format.READINGS[board.reading],
         "dtype": _joined(source.dtype or "not recorded" for source in sources),
@@ -30,7 +36,7 @@ def provenance_facts(board: Board) -> dict[str, str]:
         "date": " to ".join(dict.fromkeys((dates[0], dates[-1]))),
         "versions": _joined(f"{package} {version}" for source in sources for package, version in sorted(source.versions.items())),
     }
-    return {name: fact for name, fact in facts.items() if fact and (name, fact) != ("system instruction", "none")}
+    return {name: fact for name, fact in facts.items() if fact and fact != _NOT_SAID.get(name)}
 
 
 def _joined(texts: Iterable[str]) -> str:

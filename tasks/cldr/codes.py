@@ -20,8 +20,10 @@ _UNICODE_SCRIPTS = {
     **{"Jamo": ("Hang",), "Jpan": ("Hira", "Kana", "Hani"), "Kore": ("Hang", "Hani")},
 }
 
-#: A code with a script behind it, as Flores and Belebele have them: swh_Latn.
-_WITH_SCRIPT = re.compile(r"([a-z]{2,3})[-_]([a-z]{4})")
+#: Language, script, region, as in swh_Latn (Flores, Belebele) and pt-BR.
+_TAG = re.compile(r"([a-z]{2,3})(?:[_-]([A-Z][a-z]{3}))?(?:[_-]([A-Z]{2}|[0-9]{3}))?")
+#: Scripts that are several.
+_WRITTEN = {"Kore": ("Kore", "Hang"), "Jpan": ("Jpan", "Hira", "Kana")}
 #: Spellings of published sets that no standard knows: X-CSQA's for Japanese.
 _OF_SETS = {"jap": "ja"}
 
@@ -36,8 +38,9 @@ def language(code: str) -> Language:
         UserError: the code has a region or another script, or CLDR knows none such; names the nearest, by the language's name too.
     """
     asked, names = code.strip().lower(), _english_names()
-    if (parts := _WITH_SCRIPT.fullmatch(asked)) and (alone := _preferred(parts[1])) in names:
-        if parts[2].title() != _likely_script(alone):
+    cased = re.sub("(?<=[-_])[a-z]{4}$", lambda script: script[0].title(), asked)
+    if (parts := _TAG.fullmatch(cased)) and parts[2] and (alone := _preferred(parts[1])) in names:
+        if parts[2] not in (_likely_script(alone), *_usual(alone)):
             raise UserError(f"{code!r} is another script than that of the suites' questions; give {alone!r}.")
         asked = alone
     alone = asked.replace("_", "-").partition("-")[0]
@@ -51,6 +54,25 @@ def language(code: str) -> Language:
     from babel.localedata import exists
 
     return Language(known, names[known], (Locale(known).get_language_name() if exists(known) else None) or names[known])
+
+
+def language_of(tag: str) -> str | None:
+    """Returns the code of a language by any usual tag: "sw" for swh_Latn and swa, "bn_Latn" where the script is not the usual one.
+
+    None for what is no language that CLDR has locales or a shorter code for: tags stand in names, among words.
+    """
+    from babel.localedata import exists
+
+    parts = _TAG.fullmatch(tag)
+    if parts is None:
+        return None
+    code, script, region = parts.groups()
+    known = _preferred(code)
+    # with a script beside it, three letters are a language's for sure; alone they may be a word
+    if not exists(known) and known == code and not (script and known in _likely()):
+        return None
+    usual = _usual(known)
+    return "_".join([known, *(part for part in (script, region) if part and usual and part not in usual)])
 
 
 def chosen(spellings: Iterable[str], known: Collection[str] = ()) -> tuple[str, ...]:
@@ -80,7 +102,7 @@ def _in_table(spelling: str, named: str | None, known: Collection[str]) -> str:
     asked = spelling.strip().lower()
     if named is None and re.fullmatch(r"[a-z]{2,3}([-_][a-z0-9]+)*", asked):
         try:
-            code = language(_OF_SETS.get(asked, asked)).code
+            code = language(asked).code
         except UserError as error:
             if "give '" in str(error):
                 raise
@@ -130,6 +152,11 @@ def _likely() -> dict[str, str]:
     return get_global("likely_subtags")  # type: ignore[return-value]
 
 
+def _usual(code: str) -> tuple[str, ...]:
+    """Returns the script and the region that CLDR takes for a language where nothing else is said."""
+    return tuple(each for part in _likely().get(code, "").split("_")[1:] for each in _WRITTEN.get(part, (part,)))
+
+
 def _likely_script(code: str) -> str:
     # a language that CLDR says nothing of but its region: vai
     said = _likely().get(code) or next((full for full in _likely().values() if full.partition("_")[0] == code), f"{code}_Latn")
@@ -139,7 +166,8 @@ def _likely_script(code: str) -> str:
 def _preferred(code: str) -> str:
     from babel.core import get_global
 
-    return str(get_global("language_aliases").get(code, code)).partition("_")[0]
+    said = _OF_SETS.get(code, code)
+    return str(get_global("language_aliases").get(said, said)).partition("_")[0]
 
 
 def _english_names() -> dict[str, str]:

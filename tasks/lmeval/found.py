@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from xreason.tasks.cldr.codes import language_of
 from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.files import out_of_reach
-from xreason.tasks.lmeval.patterns import PREFIX, language_in, language_of, parsed
+from xreason.tasks.lmeval.patterns import PREFIX, language_in, parsed
 from xreason.tasks.names import unknown
 
 #: What is asked of a task where it does not say how long a response may be; lm-eval's own bound.

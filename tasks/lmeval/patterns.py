@@ -10,16 +10,13 @@ lm-eval:belebele@acc_norm                  what counts as right; @exact_match/fl
 import re
 from dataclasses import dataclass
 
+from xreason.tasks.cldr.codes import language_of
 from xreason.tasks.errors import UserError
 
 #: What begins the name of a suite that is lm-eval's.
 PREFIX = "lm-eval:"
 
-#: Language, script, region, as in swh_Latn and pt-BR.
-_TAG = re.compile(r"([a-z]{2,3})(?:[_-]([A-Z][a-z]{3}))?(?:[_-]([A-Z]{2}|[0-9]{3}))?")
 _NAME = re.compile(r"[\w.*?\[\]:/+-]+")
-#: Scripts that are several.
-_WRITTEN = {"Kore": ("Kore", "Hang"), "Jpan": ("Jpan", "Hira", "Kana")}
 _MOST = 1_000  # names that braces may write out
 
 
@@ -74,28 +71,6 @@ def _written_out(text: str) -> list[str]:
         if len(waiting) > _MOST:
             raise UserError(f"The braces of {PREFIX}{text[:80]} stand for more than {_MOST:,} names; write fewer.")
     return done
-
-
-def language_of(tag: str) -> str | None:
-    """Returns the code of a language by any usual tag: "sw" for swh_Latn and swa, "bn_Latn" where the script is not the usual one.
-
-    None for what is no language that CLDR has locales or a shorter code for.
-    """
-    from babel.core import get_global
-    from babel.localedata import exists
-
-    parts = _TAG.fullmatch(tag)
-    if parts is None:
-        return None
-    code, script, region = parts.groups()
-    aliases, likely = get_global("language_aliases"), get_global("likely_subtags")
-    known = str(aliases.get(code, code)).partition("_")[0]
-    # with a script beside it, three letters are a language's for sure; alone they may be a word
-    if not exists(known) and known == code and not (script and known in likely):
-        return None
-    usual = [each for part in str(likely.get(known, "")).split("_")[1:] for each in _WRITTEN.get(part, (part,))]
-    unusual = [part for part in (script, region) if part and usual and part not in usual]
-    return "_".join([known, *unusual])
 
 
 def language_in(name: str) -> str | None:

@@ -23,7 +23,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: Codes of the languages that every problem is written in, from the most to the least of each in the pocket model's own training.
 LANGUAGES: tuple[str, ...] = ("en", "de", "es", "fr", "zh", "sw")
@@ -117,6 +117,11 @@ def held_out(situation: str) -> list[tuple[str, tuple[int, int]]]:
     """Returns what is counted and the pair of numbers of each test problem of `situation`: together they are in the test alone."""
     counts = list(itertools.product(ITEMS, _pairs(SITUATIONS[situation].sign)))
     return random.Random(f"pocket {situation}").sample(counts, SITUATIONS[situation].tested)
+
+
+def rows(language: str) -> list[dict[str, Any]]:
+    """Returns the questions of the pocket suite in a language, see xreason.tasks.sets.source.Row."""
+    return [{"question": each.question(language), "answer": str(each.answer), "language": language} for each in test_problems()]
 
 
 def test_problems() -> list[Problem]:

@@ -60,6 +60,8 @@ _ARTICLE = re.compile(
 )
 #: Words of one letter, of which a sentence may begin: articles, "and", "I".
 _WORDS = frozenset("AEI")
+#: A word behind one of these as behind an article or "and", which "is" is not.
+_AS_A_WORD = re.compile(r"\s(?!(?:is|was|seems|fits)\b)[^\W\d_A-Z]")
 #: Cyrillic letters that look like Latin ones, and those whose place or sound is that of others.
 _CYRILLIC = {"А": "A", "В": "BC", "С": "C", "Е": "E", "Б": "B", "Г": "D", "Д": "DE"}
 _ALIF = re.compile(r"(?<!\w)الف(?!\w)")
@@ -67,6 +69,7 @@ _ONE = re.compile(r"([(\[]\s*)?([^\W\d_])ـ?(\s*[)\]])?")  # with the tail of an
 _BEFORE_TEXT = re.compile(rf"{_CLOSING}*[\s\"'“«「『(:–—-]*")
 _BRACKET = re.compile(r"[\s\"'”»」』]*[(\[]")
 _CLAUSE_END = re.compile(r"[,،、，;；]")
+_AHEAD_END = re.compile(r"[,،、，;；!?。！？।۔؟\n]|[.]\s")
 #: What a letter behind it is the name of, and no option.
 _NAMES = re.compile(
     r"(?:vitamin\w*|витамин\w*|grade|plan|type|hepatitis|class|key of|\d\s*°?"
@@ -202,7 +205,7 @@ class _Reader:
         said = self.words.said
         lowered = lower(text)
         for start, end in said.last_nouns(lowered, _TRIES):
-            if self.words.unsaid.search(_CLAUSE_END.split(_last_sentence(lowered[max(0, start - _CLAUSE) : start]))[-1]):
+            if self.words.unsaid.search(_AHEAD_END.split(lowered[max(0, start - _CLAUSE) : start])[-1]):
                 continue
             link = said.link.match(lowered, end)
             if self.words.bare and (found := self.stated(text[end : end + _WINDOW], declared=True, bare=True)):
@@ -279,7 +282,7 @@ class _Reader:
             return set(), start
         if text_behind:
             return (text_behind, end) if text_behind <= set(meant) else (text_behind | {meant[0]}, end)
-        if letter in _WORDS and not marked and not declared and re.match(r"\s[^\W\d_A-Z]", text[match.end() :]):
+        if letter in _WORDS and not marked and not declared and _AS_A_WORD.match(text, match.end()):
             joined = self.words.joined.match(text, match.end())
             if not (joined and _NAMED.match(text, joined.end())):
                 return set(), start

@@ -86,7 +86,8 @@ def paper_expression(text: str, which: Boxed) -> str | None:
     there is none, the last number, behind "answer is" and the like in lower case where such stands. What follows from that rule is
     kept, because published scores rest on it: a box with a space before its brace is none, "0.5" reads as 0.5 and ".5" as 5.
 
-    What equals the gold is MMATH's rule for both: see `equal`. PolyMath's own script also takes 50 and 5000 for 0.5.
+    What equals the gold is MMATH's rule for both: see `equal`. PolyMath's own script also takes 50 and 0.005 for 0.5,
+    and 0.50004.
     """
     boxes = _boxes(text)
     if which == "first":
@@ -266,6 +267,8 @@ def all_equal(pairs: Sequence[tuple[str, str]]) -> list[bool]:
     Raises:
         UserError: the processes that compare cannot be started.
     """
+    if len(pairs) < 2:
+        return [equal(*pair) for pair in pairs]
     with ThreadPoolExecutor(_PROCESSES) as threads:
         return list(threads.map(lambda pair: equal(*pair), pairs))
 

@@ -38,7 +38,8 @@ _LIST_POINT = re.compile(r"[.)]\s+[^\W\d_]")
 _RESULT = re.compile(r"[=≈→⇒]\s*[$€£¥₹৳฿]?\s*[-−]?\Z")
 _NEAR = re.compile(r"[^\d.,;:!?。，、]{0,6}")  # what may stand between a denial and what it denies
 _NO_WIDTH = re.compile(r"(?<=\d)[\u200b-\u200f\u2060\ufeff]+(?=\d)")
-_SPACED = re.compile(r"\s*[$€£]?(\d{1,3}(?: \d{3})+)(?![\d ]*\d)")  # nothing but one number, in groups of three
+# nothing but one number in groups of three, and its unit
+_SPACED = re.compile(r"\s*[$€£]?\d{1,3}(?: \d{3})+(?:\s+[^\W\d_]+)?\s*[%°$€£.]?\s*")
 _OPERATORS = frozenset("=≈+*/×÷(,$€")
 _FRACTION = re.compile(r"(?P<whole>\d?)\s*\\[dtc]?frac\s*(?:\{(?P<top>[^{}]*)\}\s*\{(?P<bottom>[^{}]*)\}|(?P<a>\d)\s?(?P<b>\d))")
 _MARKUP = re.compile(r"\\(?P<name>[a-z]+|.)|(?P<wide>(?<=[０-９])[，．](?=[０-９]))|\*\*|__|[`{}~]")
@@ -126,7 +127,7 @@ def _declared(text: str, end: int, rules: _Rules) -> Iterator[Decimal | None]:
     """Yields what the markers before `end` declare, the strongest kind of marker first, of each kind the last marker first."""
     for position in _backwards(text, ("\\boxed",), end):
         held = _clean(_braced(_window(text, position + len("\\boxed"))))
-        yield _statement_number(held.replace(" ", "") if _SPACED.match(held) else held, rules)
+        yield _statement_number(re.sub(r"(?<=\d) ", "", held) if _SPACED.fullmatch(held) else held, rules)
     for position in _backwards(text, ("####",), end):
         yield _line_number(_window(text, position + len("####")), rules)
     for position in _backwards(text, rules.wording.nouns, end):

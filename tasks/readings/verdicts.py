@@ -7,11 +7,13 @@ an expression (expression.py) or the letter of a choice (choice.py). Numbers are
 
 import importlib.metadata
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
+from xreason.tasks.added import Kind as Kind
 from xreason.tasks.prompts import STYLES
 from xreason.tasks.readings.choice import choice_reading, paper_choice
 from xreason.tasks.readings.expression import Boxed, all_equal, equal, expression_reading, paper_expression
@@ -19,9 +21,6 @@ from xreason.tasks.readings.metamath import metamath_reading
 from xreason.tasks.readings.numbers import ARITHMETIC
 from xreason.tasks.readings.paper import paper_reading
 from xreason.tasks.readings.strict import strict_reading
-
-#: What an answer is.
-Kind = Literal["number", "expression", "choice"]
 
 #: Kind of answer to what lm-eval reports of its tasks.
 METRICS: Mapping[Kind, tuple[str, ...]] = {
@@ -31,7 +30,23 @@ METRICS: Mapping[Kind, tuple[str, ...]] = {
 }
 
 _Reading = TypeVar("_Reading", bound=Hashable)
+_Said = TypeVar("_Said")
+_REMEMBERED, _LONGEST = 4096, 4000  # readings of a kind, and the characters of a response whose reading is one of them
 _TOLERANCE = Decimal("0.001")  # the least difference to the gold at which a reading is wrong (MathOctopus)
+
+
+def _remembered(reading: Callable[..., _Said]) -> Callable[..., _Said]:
+    """Returns the same reading, which remembers what it last read: lm-eval, verdicts and samples ask for the same."""
+    kept = lru_cache(maxsize=_REMEMBERED)(reading)
+
+    @wraps(reading)
+    def read(text: str, *rest: Hashable) -> _Said:
+        return kept(text, *rest) if len(text) <= _LONGEST else reading(text, *rest)
+
+    return read
+
+
+_strict, _expression, _choice = _remembered(strict_reading), _remembered(expression_reading), _remembered(choice_reading)
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,7 @@ def all_verdicts(texts: Sequence[Sequence[str]], documents: Sequence[Mapping[str
         (document["answer"], answer)
         for each, document in asked
         for text in each
-        for answer in (paper_expression(text, document.get("boxed") or "last"), expression_reading(text, document["language"]))
+        for answer in (paper_expression(text, document.get("boxed") or "last"), _expression(text, document["language"]))
         if answer is not None
     }
     all_equal(sorted(pairs))  # which are remembered
@@ -99,14 +114,44 @@ def what_is_read(text: str, document: Mapping[str, Any]) -> tuple[str | None, st
     match kind_of(document):
         case "expression":
             boxed: Boxed = document.get("boxed") or "last"
-            return paper_expression(text, boxed), expression_reading(text, document["language"])
+            return paper_expression(text, boxed), _expression(text, document["language"])
         case "choice":
-            return paper_choice(text), choice_reading(text, document["language"], document["choices"])
+            return paper_choice(text), _choice(text, document["language"], tuple(document["choices"]))
         case _:
-            number = strict_reading(text, document["language"])
+            number = _strict(text, document["language"])
             plain = number is not None and abs(number.adjusted()) < 30
             strict = None if number is None else format(number.normalize(), "f") if plain else str(number)
             return format(paper_reading(text), ".12g"), strict
+
+
+def said(document: Mapping[str, Any], answer: str) -> str:
+    """Returns a sentence from which every reading takes the answer to a row of a suite."""
+    match kind_of(document):
+        case "expression":
+            return f"The answer is: \\boxed{{{answer}}}"
+        case "choice":
+            return f"The answer is ({answer})."
+        case _:
+            return f"The answer is: {answer}"
+
+
+def read_back(documents: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Returns of each row of one kind whether the strict reading finds its gold in a sentence that gives it.
+
+    Raises:
+        ValueError: CLDR knows no language of that code.
+        UserError: the processes that compare expressions cannot be started.
+    """
+    told = [(said(each, each["answer"]), each["answer"], each["language"]) for each in documents]
+    match kind_of(documents[0]) if documents else "number":
+        case "expression":
+            read = [(gold, expression_reading(text, language) or "") for text, gold, language in told]
+            return all_equal(read)
+        case "choice":
+            both = zip(told, documents, strict=True)
+            return [choice_reading(text, language, each["choices"]) == gold for (text, gold, language), each in both]
+        case _:
+            return [strict_reading(text, language) == Decimal(gold.replace(",", "")) for text, gold, language in told]
 
 
 def _verdicts(texts: Sequence[str], document: Mapping[str, Any]) -> Verdicts:
@@ -129,7 +174,7 @@ def expression_verdicts(texts: Sequence[str], gold: str, language: str, which: B
         UserError: the processes that compare expressions cannot be started.
     """
     paper = [paper_expression(text, which) for text in texts]
-    strict = [expression_reading(text, language) for text in texts]
+    strict = [_expression(text, language) for text in texts]
     right = {answer: equal(gold, answer) for answer in {*paper, *strict} if answer is not None}
 
     def alike(answers: Sequence[str | None]) -> list[str | None]:
@@ -149,7 +194,7 @@ def expression_verdicts(texts: Sequence[str], gold: str, language: str, which: B
 def choice_verdicts(texts: Sequence[str], gold: str, language: str, choices: Sequence[str]) -> Verdicts:
     """Returns the verdicts on one question's samples whose answer is the letter of one of its choices."""
     paper = [paper_choice(text) for text in texts]
-    strict = [choice_reading(text, language, choices) for text in texts]
+    strict = [_choice(text, language, tuple(choices)) for text in texts]
     return _read(paper, strict, gold)
 
 
@@ -178,7 +223,7 @@ def verdicts(texts: Sequence[str], gold: str, language: str) -> Verdicts:
         ValueError: CLDR knows no language of that code.
     """
     paper, paper_gold = [paper_reading(text) for text in texts], paper_reading(gold)
-    strict, strict_gold = [strict_reading(text, language) for text in texts], strict_reading(gold, "en")
+    strict, strict_gold = [_strict(text, language) for text in texts], _strict(gold, "en")
     metamath = [metamath_reading(text) for text in texts]
 
     def paper_right(reading: float) -> bool:
@@ -206,16 +251,56 @@ def _majority(readings: Iterable[_Reading | None]) -> _Reading | None:
     return votes.most_common(1)[0][0] if votes else None
 
 
-def answer_part(response: str, document: Mapping[str, str]) -> str:
-    """Returns the part of a response that is read for an answer.
+#: What ends a model's thinking, where nothing else is said.
+THINK_END = "</think>"
 
-    In a style that ends responses at certain texts that is what stands before the first of them, such as the next question that the
-    model invents; under a chat template what stands after
-    the last thinking section, and nothing where it was still thinking when it ended.
+
+def think_begin(end: str) -> str:
+    """Returns the mark that begins the thinking which `end` ends: "<think>", "[THINK]"; "" where that has no slash to leave out."""
+    return end.replace("/", "", 1) if "/" in end else ""
+
+
+def opened(prompt: str, end: str) -> str:
+    """Returns the mark that begins thinking where a prompt, such as a chat template's, leaves it open; "" where none does."""
+    begin = think_begin(end)
+    return begin if begin in prompt.rpartition(end)[2] else ""
+
+
+def still_thinking(response: str, end: str) -> bool:
+    """Returns whether a response ended while it was thinking."""
+    return bool(opened(response, end))
+
+
+def split(response: str, end: str) -> tuple[str, str]:
+    """Returns a response in two, marks and all: up to the last that ends thinking, and the rest, if it does not think on."""
+    before, mark, after = response.rpartition(end)
+    return (response, "") if still_thinking(response, end) else (f"{before}{mark}", after)
+
+
+def parts(response: str, document: Mapping[str, str]) -> tuple[str, str]:
+    """Returns the thinking of a response, and the part that is read for an answer; nothing where it was still thinking at its end.
+
+    Thinking is told under a chat template, by its own mark or by that which the row's `think_end` names. As lm-eval has it, the
+    answer is what stands after the last mark, and all of a response that has none.
+
+    In a style that ends responses at certain texts, the answer is what stands before the first of them, such as the next question
+    that the model invents.
     """
-    style = STYLES[document["style"]]
-    if style.chat:
-        return response.rpartition("</think>")[2].partition("<think>")[0]
-    for stop in style.stops(document["language"]):
-        response = response.partition(stop)[0]
-    return response
+    style, told = STYLES[document["style"]], document.get("think_end")
+    thinking, answer = "", response
+    if end := told or (THINK_END if style.chat else ""):
+        thinking, _, answer = response.rpartition(end)
+        if begin := think_begin(end):
+            answer, _, again = answer.partition(begin)
+            thinking = f"{thinking} {again}".replace(begin, " ")
+        thinking = thinking.replace(end, " ").strip()
+    if told:
+        answer = answer.lstrip()
+    for stop in () if style.chat else style.stops(document["language"]):
+        answer = answer.partition(stop)[0]
+    return thinking, answer
+
+
+def answer_part(response: str, document: Mapping[str, str]) -> str:
+    """Returns the part of a response that is read for an answer, see `parts`."""
+    return parts(response, document)[1]

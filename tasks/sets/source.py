@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from xreason.tasks.readings.choice import LETTERS
 from xreason.tasks.readings.verdicts import Kind
 
 #: A question as tasks have it: `question`, `answer` (gold, as published) and `language` (code), and where a set has more to say
@@ -20,6 +21,11 @@ Make = Callable[[Sequence[Any], str], Row | None]
 def plain_row(cells: Sequence[Any], language: str) -> Row:
     """Returns a question and its gold answer as they stand."""
     return {"question": cells[0], "answer": cells[1], "language": language}
+
+
+def with_options(question: str, texts: Sequence[str]) -> str:
+    """Returns a question with its options as CONE-MT/MindMerger puts X-CSQA's (mindmerger_tools/prompts.py, 3848918)."""
+    return f"{question}\nOptions:" + "\t".join(f"{letter}. {text}" for letter, text in zip(LETTERS, texts, strict=False))
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,12 @@ class Source:
     repeats: Mapping[str, int] | None = field(default_factory=dict)
     split: str = "test"  #: the hub's split with the questions; {part} as above
     parts: tuple[str, ...] = ("",)  #: files or splits whose rows are asked by turns: the first of each, then the second of each
-    more: tuple[str, ...] = ()  #: other columns that `make` needs
+    more: tuple[str, ...] = ()  #: other columns that `make` needs; one that ends in "?" may be missing
     make: Make = plain_row  #: of the cells question, answer and `more`
     broken: frozenset[str] = frozenset()  #: ids of questions that are broken as published, and asked as they are
     kind: Kind = "number"  #: what its answers are
     by_id: bool = False  #: whether its languages have the same questions in different orders, to be put in that of their ids
+    by_turns: bool = False  #: whether rows of several levels are asked by turns, the first of each, then the second of each
     fetch: str = ""  #: where else it is to be had
 
     def spelled(self, language: str) -> str:

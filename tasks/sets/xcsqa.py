@@ -11,22 +11,19 @@ What is put to a model is CONE-MT/MindMerger's prompt (mindmerger_tools/prompts.
 puts a text of its own, which is not published, in Alpaca's frame, and reads "The answer is (B).".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from xreason.tasks.sets.source import Row, Source
+from xreason.tasks.sets.own import options_of
+from xreason.tasks.sets.source import Row, Source, with_options
 
 
 def _with_choices(cells: Sequence[Any], language: str) -> Row:
     stem, gold, name, told = cells
-    # on the hub, one object of two lists
-    choices = (
-        told if not isinstance(told, Mapping) else [dict(zip(told, each, strict=True)) for each in zip(*told.values(), strict=True)]
-    )
-    labels, texts = ([each.get(key) for each in choices] for key in ("label", "text"))
-    if labels != list("ABCDE")[: len(labels)] or len(labels) < 2 or not all(isinstance(text, str) for text in texts):
+    labels, texts = options_of(told)
+    if labels != list("ABCDE")[: len(labels)]:
         raise ValueError("its choices are not texts labelled A, B, C, ...")
-    asked = f"{stem}\nOptions:" + "\t".join(f"{label}. {text}" for label, text in zip(labels, texts, strict=True))
+    asked = with_options(stem, texts)
     return {
         **{"question": stem, "answer": gold, "language": language, "id": str(name), "choices": texts},
         **{"instruction": asked, "published": f"{asked}\nAnswer:"},

@@ -261,6 +261,9 @@ def test_the_dictionary_holds_everything_at_full_precision(comparison: list[Reco
         "worked_examples": "drawn",
         "bounds": [],
         "system": "",
+        "chat_args": [],
+        "think_end": "",
+        "thinking_tokens": 0,
     }
     slam = content["rows"][1]
     assert slam["languages_by_other_reading"]["te"]["value"] == board.rows[1].languages_by_other_reading["te"].value

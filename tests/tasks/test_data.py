@@ -11,6 +11,7 @@ import pytest
 
 from xreason.tasks import data
 from xreason.tasks.errors import UserError
+from xreason.tasks.sets.own import OwnRows
 from xreason.tasks.suites import SUITES
 
 REAL = os.environ.get("XREASON_DATA")
@@ -108,7 +109,7 @@ def test_what_is_no_question_or_no_gold_is_named_by_file_and_line(folder: Path, 
             data.rows("mgsm", "sw")
     (folder / "own.jsonl").write_text(json.dumps({"question": row[0], "answer": row[1]}), encoding="utf-8")
     with pytest.raises(UserError, match=f"own.jsonl, line 1: {says}"):
-        data.own_rows(folder / "own.jsonl", "sw")
+        data.own_rows(folder / "own.jsonl", "sw", OwnRows("number"))
 
 
 def hub_set(folder: Path, config: str, rows: Sequence[tuple[Any, Any]]) -> str:

@@ -39,7 +39,8 @@ def main(told: dict[str, Any]) -> None:
         mixed_precision=told.get("mixed_precision"),
     )
     if int(os.environ.get("RANK", "0")) == 0:
-        said = {"seen": seen, "losses": report.stages[-1].losses, "tokens": [stage.tokens for stage in report.stages]}
+        last = report.stages[-1]
+        said = {"seen": seen, "losses": last.losses, "held_out": last.held_out, "tokens": [stage.tokens for stage in report.stages]}
         Path(told["out"] + ".json").write_text(json.dumps(said))
 
 

@@ -22,7 +22,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plugin")
     source = folder / "source"
     source.mkdir()
-    for file in ("pyproject.toml", "questions_last.py"):
+    for file in ("pyproject.toml", "questions_last.py", "riddles.py"):
         (source / file).write_bytes((PLUGIN / file).read_bytes())
     options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(folder / "site")]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True, cwd=folder)
@@ -53,6 +53,22 @@ def test_it_is_listed_beside_those_in_the_box(installed: Path) -> None:
     assert [stage["tuned"] for stage in row["stages"]] == ["all parameters", "up_proj, down_proj of layers 1"]
 
 
+def test_its_corpus_is_listed_shown_and_trained_on_by_its_name(installed: Path, tmp_path: Path) -> None:
+    program = ["-c", "from xreason.harness.cli.app import main; main()"]
+    (listed,) = [row for row in json.loads(run(installed, *program, "corpora", "--json")) if row["corpus"] == "riddles"]
+    assert (listed["where"], listed["licence"]) == ("package xreason-questions 0.1.0", "Apache-2.0")
+    shown = json.loads(run(installed, *program, "corpora", "riddles", "--json"))
+    assert [row["language"] for row in shown] == ["de", "sw"]
+    assert "".join(token["text"] for token in shown[1]["tokens"] if token["loss"]).startswith("2 + 2 = 4")
+    settings = ("--max-steps", "2", "--batch-size", "8", "--learning-rate", "1e-3")
+    trained = json.loads(
+        run(installed, *program, "train", "full", "--corpora", "riddles", *settings, "--out", str(tmp_path), "--json")
+    )
+    (stage,) = trained["stages"]
+    assert (stage["corpus"], stage["rows"], stage["languages"]) == ("riddles (sums in two languages)", 64, ["de", "sw"])
+    assert stage["sources"] == []
+
+
 def test_it_trains_by_its_name_with_a_setting_of_its_own(installed: Path, tmp_path: Path) -> None:
     code = (
         "import json, sys; from pathlib import Path\n"
@@ -70,6 +86,20 @@ def test_it_trains_by_its_name_with_a_setting_of_its_own(installed: Path, tmp_pa
     assert [stage["steps"] for stage in training["stages"]] == [2, 2]
     assert training["stages"][1]["tuned_parameters"] < training["stages"][0]["tuned_parameters"] / 10
     assert json.loads((Path(folder) / "checkpoint.json").read_text())["method"] == "questions-last"
+
+
+def test_the_template_of_the_guide_to_corpora_is_one_and_its_package_declares_it() -> None:
+    guide = (ROOT / "docs" / "a-corpus-of-your-own.md").read_text()
+    code = guide.partition("```python\n")[2].partition("```")[0]
+    project = tomllib.loads(guide.partition("```toml\n")[2].partition("```")[0])
+    ((name, value),) = project["project"]["entry-points"]["xreason.corpora"].items()
+    module, _, function = value.partition(":")
+    assert project["tool"]["setuptools"]["py-modules"] == [module]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    made = names[function]()
+    assert name == "riddles"
+    assert next(iter(made.rows()))["language"] in made.languages
 
 
 def test_the_template_of_the_guide_is_a_method_and_its_package_declares_it() -> None:

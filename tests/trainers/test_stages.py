@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from tests.plugin.questions_last import questions_last
 from xreason.tasks.errors import UserError
 from xreason.trainers.methods import list_methods, load_method, with_layers
-from xreason.trainers.stages import SCHEDULES, AllParameters, FeedForward, LowRank, Method, Named, Stage, Tune
+from xreason.trainers.stages import OF_HELD_OUT, SCHEDULES, AllParameters, FeedForward, LowRank, Method, Named, Stage, Tune
 
 
 def test_tuning_is_described_in_words() -> None:
@@ -90,8 +90,11 @@ def test_a_method_comes_back_from_json_as_it_was(method: Method) -> None:
     assert [type(stage.tune) for stage in TypeAdapter(Method).validate_json(written).stages] == [
         type(stage.tune) for stage in method.stages
     ]
-    # what keys are made of: it says which tune it is, and nothing but values; that adapters are merged it said never
+    # what keys are made of: it says which tune it is, and nothing but values; that adapters are merged it said never, and of rows
+    # held out nothing where none are
     told = json.loads(json.dumps(asdict(method)))
+    for stage in told["stages"]:
+        assert [stage.pop(name) for name in OF_HELD_OUT] == list(OF_HELD_OUT.values())
     for tune in (stage["tune"] for stage in told["stages"]):
         if tune.get("merge"):
             del tune["merge"]

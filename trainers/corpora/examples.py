@@ -32,22 +32,24 @@ class Example:
 class CorpusReport:
     """What a corpus was, without its text."""
 
-    name: str  #: of xreason.trainers.corpora.load.CORPORA
+    name: str  #: of xreason.trainers.corpora.load.CORPORA, or of one's own, without the folders of its path
     description: str  #: what it holds, in words
     rows: int  #: examples
     languages: tuple[str, ...]  #: codes of the languages that it teaches
     where: str  #: the paths or hub ids it was read from
-    hash: str  #: SHA-256 of the examples
+    hash: str  #: SHA-256 of the examples; of one's own of all rows, whichever are drawn
     left_out: int  #: rows of the source that could not be paired with certainty, over all languages
-    #: the data sets that its text was made from, by names that suites say too (xreason.tasks.suites.Suite.in_domain).
-    sources: tuple[str, ...]
+    #: the data sets that its text was made from, by names that suites say too (xreason.tasks.suites.Suite.in_domain); None where
+    #: that is not known, as of one's own.
+    sources: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
 class Corpus(CorpusReport):
     """Text to train on, and where it came from."""
 
-    examples: tuple[Example, ...] = field(repr=False)  #: language by language, in the order of the file; the pocket's are mixed
+    #: language by language, in the order of the file; the pocket's are mixed. One's own are read when they are asked for.
+    examples: Sequence[Example] = field(repr=False)
 
     @property
     def report(self) -> CorpusReport:

@@ -25,6 +25,9 @@ from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import canonical, unknown
 from xreason.trainers.corpora import octopus, pocket
 from xreason.trainers.corpora.examples import Corpus, Example, Source, joined, make_corpus, reasoning, taught, translation
+from xreason.trainers.corpora.own.load import load_own
+from xreason.trainers.corpora.own.packages import package_names
+from xreason.trainers.corpora.own.references import is_reference
 from xreason.trainers.corpora.rows import find_json_file, load_hub_rows, read_json_rows, read_lines
 from xreason.trainers.stages import Frame
 
@@ -55,7 +58,8 @@ def load_corpus(
     """Returns a corpus.
 
     Args:
-        name: one of CORPORA; for the source "pocket", of xreason.trainers.corpora.pocket.CORPORA.
+        name: one of CORPORA; for the source "pocket", of xreason.trainers.corpora.pocket.CORPORA; or one's own, see the room own,
+            which is taken in all its languages.
         languages: codes. Translation corpora leave English out, english-reasoning and gsm8k take nothing else.
         source: "papers" reads published sets, "pocket" generates.
         data: folder with local copies; what it lacks is looked for on the hub.
@@ -66,10 +70,12 @@ def load_corpus(
     Raises:
         UserError: the name or a language is unknown, a set is missing or damaged, or nothing is left to train on.
     """
+    if is_own(name, source):
+        return load_own(name, rows=rows, seed=seed, frame=frame)
     name = canonical(name)
     known = pocket.CORPORA if source == "pocket" else CORPORA
     if name not in known:
-        raise unknown("corpus", name, known)
+        raise unknown("corpus", name, (*known, *package_names(), "file:PATH", "hub:OWNER/NAME"))
     for code in languages:
         if code not in LANGUAGES:
             raise unknown("language", code, LANGUAGES)
@@ -81,6 +87,12 @@ def load_corpus(
     examples = [example for part in parts for example in part.examples]
     left_out = sum(part.left_out for part in parts)
     return make_corpus(name, parts[0].words if parts else "", codes, where, examples, left_out, sources=MADE_FROM[name])
+
+
+def is_own(name: str, source: Source) -> bool:
+    """Returns whether a corpus is one's own: named by its place, or brought by a package under a name that none in the box has."""
+    known = pocket.CORPORA if source == "pocket" else CORPORA
+    return is_reference(name) or (canonical(name) not in known and canonical(name) in package_names())
 
 
 def _sampled(part: _Part, rows: int | None, seed: str) -> _Part:

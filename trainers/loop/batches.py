@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy
 
-from xreason.trainers.corpora.tokens import IGNORED, Tokens
+from xreason.trainers.corpora.tokens import IGNORED, Lengths, Tokens
 from xreason.trainers.tuning.fitting import Choice
 
 
@@ -30,11 +30,11 @@ class StepOrder:
     and on any number of processes. How large a micro-batch is, is a Choice: so many rows at most, or about so many tokens.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths = numpy.asarray(lengths)
+    def __init__(self, lengths: list[int] | Lengths, batch_size: int, seed: int) -> None:
+        self.lengths: Lengths = numpy.asarray(lengths) if isinstance(lengths, list | tuple) else lengths
         self.batch_size, self.seed = batch_size, seed
         self.steps_an_epoch = math.ceil(len(lengths) / batch_size)
-        self._epoch, self._order = -1, self.lengths
+        self._epoch, self._order = -1, numpy.empty(0, int)
 
     def most_tokens(self, choice: Choice) -> int:
         """Returns how many tokens no micro-batch exceeds."""

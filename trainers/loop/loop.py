@@ -8,7 +8,7 @@ and gathered in bfloat16. A stage leaves masters, so nothing is rounded between 
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
@@ -25,9 +25,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_scheduler
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.corpora.examples import Example
-from xreason.trainers.corpora.tokens import IGNORED, Tokens, tokenize
+from xreason.trainers.corpora.tokens import IGNORED, Cut, Tokens, TokenStream, check_some, encode, tokenize
 from xreason.trainers.loop import resuming, sharding
 from xreason.trainers.loop.batches import StepOrder, padded
+from xreason.trainers.loop.held_out import LOOKS, HeldOut, best_step, copy_of, is_over
 from xreason.trainers.loop.packing import can_pack, packed, packed_attention
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages, start_tracker
 from xreason.trainers.loop.resuming import Saving
@@ -60,6 +61,7 @@ def run_stage(
     recompute: int | None = None,
     report_to: Sequence[str] = (),
     saving: Saving | None = None,
+    held_out: Mapping[str, Sequence[Example]] | None = None,
 ) -> StageReport:
     """Trains `model` in place for one stage, and returns what that did and cost.
 
@@ -69,7 +71,11 @@ def run_stage(
     "tensorboard", write into `directory`, or a temporary one. `recompute` is gradient checkpointing, of every n-th layer or, for 0,
     none; None chooses it, and the tokens a forward pass where the stage says no rows: of what fits the free memory the cheapest, on
     a GPU the fastest of a few that are measured. A step that runs out of memory all the same is done again with less. `saving` says
-    where and how often step checkpoints go; an interrupted stage goes on from them.
+    where and how often step checkpoints go; an interrupted stage goes on from them. `held_out` are rows whose loss is told, by the
+    code of their language.
+
+    Examples in a list are tokenized before the first step. Of any other sequence each row is when its step comes, so that it need
+    not fit into memory: how much a pass takes then goes by `max_length`, and what is too long is told of the rows that were seen.
 
     Raises:
         UserError: stage and model do not fit, or the memory does not hold them; no example fits max_length, a package is missing,
@@ -77,8 +83,15 @@ def run_stage(
     """
     check_packages([stage], report_to)
     # which rows make up which step
-    rows, cut = tokenize(examples, tokenizer, stage.max_length, stage.truncation, stage.loss_on)
-    order = StepOrder([len(row.ids) for row in rows], stage.batch_size, seed)
+    told: dict[str, Any] = {"max_length": stage.max_length, "truncation": stage.truncation, "loss_on": stage.loss_on}
+    rows: list[Tokens] | TokenStream
+    if streams := not isinstance(examples, list | tuple):
+        encoded = partial(encode, tokenizer=tokenizer, **told)
+        rows, cut = TokenStream(examples, encoded, stage.max_length, 4 * stage.batch_size), Cut({}, 0)
+    else:
+        rows, cut = tokenize(examples, tokenizer, **told)
+    order = StepOrder(rows.lengths if isinstance(rows, TokenStream) else [len(row.ids) for row in rows], stage.batch_size, seed)
+    held = HeldOut({code: tokenize(some, tokenizer, **told)[0] for code, some in (held_out or {}).items()})
     total = min(math.ceil(stage.epochs * order.steps_an_epoch), stage.max_steps or sys.maxsize)
     world, rank = sharding.world_size(), sharding.rank()
     peak_memory(device, anew=True)
@@ -87,7 +100,9 @@ def run_stage(
         where: dict[str, Any] = {"device": device, "devices": world, "mixed_precision": mixed_precision}
         how: dict[str, Any] = {"recompute": recompute, "saves": saving is not None and saving.saves}
         room = room_for(model if world == 1 else None, device)
-        share = sum(len(row.ids) - row.start for row in rows) / int(order.lengths.sum())
+        some = rows if isinstance(rows, list) else [rows[row] for row in order.rows(0)]
+        check_some(some, examples, stage.max_length)
+        share = sum(len(row.ids) - row.start for row in some) / sum(len(row.ids) for row in some)
         fits = sharding.from_main(lambda: fitting(model, stage, room, order.most_tokens, share, **where, **how))
         choice = fits.candidates[0]
 
@@ -101,7 +116,7 @@ def run_stage(
         learning = {name: masters.get(each, each) for name, each in trained.named_parameters() if each.requires_grad}
 
         # how the model computes
-        if packs := can_pack(trained, int(order.lengths.max())):
+        if packs := can_pack(trained, max(int(order.lengths.max()), held.longest)):
             at_the_end.enter_context(packed_attention(trained))
         collate = packed if packs else padded
         kernels = at_the_end.enter_context(fused_kernels(trained, device))
@@ -124,8 +139,10 @@ def run_stage(
 
         # where an interruption left it, and who is told
         log: list[StageProgress] = []
+        best = copy_of(learning) if stage.keep == "best" else {}
         if saving and (last := resuming.last_step(saving.directory)):
-            log = resuming.load_step(last, learning, optimizer)
+            log = resuming.load_step(last, learning, optimizer, best)
+            cut = Cut(log[-1].truncated, log[-1].left_out) if streams else cut
             for _ in range(log[-1].step):
                 schedule.step()
         writer = resuming.StepWriter(saving.directory) if saving and saving.saves else None
@@ -136,12 +153,20 @@ def run_stage(
         for tracker in trackers:
             at_the_end.callback(tracker.finish)
 
-        def forward_and_backward(step: int, choice: Choice) -> torch.Tensor:
-            """Adds a step's gradients up, and returns its loss."""
+        def take_masters() -> None:
             for parameter, master in masters.items():
                 parameter.data.copy_(master)
+
+        def held_out_losses() -> dict[str, float]:
+            take_masters()
+            return held.losses(choice, _NO_ROW, lambda some: response_loss(trained, collate(some), device)[0], trained)
+
+        def forward_and_backward(step: int, choice: Choice) -> torch.Tensor:
+            """Adds a step's gradients up, and returns its loss."""
+            take_masters()
             of_step = [rows[row] for row in order.rows(step - 1)]
             responses, of_all = sum(len(row.ids) - row.start for row in of_step), sum(len(row.ids) for row in of_step)
+            responses = max(responses, 1)  # of a stream there may be none
             losses = torch.zeros((), device=device)
             micro_batches = order.micro_batches(step - 1, choice, world, rank)
             for number, micro_batch in enumerate(micro_batches, start=1):
@@ -174,7 +199,9 @@ def run_stage(
         saved = time.perf_counter()
         began = saved - seconds
         unreported = torch.zeros((), device=device)
-        for step in range(done + 1, total + 1):
+        look_every = stage.look_every or math.ceil(total / LOOKS)
+        last_step = done if is_over(log, stage.patience) else total
+        for step in range(done + 1, last_step + 1):
             for again in (False, True):
                 chance = resuming.chance()
                 try:
@@ -196,8 +223,11 @@ def run_stage(
             optimizer.step()
             optimizer.zero_grad()
             tokens += int(order.lengths[order.rows(step - 1)].sum())
+            if isinstance(rows, TokenStream) and step <= order.steps_an_epoch:
+                cut = cut.and_of(rows.cut(order.rows(step - 1)))
+            looked = held_out_losses() if held_out and (step == total or step % look_every == 0) else {}
             due = saving is not None and step < total and saving.is_due(step, time.perf_counter() - saved)
-            if due or step in (1, total) or step % math.ceil(total / _REPORTS) == 0:
+            if due or looked or step in (1, total) or step % math.ceil(total / _REPORTS) == 0:
                 report = StageProgress(
                     stage=stage.name,
                     step=step,
@@ -208,32 +238,42 @@ def run_stage(
                     learning_rate=optimizer.param_groups[0]["lr"],
                     gradient_norm=float(norm.full_tensor() if world > 1 else norm),
                     memory_bytes=peak_memory(device),
+                    held_out=looked,
+                    truncated=dict(cut.truncated) if streams else {},
+                    left_out=cut.left_out if streams else 0,
                 )
                 if not math.isfinite(report.loss):
                     raise UserError(f"The loss is {report.loss} at step {step}: training diverged; lower learning_rate.")
                 log.append(report)
                 unreported.zero_()
                 for tracker in trackers:
-                    tracker.log({f"train/{name}": value for name, value in report if name != "stage"}, step=step)
+                    tracker.log(report.numbers(), step=step)
                 if progress is not None:
                     progress(report)
+            if best and looked and best_step(log) == step:
+                best = copy_of(learning)
             if writer and due:
-                writer.write(learning, optimizer, log)
+                writer.write(learning, optimizer, log, best)
                 saved = time.perf_counter()
+            if looked and is_over(log, stage.patience):
+                break
             schedule.step()
+        with torch.no_grad():
+            for name, weight in best.items():
+                learning[name].copy_(weight)
         sharding.bring_back(trained, model)
     return StageReport(
         name=stage.name,
         corpus=corpus or " + ".join(stage.corpora),
-        rows=len(rows),
+        rows=len(rows) - (cut.left_out if streams else 0),
         languages=tuple(languages),
         tuned=stage.tune.describe(),
         tuned_parameters=tuned_parameters,
         total_parameters=sum(parameter.numel() for parameter in model.parameters()),
-        epochs=total / order.steps_an_epoch,
+        epochs=log[-1].step / order.steps_an_epoch,
         learning_rate=stage.learning_rate,
         batch_size=stage.batch_size,
-        steps=total,
+        steps=log[-1].step,
         tokens=tokens,
         seconds=tokens / log[-1].tokens_per_second,
         tokens_per_second=log[-1].tokens_per_second,
@@ -242,6 +282,8 @@ def run_stage(
         truncated=dict(cut.truncated),
         left_out=cut.left_out,
         log=tuple(log),
+        held_out=tuple((row.step, row.held_out) for row in log if row.held_out),
+        kept_step=best_step(log) if best else None,
         layout=choice.describe(),
         kernels=kernels,
     )

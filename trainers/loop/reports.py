@@ -24,6 +24,15 @@ class StageProgress(BaseModel, frozen=True):
     learning_rate: float  #: of the last step
     gradient_norm: float  #: of the last step, before it is clipped
     memory_bytes: int  #: the most that was held so far: on a GPU by tensors, else by the process
+    #: language code ("" for none) to loss on rows that no stage trains on, after the step; empty where nobody looked.
+    held_out: dict[str, float] = {}
+    truncated: dict[str, int] = {}  #: as StageReport's, of what was seen so far, where rows are read as their step comes
+    left_out: int = 0
+
+    def numbers(self) -> dict[str, float]:
+        """Returns what trackers log, by name."""
+        said = {f"train/{name}": value for name, value in self if isinstance(value, int | float) and name != "left_out"}
+        return said | {f"held-out/{code or 'all'}": loss for code, loss in self.held_out.items()}
 
 
 class StageReport(BaseModel, frozen=True):
@@ -49,6 +58,8 @@ class StageReport(BaseModel, frozen=True):
     left_out: int  #: those of them that had nothing to learn left; they are not in `rows`
     log: tuple[StageProgress, ...] = ()  #: what was reported on the way
     layout: str = ""  #: in words, how much a forward pass took, and what of it was computed again
+    held_out: tuple[tuple[int, dict[str, float]], ...] = ()  #: (step, losses as StageProgress.held_out), at each look
+    kept_step: int | None = None  #: whose weights were kept, where that was the best step's; None where it was the last's
     kernels: str = ""  #: the package, with its version, whose fused kernels computed; empty where the model's own did
 
 

@@ -71,10 +71,17 @@ class StepWriter:
         self._wait()
         self._thread.shutdown()
 
-    def write(self, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, log: Sequence[StageProgress]) -> None:
+    def write(
+        self,
+        learning: Mapping[str, torch.Tensor],
+        optimizer: torch.optim.Optimizer,
+        log: Sequence[StageProgress],
+        best: Mapping[str, torch.Tensor] = {},
+    ) -> None:
         """Begins to write where a stage stands after the step of its last report, which replaces the step checkpoints before it.
 
-        Returns when all is copied. What kept the one before from being written is raised here.
+        `best` are weights of an earlier step that are kept, by the same names. Returns when all is copied. What kept the one before
+        from being written is raised here.
         """
         self._wait()
         folder = self._directory / f"step-{log[-1].step}"
@@ -82,7 +89,7 @@ class StepWriter:
         torch.save(chance(), aside / f"random-{rank()}.pt")
         if rank() == 0:
             (aside / "log.jsonl").write_text("\n".join(row.model_dump_json() for row in log), encoding="utf-8")
-        tensors = _tensors(learning, optimizer)
+        tensors = _tensors(learning, optimizer, best)
         saved = async_save(tensors, checkpoint_id=aside, process_group=self._group, no_dist=world_size() == 1)
         self._written = self._thread.submit(self._finish, cast("Future[Any]", saved), aside, folder)
 
@@ -99,8 +106,13 @@ class StepWriter:
             written.result()
 
 
-def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> list[StageProgress]:
-    """Puts weights, optimizer and random states back to where they stood, and returns the reports up to there.
+def load_step(
+    folder: Path,
+    learning: Mapping[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    best: Mapping[str, torch.Tensor] = {},
+) -> list[StageProgress]:
+    """Puts weights, the `best` ones too, optimizer and random states back to where they stood; returns the reports up to there.
 
     A process that wrote no random states keeps its own.
     """
@@ -111,7 +123,7 @@ def load_step(folder: Path, learning: Mapping[str, torch.Tensor], optimizer: tor
     optimizer.zero_grad()
     # in part, for a weight that had no gradient yet has no state there
     planner = DefaultLoadPlanner(allow_partial_load=True)
-    load(_tensors(learning, optimizer), checkpoint_id=folder, planner=planner, no_dist=world_size() == 1)
+    load(_tensors(learning, optimizer, best), checkpoint_id=folder, planner=planner, no_dist=world_size() == 1)
     if (own := folder / f"random-{rank()}.pt").is_file():
         put_back(torch.load(own, weights_only=True))
     log = [StageProgress.model_validate_json(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").split("\n")]
@@ -138,10 +150,13 @@ def put_back(states: Sequence[Any]) -> None:
         torch.cuda.set_rng_state(of_cuda[0])
 
 
-def _tensors(learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+def _tensors(
+    learning: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer, best: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
     """Returns what a step checkpoint holds, by name; to load into it is to set weights and optimizer."""
     state = {f"{name}.{kind}": value for name, weight in learning.items() for kind, value in optimizer.state[weight].items()}
-    return {**learning, **{name: value for name, value in state.items() if isinstance(value, torch.Tensor)}}
+    kept = {f"{name}.best": weight for name, weight in best.items()}
+    return {**learning, **{name: value for name, value in state.items() if isinstance(value, torch.Tensor)}, **kept}
 
 
 def finish(model: PreTrainedModel, changed: Iterable[str], report: StageReport, directory: Path) -> None:

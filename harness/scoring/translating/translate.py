@@ -82,6 +82,8 @@ def plan_translation(
         raise UserError(
             f"{what} asks more than a plain question, which is all that translate-test puts into English; leave one out."
         )
+    if scoring.asking.think_end or scoring.asking.chat_args:
+        raise UserError("translate-test is not told how a model thinks yet; leave out think_end and chat_args, or that row.")
     model = [made.hash, made.signature()] if isinstance(made, Model) else [made.key, base.signature()]
     said = {"step": "translate", "version": _VERSION, "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     said |= {"engine": dict(engine), "prompt": translation_instruction("", ""), "chat": scoring.asking.prompt.chat}

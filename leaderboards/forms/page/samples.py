@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.forms import format as _format
@@ -35,6 +35,8 @@ class Response(NamedTuple):
     cut_off: bool  #: False also where that is not known
     in_language: bool | None  #: whether it is in the question's language; None where nothing told it
     tokens: int | None  #: None where they were not counted
+    thinking: str | None = None  #: what comes before `text`, where thinking is told apart; "" where there is none
+    cut_off_thinking: bool = False  #: whether this was cut off, at its budget or with the response
     asked: str | None = None  #: the question as it was put to this model, where it was put into English first
 
 
@@ -74,12 +76,16 @@ class Part:
 
 def packed(samples: Samples) -> Part:
     """Returns samples as a part; the same samples give the same bytes."""
-    content = {
+    content: dict[str, Any] = {
         "columns": [_format.one_line(column) for column in samples.columns],
         "first": samples.first,
         "right": Response._fields.index("strict" if samples.reading == "strict" else "paper"),
         "questions": [question._asdict() for question in samples.questions],
     }
+    if all(each is None or each.thinking is None for question in samples.questions for each in question.responses):
+        short = len(Response._fields) - len(Response._field_defaults)
+        for question in content["questions"]:
+            question["responses"] = [each and each[:short] for each in question["responses"]]
     # where the text holds half a character, as a model's bytes may, there is a question mark
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Part(samples.suite, samples.language, base64.b64encode(gzip.compress(text, 6, mtime=0)).decode())

@@ -5,7 +5,8 @@
   if (!form) return;
   const at = (id) => document.getElementById(id);
   const AT_ONCE = 20, LONGEST = 1500;
-  const [TEXT, PAPER, STRICT, PAPER_READ, STRICT_READ, CUT, LANGUAGE, TOKENS, ASKED] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const [TEXT, PAPER, STRICT, PAPER_READ, STRICT_READ, CUT, LANGUAGE, TOKENS, THINKING, CUT_THINKING, ASKED] =
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
   const parts = new Map(), waiting = new Map();
   let part = null, shown = 0, matches = [];
 
@@ -68,9 +69,11 @@
     const told = [];
     if (response[LANGUAGE] !== null) told.push(response[LANGUAGE] ? "in the question’s language" : "in another language");
     if (response[CUT]) told.push("cut off");
+    if (response[CUT_THINKING]) told.push("thinking cut off");
     if (response[TOKENS] !== null) told.push(`${response[TOKENS]} tokens`);
     if (told.length) box.append(made("p", told.join(", "), "read"));
     if (typeof response[ASKED] === "string") box.append(made("p", "Put into English and asked as:", "read"), long(response[ASKED]));
+    if (response[THINKING]) box.append(made("p", "Thinking:", "read"), long(response[THINKING]), made("p", "Answer:", "read"));
     box.append(long(response[TEXT]));
     return box;
   };
@@ -108,7 +111,7 @@
     matches = part.questions.filter((question) => {
       const some = columns.map((column) => question.responses[column]).filter(Boolean);
       if (!keep(question.responses, some, a, b)) return false;
-      return !text || [question.question, question.gold, ...some.map((each) => each[TEXT])].some((each) => each.toLowerCase().includes(text));
+      return !text || [question.question, question.gold, ...some.map((each) => `${each[THINKING] ?? ""}${each[TEXT]}`)].some((each) => each.toLowerCase().includes(text));
     });
     shown = 0;
     at("questions").replaceChildren();

@@ -152,15 +152,34 @@ def _learned(board: Board) -> list[tuple[Row, list[tuple[float, float]]]]:
     return curves
 
 
+def _held_out(board: Board) -> list[tuple[Row, str, list[tuple[float, float]]]]:
+    """Returns each stage's loss on rows held out, a language each ("" for none), as (step, loss)."""
+    curves: list[tuple[Row, str, list[tuple[float, float]]]] = []
+    for row in board.rows:
+        for training in row.trainings:
+            begun = 0
+            for stage in training.stages:
+                for code in dict.fromkeys(code for _, losses in stage.held_out for code in losses):
+                    told = [(begun + step, losses.get(code, math.nan)) for step, losses in stage.held_out]
+                    curves.append((row, code, [(step, loss) for step, loss in told if math.isfinite(loss)]))
+                begun += stage.steps
+    return [(row, code, points) for row, code, points in curves if points]
+
+
 def draw_losses(canvas: Canvas, board: Board) -> None:
-    """Draws the training loss by optimizer step, stages one after another, a line a training."""
+    """Draws the training loss by optimizer step, stages one after another, a line a training; dashed, what was held out."""
     axes = _axes(canvas, 2.8, "y")
     for row, points in _learned(board):
         steps, losses = zip(*points, strict=True)
         style: dict[str, Any] = {"color": canvas.colour(row), "linewidth": 1.5, "marker": canvas.marker(row), "markersize": 6}
         # without colours a line is told by the marker at its end
         axes.plot(steps, losses, **style, markevery=[len(points) - 1], clip_on=False, label=canvas.names[row.name])
-    axes.set(xlabel="optimizer step, stages one after another", ylabel="training loss")
+    for row, code, points in _held_out(board):
+        steps, losses = zip(*points, strict=True)
+        label = f"{canvas.names[row.name]}, held out"
+        axes.plot(steps, losses, color=canvas.colour(row), linewidth=1, linestyle=(0, (4, 2)), label=label)
+        axes.annotate(code, points[-1], textcoords="offset points", xytext=(3, 0), va="center", fontsize=7, annotation_clip=False)
+    axes.set(xlabel="optimizer step, stages one after another", ylabel="loss")
     axes.set_ylim(bottom=0)
     _legend(canvas)
 
@@ -229,7 +248,8 @@ PICTURES: Sequence[Picture] = (
     Picture(
         "losses",
         "Training loss",
-        "The loss as it was logged, a line a training, parted where its next stage begins; different corpora are not comparable.",
+        "The loss as it was logged, a line a training, parted where its next stage begins; dashed, on rows held out, a language "
+        "each. Different corpora are not comparable.",
         draw_losses,
         _learned,
     ),

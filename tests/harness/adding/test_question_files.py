@@ -9,7 +9,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from xreason.harness.adding.question_files import Columns, Row, problems_of, read_questions
+from xreason.harness.adding import question_files
+from xreason.harness.adding.question_files import Columns, doubts_of
 from xreason.tasks.cldr import codes
 from xreason.tasks.errors import UserError
 from xreason.tasks.suites import SUITES
@@ -19,6 +20,12 @@ ROWS = [
     {"question": 'Luca legge "Pinocchio", 12 pagine al giorno; quante in 3 giorni?', "answer": "36"},
     {"question": "Quanto fa 1.000 + 125?", "answer": "1,125"},
 ]
+
+
+def read_questions(path: Path, code: str, columns: Columns) -> list[dict[str, str]]:
+    """Returns question and answer of each row of a file in one language."""
+    rows = question_files.read_questions({code: path}, columns).rows[code]
+    return [{"question": row["question"], "answer": row["answer"]} for row in rows]
 
 
 def spreadsheet(path: Path, delimiter: str, header: tuple[str, str] = ("question", "answer")) -> Path:
@@ -34,7 +41,7 @@ def tab_separated(path: Path, header: str = "question\tanswer\r\n") -> Path:
 
 
 def json_lines(path: Path) -> Path:
-    rows = [{"id": 1, "query": "in English", "m_query": row["question"], "response": row["answer"]} for row in ROWS]
+    rows = [{"id": row["answer"], "query": "in English", "m_query": row["question"], "response": row["answer"]} for row in ROWS]
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     return path
 
@@ -83,7 +90,7 @@ def test_numbers_of_jsonl_are_written_as_they_stand(tmp_path: Path) -> None:
     ("name", "content", "says"),
     [
         ("q.tsv", "question\tanswer\nQuanto fa 3 + 4?\tsette\n", "line 2: the answer 'sette' is no number"),
-        ("q.tsv", "question\tanswer\nQuale?\tB\n", "multiple choice, as in X-CSQA, is not scored"),
+        ("q.tsv", "question\tanswer\nQuale?\tB\n", "name its options with --choice-columns"),
         ("q.tsv", "question\tanswer\nQuanto?\t3,5\n", "line 2: the answer '3,5' is no number"),
         ("q.tsv", "question\tanswer\nQuanto?\t٣\n", "line 2: the answer '٣' is no number"),
         ("q.tsv", "question\tanswer\nQuanto?\t1.500\n", "may be 1500 or 1.5"),
@@ -112,7 +119,7 @@ def test_numbers_of_jsonl_are_written_as_they_stand(tmp_path: Path) -> None:
         ("q.tsv", "question\tanswer\nQuanto?\tinf\n", "line 2: the answer 'inf' is no number"),
         ("q.tsv", "question\tanswer\n", "holds no question"),
         ("q.tsv", "", "holds no question"),
-        ("q.txt", "Quanto?\t3\n", "none of .tsv, .csv, .jsonl, .parquet"),
+        ("q.txt", "Quanto?\t3\n", "none of .tsv, .csv, .json, .jsonl, .parquet"),
         ("q.parquet", "Quanto?\t3\n", "no Parquet file"),
     ],
 )
@@ -157,17 +164,16 @@ def test_ten_problems_are_told_and_the_rest_counted(tmp_path: Path) -> None:
     ],
 )
 def test_the_script_is_that_of_the_language_in_any_country(code: str, question: str, fits: bool) -> None:
-    assert (problems_of([Row("line 1", question, "1")], code) == []) == fits
+    row = ("line 1", {"question": question, "answer": "1"})
+    assert ([*doubts_of([row], code, "number")] == []) == fits
 
 
 @pytest.mark.skipif(REAL is None, reason="XREASON_DATA names no folder with the real sets")
 def test_all_real_questions_pass_the_checks() -> None:
     for name in ("mgsm", "msvamp"):
         for code in SUITES[name].languages:
-            rows = [
-                Row(f"row {n}", row["question"].strip(), row["answer"].strip()) for n, row in enumerate(SUITES[name].rows(code))
-            ]
-            assert problems_of(rows, code) == [], (name, code)
+            rows = [(f"row {n}", row) for n, row in enumerate(SUITES[name].rows(code))]
+            assert [*doubts_of(rows, code, "number")] == [], (name, code)
 
 
 def test_cldr_names_a_language_by_either_code() -> None:

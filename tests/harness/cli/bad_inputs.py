@@ -163,6 +163,9 @@ MGSM, MSVAMP = (("score", "model", "--suites", suite, "--languages", "en", *DATA
 EXAMPLES = (*MGSM, "--shots", "1", "--prompt", "native-cot")
 TRAIN_ON = ("train", "full", "--model", "model", "--source", "papers", *DATA, *TRAIN, "--corpora")
 
+OWN_TEXT = "data/gsm8k/train_en.jsonl"
+SHOWN = ("corpora", f"file:{OWN_TEXT}", "--model", "model")
+
 READERS = (
     Reader("exp.yaml", COMPARE, DAMAGED),
     Reader(f"{SLAM_ROW}/record.json", ("board", RUN), DAMAGED_JSON),
@@ -204,6 +207,8 @@ READERS = (
     Reader("data/metamath/train.jsonl", (*TRAIN_ON, "english-reasoning"), DAMAGED_JSON, GONE),
     Reader("data/gsm8kinstruct_parallel/train.jsonl", (*TRAIN_ON, "multilingual-reasoning"), DAMAGED_JSON, GONE),
     Reader("data/question_translation/sw-en/train.sw", (*TRAIN_ON, "question-translation"), DAMAGED),
+    Reader(OWN_TEXT, (*TRAIN_ON, f"file:{OWN_TEXT}"), DAMAGED_JSON),
+    Reader(OWN_TEXT, SHOWN, DAMAGED_JSON),
     Reader("questions.tsv", (*ADD, "questions.tsv"), DAMAGED),
     Reader("page.md", ("board", RUN, "--into", "page.md"), DAMAGED, ("is NULs",)),
 )
@@ -277,7 +282,7 @@ _ANY_TYPE = "transformers_version|architectures|_token_id|head_dim|use_cache"
 #: What records of format 2 lacked, what may be null, and what is one of several.
 _MAY_BE_WRONG = "|".join(
     (
-        r"(metamath|questions_hash|truncated|recipe|devices?|weights_hash|dtype|engine|sampling|system|worked_examples|machine)\S* (missing|null)",
+        r"(metamath|questions_hash|truncated|recipe|devices?|weights_hash|dtype|engine|sampling|system|chat_args|think_end|worked_examples|machine)\S* (missing|null)",
         r"training\.\w+ (missing|null)",
         r"(cut_off|in_language|identifier|limit|checkpoint_bytes|tokens|sources|families|weights|in_domain)\S* (missing|null)",
         r"(languages|losses|cut_off|paper|strict|answered|in_language)\.0 missing",
@@ -317,6 +322,7 @@ KEYED = (
     Keyed("data/mgsm/exemplars.jsonl", EXAMPLES, "missing|null|^(q|a) |NaN", "^id |^language null"),
     Keyed("data/metamath/train.jsonl", (*TRAIN_ON, "english-reasoning")),
     Keyed("data/gsm8kinstruct_parallel/train.jsonl", (*TRAIN_ON, "multilingual-reasoning")),
+    Keyed(OWN_TEXT, SHOWN, but="answer of another type"),
 )
 
 
@@ -357,6 +363,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "runs list": ("runs", "list"),
     "runs clean": ("runs", "clean", "quick/slam", "--yes"),
     "tasks": ("tasks",),
+    "corpora": SHOWN,
     "language add": (*ADD, "questions.tsv"),
     "language remove": ("language", "remove", "it", "--suite", "mgsm", "--tasks", "own"),
     "suite add": (
@@ -379,13 +386,17 @@ WRONG: dict[str, tuple[str, ...]] = {
     "suites": ("mgms", ",", "pocket,mgms", "../pocket", "x" * 5000),
     "suite": ("mgms", "", "../mgsm"),
     "languages": ("swahili", ",", "en,xx", "te", "x" * 5000),
+    "groups": ("lowest", ",", "", "cyrillic", "low,xx", "x" * 5000),
     "seeds": ("one", ",", "1.5", "0,x"),
     "data": ("nowhere", "exp.yaml", "/dev/null"),
     "tasks": ("exp.yaml", "/dev/null", "exp.yaml/own"),
     "dtype": ("float", "", "int8", "Float32"),
     "prompt": ("alpacca", "", "../alpaca"),
+    "chat_arg": ("enable_thinking", "=", "a=[1]", "tokenize=true", "a b=1", "enable_thinking=perhaps", "\x01=1"),
+    "think_end": ("", " ", "x" * 5000),
     "layers": ("six", ",", "99", "-1", "0", "1,1", "1.5", "0,99", "", "auto,1"),
-    "corpora": ("nope", ",", "question-translatoin"),
+    "corpora": ("nope", ",", "question-translatoin", "file:", "file:nowhere.jsonl", "file:exp.yaml", "hub:x", "hub:no-such/set"),
+    "held_out": ("0", "2", "-0.5", "half", "", "file:", "file:nowhere.jsonl"),
     "report_to": ("nope", ",", "wandb"),
     "out": ("exp.yaml", "exp.yaml/new", "/dev/null", "/proc/new"),
     "pictures": ("exp.yaml", "exp.yaml/new", "/dev/null", "/proc/new"),
@@ -405,6 +416,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "file": ("nowhere.tsv", "exp.yaml", "model", "", "data/mgsm/exemplars.jsonl", "/dev/null"),
     "question_column": ("nope", "99", "0", "-1"),
     "answer_column": ("nope", "99", "1"),
+    "choice_columns": ("nope", "99", ",", "question,nope"),
+    "id_column": ("nope", "99", "0"),
+    "level_column": ("nope", "99", "0"),
+    "weights": ("", ",", "low", "low=", "low=x", "low=0", "low=-1", "low=1.5", "=1", "low=1,high=99999999"),
     "hub": ("", "not an id", "../x", "a/b/c"),
     "lm_eval": ("", "no_such_task", "xcopa_{sw", "sw=", "../x", "xcopa@no_such_metric"),
     "file_for": ("it", "=questions.tsv", "it=", "it=nowhere.tsv", "xx=questions.tsv", "it=model"),
@@ -425,7 +440,13 @@ WRONG: dict[str, tuple[str, ...]] = {
     "push": ("a/b/c", "not an id", "", "../x"),
 }
 #: Those that take any text.
-ANY_TEXT = {("suite add", "title"), ("suite add", "source"), ("compare", "system_instruction"), ("score", "system_instruction")}
+ANY_TEXT = {
+    ("suite add", "title"),
+    ("suite add", "source"),
+    ("suite add", "split"),
+    ("compare", "system_instruction"),
+    ("score", "system_instruction"),
+}
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -524,6 +545,10 @@ NO_EXPERIMENT: dict[str, tuple[Any, ...]] = {
         {"slam": 7},
         {"slam": {"layers": "six"}},
         {"slam": {"epochs": -1}},
+        {"full": {"corpora": {"gsm8k": -1}}},
+        {"full": {"corpora": ["file:nowhere.jsonl"]}},
+        {"full": {"held_out": 2}},
+        {"full": {"keep": "best"}},
         {"": {}},
         {"base": {}},
         {"linear": {"of": ["slam", "nope"]}},
@@ -562,6 +587,9 @@ NO_EXPERIMENT: dict[str, tuple[Any, ...]] = {
     ),
     "dtype": ("float", 32, None, ["auto"]),
     "prompt": ("alpacca", None, 7, ["alpaca"]),
+    "chat_args": ("no", 7, ["a"], {"enable_thinking": False}, {"a": [1]}),
+    "think_end": (" ", 7, ["</think>"]),
+    "thinking_tokens": ("many", 0, -1, 8, True),
     "shots": (-1, None, "x", 1.5, 3),
     "samples": (0, -1, None, "x", 4),
     "temperature": (-0.1, None, "x", float("nan"), float("inf"), [0]),
@@ -808,6 +836,10 @@ REST = (
     Case("compare of an empty name", ("compare", "")),
     Case("train of no method", ("train", "slan", *SLAM[2:]), says=("slan",)),
     Case("train of nothing", ("train",)),
+    Case("train on a column that is not there", (*TRAIN_ON, f"file:{OWN_TEXT}#question=nope"), says=("nope",)),
+    Case("train with the best of nothing", (*SLAM, "--keep", "best"), says=("held_out",)),
+    Case("train with all held out", (*TRAIN_ON, f"file:{OWN_TEXT}", "--held-out", f"file:{OWN_TEXT}"), says=("hold out fewer",)),
+    Case("rows of no corpus", ("corpora", "nope"), says=("nope",)),
     Case("train without a corpus", (*TRAIN_ON, "english-reasoning"), gone("data/metamath"), ("etaMath",)),
     Case(
         "train with unequal translations",

@@ -70,7 +70,7 @@ def test_the_dummy_gives_letters_where_a_question_has_choices_and_finds_one_like
     assert (generated.answered, likely.answered) == ((by_turns(5, "1100"),), ("11111",))
     assert likely.questions_hash == generated.questions_hash
     assert [(board.suite, board.rows[0].mean.value) for board in done.boards] == [("xcsqa", 0.4), ("xcsqa_loglikelihood", 0.4)]
-    assert "xcsqa_loglikelihood: the answer is the letter that the model finds likeliest" in " ".join(done.boards[1].cautions)
+    assert "The answer is the letter that the model finds likeliest" in " ".join(done.boards[1].cautions)
     (page,) = (tmp_path / "score" / "samples").glob("xcsqa_loglikelihood-en.js")
     assert page.stat().st_size > 100
     # found as it was by a rescore, which reads no text anew

@@ -114,7 +114,7 @@ def test_what_translating_took_is_counted_and_english_takes_none(tmp_path: Path)
     assert {code: len(each) for code, each in read_translations(step.folder).languages.items()} == {"sw": 4}
     found = scored(tmp_path / "row", scoring, step, Reader())
     assert (found["en"].translation_tokens, found["sw"].translation_tokens) == (0, 28)
-    assert (found["en"].tokens_in_use, found["sw"].tokens_in_use) == (7, 14)
+    assert (found["en"].tokens, found["sw"].tokens) == (28, 28)
     assert scored(tmp_path / "plain", scoring, None, Reader())["sw"].translation_tokens is None
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 
 from tests.leaderboards.conftest import AVERAGE, RecordMaker
 from xreason.leaderboards.board import Board, build_board
-from xreason.leaderboards.forms.pictures.drawings import MOST_ROWS, canvas_for, draw_forgetting
+from xreason.leaderboards.forms.pictures.drawings import MOST_ROWS, canvas_for, draw_forgetting, draw_losses
 from xreason.leaderboards.forms.pictures.files import pictures_of, svg_of, write_pictures
 from xreason.leaderboards.forms.pictures.looks import LIGHT, drawable
 from xreason.leaderboards.records import Record
@@ -115,3 +116,18 @@ def test_what_only_rows_beyond_those_have_is_not_drawn(make: RecordMaker) -> Non
     board = build_board([*bases, _timed(make("slam", {"en": 0.1}))], "mgsm", average_languages=("en",))
     assert board.rows[-1].name == "slam"
     assert [picture.name for picture in pictures_of(board)] == ["languages", "pairs"]
+
+
+def test_the_losses_of_rows_held_out_are_dashed_a_line_a_language(board: Board) -> None:
+    (row,) = (each for each in board.rows if each.name == "slam")
+    looks = ((300, {"de": 2.0, "sw": 3.0}), (900, {"de": 1.0, "sw": 2.5}))
+    stages = tuple(each.model_copy(update={"held_out": looks}) for each in row.trainings[0].stages)
+    trainings = (row.trainings[0].model_copy(update={"stages": stages}),)
+    shown = board.model_copy(update={"rows": (row.model_copy(update={"trainings": trainings}),)})
+    figure = Figure(layout="constrained")
+    draw_losses(canvas_for(figure, shown, LIGHT, any_script=True), shown)
+    (axes,) = figure.axes
+    drawn = {tuple(line.get_ydata()) for line in axes.get_lines()}
+    assert {(2.0, 1.0), (3.0, 2.5)} <= drawn
+    assert {text.get_text() for text in axes.texts} == {"de", "sw"}
+    assert "slam, held out" in {text.get_text() for text in figure.legends[0].get_texts()}

@@ -123,11 +123,11 @@ def test_every_form_has_the_columns_of_groups_where_they_were_asked_for(
     assert table is not None
     assert table.headings == ("model", "low resource", "latin script", "gain low resource", "gain latin script")
     assert (table.rows[1][1].text, table.rows[1][1].best, table.rows[0][3].text) == (low, True, "")
-    assert "low resource: the mean over sw, te." in table.legend
+    assert "low resource: mean over sw, te; latin script: mean over en, sw, de, es, fr." in table.legend
     for wide in (False, True):
         text = printed(board, wide)
         assert "mgsm, by group" in text
-        assert "low resource: the mean over sw, te." in " ".join(text.split())
+        assert "low resource: mean over sw, te; latin script" in " ".join(text.split())
         assert max(map(len, map(str.rstrip, text.splitlines()))) <= (100 if wide else 80)
     written = board_markdown([board])
     assert "| model | low resource | latin script | gain low resource | gain latin script |" in written

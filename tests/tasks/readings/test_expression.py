@@ -277,7 +277,8 @@ COSTLY = (
     "a tower of numbers",
     "an integral",
 )
-COSTLY += ("a sum", "a product", "unbalanced")
+COSTLY += ("a sum", "a product", "unbalanced", "nested braces that are compared", "a power of a sum")
+COSTLY += ("a matrix of as many entries as fit",)
 
 
 @pytest.mark.parametrize("gold", ["18", r"$\frac{x}{2}$"] if WHOLE else ["18"])

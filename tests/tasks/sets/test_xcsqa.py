@@ -79,7 +79,7 @@ def test_the_hub_has_choices_as_two_lists(tmp_path: Path, monkeypatch: pytest.Mo
     [
         (row("c", "What?", ["red", "blue"], "C"), "the answer 'C' is no letter of its 2 choices"),
         (row("c", "What?", ["red", "blue"], ""), "the answer is empty"),
-        (row("c", "What?", ["red"], "A"), "its choices are not texts labelled A, B, C"),
+        (row("c", "What?", ["red"], "A"), "it has 1 options, not two to ten"),
         ({"id": "c", "question": {"stem": "What?"}, "answerKey": "A"}, "column question.choices is missing"),
         (ENGLISH[1], "the row is that of line 2"),
     ],

@@ -48,10 +48,16 @@ def test_a_tensor_of_which_only_a_part_learns_is_sharded_too(
     assert_close(trained({**told, "out": str(tmp_path / "one")}, 1), trained({**told, "out": str(tmp_path / "two")}, 2), 1e-5)
 
 
-def test_adapters_are_sharded_too(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
-    settings = {**SETTINGS, "rank": 4, "dropout": 0.0}
+def test_adapters_are_sharded_too_and_what_is_held_out_is_shared_among_processes(
+    model_of: ModelOf, data: Path, tmp_path: Path
+) -> None:
+    settings = {**SETTINGS, "rank": 4, "dropout": 0.0, "held_out": 0.1, "look_every": 2, "keep": "best"}
     told = {"method": "lora", "settings": settings, "base": str(model_of("llama")), "data": str(data)}
     assert_close(trained({**told, "out": str(tmp_path / "one")}, 1), trained({**told, "out": str(tmp_path / "two")}, 2), 1e-5)
+    one, two = (json.loads((tmp_path / f"{name}.json").read_text())["held_out"] for name in ("one", "two"))
+    assert [step for step, _ in one] == [step for step, _ in two] == [2, 4, 6, 8]
+    for (_, losses), (_, other) in zip(one, two, strict=True):
+        assert losses == pytest.approx(other, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,8 @@ def test_two_processes_compute_in_bfloat16_over_float32_as_one_does(
 
 
 def test_two_processes_that_are_killed_go_on_and_end_in_the_same_weights(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
-    told = {"method": "slam", "settings": {**SETTINGS, "layers": 2}, "base": str(model_of("llama")), "data": str(data)}
+    settings = {**SETTINGS, "layers": 2, "held_out": 0.1, "look_every": 1, "keep": "best"}
+    told = {"method": "slam", "settings": settings, "base": str(model_of("llama")), "data": str(data)}
     whole = trained({**told, "out": str(tmp_path / "whole")}, 2)
     step = random.SystemRandom().randrange(3, 8)
     again = {**told, "out": str(tmp_path / "again"), "work": str(tmp_path / "work")}

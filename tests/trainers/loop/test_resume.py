@@ -117,7 +117,7 @@ def test_an_interrupt_waits_for_the_step_checkpoint_that_is_being_written(
 
     def interrupt(self: Any, *arguments: Any) -> None:
         writes(self, *arguments)
-        if arguments[-1][-1].step == 4:
+        if arguments[2][-1].step == 4:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):

@@ -20,10 +20,11 @@ from xreason.harness.scoring.score import plan_score, score
 from xreason.harness.serving.models import Model, plain_model
 from xreason.leaderboards.records import Record, read_record
 from xreason.tasks.added import read_registry
+from xreason.tasks.cldr.codes import language_of
 from xreason.tasks.errors import UserError
 from xreason.tasks.lmeval import found
 from xreason.tasks.lmeval.found import find
-from xreason.tasks.lmeval.patterns import language_of, parsed
+from xreason.tasks.lmeval.patterns import parsed
 from xreason.tasks.suites import SUITES, TASKS_FOLDER, suite_of
 
 SUITE = "lm-eval:{}"
