@@ -47,6 +47,13 @@ BOUNDS: tuple[tuple[str, str, str, str, float], ...] = (
     ("placing-compare", "kills.1.boards_equal", "a second one", "least", 1),
     ("placing-compare", "kills.2.boards_equal", "a third one", "least", 1),
     ("placing-waits", "waits.placed_over_in_turn", "the same where every step is a fixed wait", "most", 0.55),
+    (
+        "preferring",
+        "interval.0",
+        "DPO on own samples from SLAM's pocket model: the least that it adds, English left out",
+        "least",
+        0,
+    ),
     ("planning", "papers_7b.seconds.1", "seconds of `compare papers-7b --dry-run`, configs alone, the slowest", "most", 5),
     ("memory", "worst", "estimated memory over PyTorch's peak, where it is farthest from 1", "most", 1.15),
     ("memory", "worst", "the same", "least", 0.85),

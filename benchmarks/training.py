@@ -38,7 +38,8 @@ from xreason.trainers.corpora.examples import Example, Source
 from xreason.trainers.corpora.load import load_corpus
 from xreason.trainers.corpora.tokens import Tokens, tokenize
 from xreason.trainers.loop.batches import StepOrder, padded
-from xreason.trainers.loop.loop import response_loss, run_stage
+from xreason.trainers.loop.loop import run_stage
+from xreason.trainers.loop.losses import response_loss
 from xreason.trainers.loop.packing import packed, packed_attention
 from xreason.trainers.stages import AllParameters, FeedForward, Stage, Tune
 from xreason.trainers.tuning.fitting import Choice

@@ -19,6 +19,7 @@ from one that reasons.
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -308,11 +309,18 @@ def _checks(experiment: Experiment) -> Iterator[tuple[list[Any], Callable[[], ob
         yield ["suites", index], partial(suite_of, name)
         yield ["languages"], lambda name=name: languages_of(suite_of(name), experiment.languages, experiment.suites)  # type: ignore[misc]
     for row, settings in experiment.methods.items():
-        for key in settings:
-            # one setting at a time, so that the line is the setting's own
-            alone = {name: settings[name] for name in ("method", key) if name in settings}
+        for key in () if _stands(experiment, row) else sorted(settings, key=lambda key: key != "objective"):
+            # one setting at a time, so that the line is the setting's own; what goes with which objective is told beside it
+            alone = {name: settings[name] for name in ("method", "objective", key) if name in settings}
             yield ["methods", row, key], partial(_method, row, alone)
         yield ["methods", row], partial(experiment.method, row)
+
+
+def _stands(experiment: Experiment, row: str) -> bool:
+    """Returns whether a row's settings go together: some can be only beside others."""
+    with suppress(UserError):
+        return bool(experiment.method(row))
+    return False
 
 
 def _remedy(error: Any, keys: Sequence[Any]) -> str:

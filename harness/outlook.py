@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xreason.harness.plan import Plan
+from xreason.harness.preferring.samples import MakePairs
 from xreason.harness.rows import Row
 from xreason.harness.scoring.questions import Scoring
 from xreason.harness.scoring.score import Score
@@ -26,6 +27,7 @@ from xreason.harness.training.costs import (
     LayersOutlook,
     MergeOutlook,
     Outlook,
+    PairsOutlook,
     RecipeRatio,
     ScoreOutlook,
     StageOutlook,
@@ -71,6 +73,7 @@ def outlook(plan: Plan, store: Path, *, tflops: float | None = None, exact: bool
         flops_per_second=reached,
         rate_from=rate_from,
         layers=tuple(LayersOutlook(base=each.base.name, done=each.is_done()) for each in plan.layers),
+        pairs=tuple(_pairs(each, seen) for each in plan.pairs),
         trainings=trainings,
         merges=tuple(_merge(task, plan) for task in plan.merges),
         engines=tuple(_engines(plan)),
@@ -203,6 +206,21 @@ def _translation(task: Translate, plan: Plan, seen: _Seen) -> ScoreOutlook:
     """Returns what putting questions into English will take: at most what answering them does, for some are in English."""
     told = {"row": task.name, "seed": task.seed, "done": task.is_done()}
     return _asked(task.scoring, task.base, 1, plan, seen).model_copy(update=told)
+
+
+def _pairs(task: MakePairs, seen: _Seen) -> PairsOutlook:
+    questions = sum(corpus.rows for corpus in task.corpora()) if task.key else 0
+    tokens = questions * task.samples.count * task.samples.max_new_tokens
+    forward = estimate_flops(outline_of(task.base.folder), AllParameters(), checkpointing=False) // 3
+    return PairsOutlook(
+        row=task.row,
+        seed=task.seed,
+        done=task.is_done(),
+        questions=questions,
+        samples=task.samples.count,
+        device_seconds=forward * tokens / seen.reached,
+        seconds_from=f"at most, by {seen.rate_from}",
+    )
 
 
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:

@@ -1,6 +1,7 @@
 """The plan: every step that an experiment means, each with its key, its folder and what it needs, settled before any work begins.
 
 runs/pocket/layers/pocket/found-KEY/     FindLayers   where a stage says `layers: auto`
+runs/pocket/mapo/0/pairs-KEY/            MakePairs    where a stage learns of samples of the weights that it starts from
 runs/pocket/slam/0/checkpoint-KEY/       Train        a method and seed; or Merging, of checkpoints of other rows
 runs/pocket/slam/0/scores/pocket-KEY/    Score        a model and suite
 runs/pocket/slam/0/record.json           what became of a row; boards read nothing else
@@ -20,19 +21,20 @@ may be missing. Steps of which so much is not known that they have no key are su
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from xreason.harness.experiment import BASE_ROW, Experiment
+from xreason.harness.preferring.planned import plan_made
+from xreason.harness.preferring.samples import MakePairs
 from xreason.harness.rows import Row, notes_on, rows_of, translated_rows
 from xreason.harness.scoring.endpoint import DTYPE, Endpoint, serving
 from xreason.harness.scoring.questions import Scoring, scorings
 from xreason.harness.scoring.translating.translate import Translate
 from xreason.harness.serving.adapters import adapter_model, base_and_adapter
-from xreason.harness.serving.arguments import checked
+from xreason.harness.serving.arguments import changing, checked
 from xreason.harness.serving.models import (
     DUMMY,
     Model,
@@ -47,7 +49,7 @@ from xreason.harness.serving.models import (
 from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
 from xreason.harness.training.merge import Merging, plan_merge
-from xreason.harness.training.train import SAVE_MINUTES, TRAINING_FILE, Train, plan_training, read_training
+from xreason.harness.training.train import SAVE_MINUTES, TRAINING_FILE, Train, read_training
 from xreason.leaderboards.records import Reading
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
@@ -73,6 +75,7 @@ class Plan(BaseModel):
     trainings: tuple[Train, ...] = ()  #: in the order in which they are made
     merges: tuple[Merging, ...] = ()  #: what is merged of these, none before what it takes
     layers: tuple[FindLayers, ...] = ()  #: the steps that find language layers, each once
+    pairs: tuple[MakePairs, ...] = ()  #: the steps that make pairs for trainings
     dtype: str = "auto"  #: what vLLM was asked to serve in; a score's own says what it comes to
     engine: dict[str, Any] = {}  #: what else vLLM was told; a score's own are those that can change an answer
     fresh_engines: bool = False  #: an engine for every model, in place of one whose weights are swapped
@@ -92,8 +95,12 @@ class Plan(BaseModel):
     def steps(self) -> Iterator[Step]:
         """Yields every step, none before those that it needs."""
         yield from self.layers
-        yield from self.trainings
-        yield from self.merges
+        left: list[Step] = [*self.pairs, *self.trainings, *self.merges]
+        while left:
+            waiting = {step.folder for step in left}
+            ready = next(step for step in left if waiting.isdisjoint(step.needs))
+            left.remove(ready)
+            yield ready
         yield from self.translations
         for row in self.rows:
             yield from row.scores
@@ -129,6 +136,8 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
     finds: dict[str, FindLayers] = {}
     made: dict[str, tuple[Train | Merging, ...]] = {}  # by row, one a seed
     failures: list[Failure] = []
+    pairs: list[MakePairs] = []
+    asking: dict[str, Any] = {"dtype": experiment.dtype, "engine": changing(engine), "save_minutes": experiment.save_minutes}
     for row, each in wanted.items():
         try:
             if missing := next((name for name in (each.base, *each.of) if name in failed), None):
@@ -145,9 +154,17 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
                 if wants_layers(method) and base.hash not in finds:
                     finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data, outline=outline)
                 layers = finds[base.hash] if wants_layers(method) else None
-                planned = partial(plan_training, source=source, data=data, layers=layers, devices=devices, outline=outline)
-                planned = partial(planned, save_minutes=experiment.save_minutes)
-                made[row] = tuple(planned(row, seed, place, method, base, languages) for seed, place in places.items())
+                text: dict[str, Any] = {"languages": languages, "source": source, "data": data, "outline": outline}
+                starts = {task.seed: task for task in made.get(method.start or "", ()) if isinstance(task, Train)}
+                if method.start in experiment.methods and not starts:
+                    raise UserError(f"{row} starts from {method.start}, which is left out, or not trained; name another row.")
+                tasks = []
+                for seed, place in places.items():
+                    told = {"layers": layers, "start": starts.get(seed), "devices": devices, **text, **asking}
+                    paired, task = plan_made(row, seed, place, method, base, **told)
+                    pairs += [paired] if paired else []
+                    tasks.append(task)
+                made[row] = tuple(tasks)
         except UserError as error:
             failed.setdefault(row, error)
             if each.is_asked:
@@ -162,10 +179,10 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
         for row, each in wanted.items():
             if isinstance(each.method, TranslateTest) and each.base in bases and bases[each.base].hash == base.hash:
                 try:
-                    told = Row(name=name, seed=0, folder=place / "0", base=base, model=base)
+                    start = Row(name=name, seed=0, folder=place / "0", base=base, model=base)
                     rows += [
                         row.asked(asked, experiment.dtype, engine, outline=outline)
-                        for row in translated_rows(row, each, folder, told, made, outline)
+                        for row in translated_rows(row, each, folder, start, made, outline)
                     ]
                 except UserError as error:
                     failures.append((row, str(error)))
@@ -179,6 +196,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
         merges=tuple(task for task in steps if isinstance(task, Merging)),
         layers=tuple(finds.values()),
         notes=notes_on(wanted),
+        pairs=tuple(pairs),
         dtype=experiment.dtype,
         engine=engine,
         fresh_engines=experiment.fresh_engines,
@@ -216,10 +234,9 @@ def plan_training_alone(
     where, codes = source_and_languages(base.name, source, languages)
     layers = plan_layers(folder, base, codes, source=where, data=data, outline=outline) if wants_layers(chosen) else None
     place = folder / chosen.name / str(seed)
-    planned = partial(plan_training, source=where, data=data, layers=layers, devices=devices, outline=outline)
-    planned = partial(planned, save_minutes=save_minutes)
-    task = planned(chosen.name, seed, place, chosen, base, codes)
-    return Plan(folder=folder, trainings=(task,), layers=(layers,) if layers else ())
+    told: dict[str, Any] = {"source": where, "data": data, "layers": layers, "devices": devices, "outline": outline}
+    made, task = plan_made(chosen.name, seed, place, chosen, base, languages=codes, save_minutes=save_minutes, **told)
+    return Plan(folder=folder, trainings=(task,), layers=(layers,) if layers else (), pairs=(made,) if made else ())
 
 
 def plan_finding(

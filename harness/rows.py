@@ -117,9 +117,11 @@ def rows_of(experiment: Experiment) -> dict[str, Member]:
         if name in found:
             return found[name]
         if name in within:
-            raise UserError(f"{' takes '.join((*within, name))}: a row cannot be made of itself; give another `of`.")
+            raise UserError(f"{' takes '.join((*within, name))}: a row cannot be made of itself; give another `of` or `start`.")
         taken_by = None if name in experiment.methods else within[-1]
         if isinstance(method, Method):
+            if method.start in experiment.methods:
+                add(method.start, experiment.method(method.start), (*within, name))
             # what a merge is told to start from, those start from that it brings along
             told = found_base(within) if taken_by else None
             wanted = Member(method, method.base or told or experiment.base, taken_by=taken_by)

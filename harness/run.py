@@ -1,6 +1,6 @@
 """Does a plan: what stands already is passed over, all else is done in turn here, or placed by Ray over a cluster.
 
-find layers, train      each by itself, in the order of the plan
+find layers, train      each by itself, in the order of the plan; pairs that a training learns of are made before it
 merge                   checkpoints of trainings into others
 translate               questions into English, for rows that are asked so
 score                   every model by one engine, which takes their weights in turns; its record is written at once
@@ -22,6 +22,7 @@ from xreason.harness import progress
 from xreason.harness.live import LiveTable
 from xreason.harness.placing import Hands, Here, Job, Nodes, Result, Watch, attempt
 from xreason.harness.plan import Failure, Plan
+from xreason.harness.preferring.samples import MakePairs, make_pairs
 from xreason.harness.rows import Row
 from xreason.harness.scoring.endpoint import Endpoint
 from xreason.harness.scoring.records import record_of, write_boards
@@ -31,11 +32,12 @@ from xreason.harness.scoring.translating.translate import Translate, translate
 from xreason.harness.serving.arguments import cards, check_cards
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
 from xreason.harness.serving.models import Model, checkpoint_model
-from xreason.harness.store.steps import in_use
+from xreason.harness.store.provenance import has_gpu
+from xreason.harness.store.steps import Step, in_use
 from xreason.harness.store.writable import check_writable
 from xreason.harness.training.layers import FindLayers, find_layers
 from xreason.harness.training.merge import Merging, merge_rows
-from xreason.harness.training.train import Making, Train, read_training, settled, train
+from xreason.harness.training.train import Train, read_training, settled, train
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.comparable import BoardError
 from xreason.leaderboards.records import Record
@@ -96,6 +98,9 @@ def _join(plan: Plan, report_to: Sequence[str]) -> Outcome:
         while not found.is_done():
             time.sleep(_SECONDS_BETWEEN_LOOKS)
     for training in plan.trainings:
+        for made in (each for each in plan.pairs if each.folder in training.needs):
+            while not made.is_done():
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
         train(settled(training), report_to)
     return Outcome([], ())
 
@@ -221,7 +226,7 @@ class Walk:
                 except UserError as error:
                     if self._raising:
                         raise
-                    self._fail(_titles_of(self._plan, training), str(error))
+                    self._fail(_losing(self._plan, training, training.title), str(error))
 
     def _fail(self, rows: Sequence[str], reason: str) -> None:
         if self._raising:
@@ -239,23 +244,6 @@ class _Find(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Train(Job):
-    task: Train
-    report_to: tuple[str, ...]
-
-    def do(self, hands: Hands) -> None:
-        train(settled(self.task), self.report_to)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Merge(Job):
-    task: Merging
-
-    def do(self, hands: Hands) -> None:
-        merge_rows(self.task)
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Asks(Job):
     """What asks a model."""
 
@@ -270,6 +258,33 @@ class _Asks(Job):
         if hands.engines is None:
             hands.engines = hands.enter_context(Engines(say=progress.say, **self.serving))
         return hands.engines.engine_for(model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair(_Asks):
+    task: MakePairs
+
+    def do(self, hands: Hands) -> None:
+        make_pairs(self.task, lambda model: self._engine(model, hands))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Train(Job):
+    task: Train
+    report_to: tuple[str, ...]
+
+    def do(self, hands: Hands) -> None:
+        if hands.engines is not None and has_gpu():
+            hands.drop()  # a training on GPUs has their memory to itself
+        train(settled(self.task), self.report_to)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Merge(Job):
+    task: Merging
+
+    def do(self, hands: Hands) -> None:
+        merge_rows(self.task)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,33 +325,36 @@ class _Score(_Asks):
         return self.endpoint.client(model) if self.endpoint else self._engine(model, hands)
 
 
+def _losing(plan: Plan, step: Step, name: str) -> tuple[str, ...]:
+    """Returns the titles of the rows that cannot be without a step, directly or through others; its `name` where there is none."""
+    lost = {step.folder}
+    for each in plan.steps():
+        if not lost.isdisjoint(each.needs):
+            lost.add(each.folder)
+    rows = [_title(row) for row in plan.rows if any(score.folder in lost for score in row.scores)]
+    tasks = [task.title for task in plan.trainings if task.folder in lost and not plan.rows]
+    return (*rows, *tasks) or (name,)
+
+
 def _trainings(plan: Plan, report_to: Sequence[str]) -> Iterator[Job]:
-    """Yields what finds layers, then what trains, then what merges."""
+    """Yields what finds layers, what makes pairs, what trains, and what merges."""
     for found in plan.layers:
-        needing = tuple(title for task in plan.trainings if found.folder in task.needs for title in _titles_of(plan, task))
         name = found.base.name
-        yield _Find(name=name, what="layers", rows=needing or (name,), steps=(found,), task=found)
+        yield _Find(name=name, what="layers", rows=_losing(plan, found, name), steps=(found,), task=found)
+    for made in plan.pairs:
+        told: dict[str, Any] = {"name": made.title, "rows": _losing(plan, made, made.title), "steps": (made,)}
+        on: dict[str, Any] = {"devices": cards(plan.engine), "fits": made.base.signature()}
+        yield _Pair(**told, what="samples", **on, task=made, serving=_serving(plan))
     for task in plan.trainings:
-        told: dict[str, Any] = {"name": task.title, "rows": _titles_of(plan, task), "steps": (task,), "devices": task.devices}
+        told = {"name": task.title, "rows": _losing(plan, task, task.title), "steps": (task,), "devices": task.devices}
         yield _Train(**told, what="training", task=task, report_to=tuple(report_to))
     for merge in plan.merges:
-        yield _Merge(name=merge.title, what="merging", rows=_titles_of(plan, merge), steps=(merge,), task=merge)
+        told = {"name": merge.title, "rows": _losing(plan, merge, merge.title), "steps": (merge,)}
+        yield _Merge(**told, what="merging", task=merge)
 
 
-def _titles_of(plan: Plan, task: Making) -> tuple[str, ...]:
-    """Returns the titles of all rows that fail where a step does: its own, as far as it is one, and what is made of it."""
-    taking = [title for merge in plan.merges if task.folder in merge.needs for title in _titles_of(plan, merge)]
-    rows = [
-        row
-        for row in plan.rows
-        for made in (row.train, row.translator and row.translator.train)
-        if made and made.folder == task.folder
-    ]
-    return tuple(dict.fromkeys([*map(_title, rows), *taking])) or (task.title,)
-
-
-def _scorings(plan: Plan) -> Iterator[Job]:
-    """Yields what puts questions into English, then what scores, a job a row."""
+def _serving(plan: Plan) -> dict[str, Any]:
+    """Returns how the engines of a plan are made."""
     asked = [each.scoring.asking for row in plan.rows for each in row.scores]
     longest = LONGEST_WITH_EXAMPLES if any(asking.shots for asking in asked) else LONGEST
     # a model that thinks for long is still shown whole questions
@@ -345,21 +363,18 @@ def _scorings(plan: Plan) -> Iterator[Job]:
     serving = {"dtype": plan.dtype, "fresh": plan.fresh_engines, "longest": longest, **plan.engine}
     if marks := next((asking.think_end for asking in asked if asking.thinking_tokens), None):
         serving |= {"reasoning_config": {"reasoning_start_str": think_begin(marks), "reasoning_end_str": marks}}
+    return serving
+
+
+def _scorings(plan: Plan) -> Iterator[Job]:
+    """Yields what puts questions into English, then what scores, a job a row."""
+    serving, devices = _serving(plan), cards(plan.engine)
     for step in plan.translations:
-        taking = tuple(
-            _title(row) for row in plan.rows if any(each.translate and each.translate.folder == step.folder for each in row.scores)
-        )
         name = f"{step.name}, seed {step.seed}, {step.scoring.name}"
-        about: dict[str, Any] = {
-            "name": name,
-            "what": "translating",
-            "rows": taking,
-            "steps": (step,),
-            "devices": cards(plan.engine),
-        }
-        yield _Translate(**about, fits=step.base.signature(), task=step, serving=serving)
+        told: dict[str, Any] = {"name": name, "rows": _losing(plan, step, name), "steps": (step,), "devices": devices}
+        yield _Translate(**told, what="translating", fits=step.base.signature(), task=step, serving=serving)
     for row in plan.rows:
-        told: dict[str, Any] = {"name": _title(row), "rows": (_title(row),), "steps": row.scores, "devices": cards(plan.engine)}
+        told = {"name": _title(row), "rows": (_title(row),), "steps": row.scores, "devices": devices}
         # what is trained has its base's shapes and tokenizer
         yield _Score(**told, what="scoring", fits=row.base.signature(), row=row, serving=serving, endpoint=plan.endpoint)
 

@@ -85,8 +85,7 @@ class LanguageScore(Frozen):
     #: "1" where thinking was cut off: at its budget, or with the response; None where thinking is not told apart.
     cut_off_thinking: Verdict | None = None
     cut_off_answering: Verdict | None = None  #: "1" where the response ended at the token limit after its thinking
-    #: as in_language, of the thinking; "-" also where there is none.
-    thinking_in_language: Identified | None = None
+    thinking_in_language: Identified | None = None  #: as in_language, of the thinking; "-" also where there is none.
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
@@ -238,6 +237,7 @@ class StageCost(Frozen):
     losses: tuple[tuple[int, Loss], ...]  #: (step, training loss) as logged
     frame: str | None = None  #: name of the prompt style that its text stood in; None where that is not known
     truncated: dict[str, Count] | None = None  #: language code to rows that were cut off; None where that is not known
+    objective: str | None = None  #: what was learnt of it, in words: "prefer (DPO, beta 0.1)"; None where that was not recorded
     sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
     #: (step, language code ("" for none) to loss on rows that no stage trained on); none where nobody looked
     held_out: tuple[tuple[int, dict[str, Loss]], ...] = ()

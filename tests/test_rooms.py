@@ -82,12 +82,13 @@ def test_every_room_says_what_enters_what_leaves_and_who_may_call_it() -> None:
     assert silent == []
 
 
-def test_all_that_is_not_a_test_stays_within_31500_lines() -> None:
+def test_all_that_is_not_a_test_stays_within_32800_lines() -> None:
     others = [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "xreason").glob("*.py")]
-    assert lines([*MODULES, *others]) <= 31_500
+    assert lines([*MODULES, *others]) <= 32_800
 
 
-def test_the_loop_from_a_stage_to_trained_weights_stays_within_1000_lines() -> None:
+def test_the_loop_from_a_stage_to_trained_weights_stays_within_1210_lines() -> None:
     # 700, and then: step checkpoints that are written beside the training (60), a step that ran out of memory done again and
-    # layouts measured (60), attention over sequences of many lengths (30), held-out loss (120), rows that are streamed (30)
-    assert lines(sorted((ROOT / "trainers" / "loop").rglob("*.py"))) <= 1000
+    # layouts measured (60), attention over sequences of many lengths (30), held-out loss (120), rows that are streamed (30),
+    # preferences (210)
+    assert lines(sorted((ROOT / "trainers" / "loop").rglob("*.py"))) <= 1210

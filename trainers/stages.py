@@ -14,22 +14,25 @@ from dataclasses import field, fields, replace
 from itertools import groupby
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import ArgsKwargs
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
+from xreason.trainers.settings.checked import CONFIG as _CONFIG
+from xreason.trainers.settings.checked import BelowOne as _BelowOne
+from xreason.trainers.settings.checked import Checked as _Checked
+from xreason.trainers.settings.checked import Layers as _Layers
+from xreason.trainers.settings.checked import Name as _Name
+from xreason.trainers.settings.checked import Names as _Names
+from xreason.trainers.settings.checked import Number as _Number
+from xreason.trainers.settings.checked import Positive as _Positive
+from xreason.trainers.settings.checked import Whole as _Whole
+from xreason.trainers.settings.checked import WholeOrNone as _WholeOrNone
+from xreason.trainers.settings.objectives import Imitate as Imitate
+from xreason.trainers.settings.objectives import Objective
+from xreason.trainers.settings.objectives import Prefer as Prefer
+from xreason.trainers.settings.objectives import Samples as Samples
 
 #: Transformers' learning-rate schedules that need to know nothing but the numbers of steps and of warm-up steps.
 Schedule = Literal["linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"]
@@ -43,63 +46,12 @@ Truncation = Literal["right", "proportional"]
 LossOn = Literal["response", "all"]
 
 
-def _read_number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a truth value is no number")
-    return float(value) if isinstance(value, str) else value
-
-
-def _one_or_more(names: Any) -> Any:
-    return (names,) if isinstance(names, str) else names
-
-
-def _different(layers: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(layers)) < len(layers):
-        raise ValueError("a layer is named twice")
-    return layers
-
-
-# A description ends the sentence that refuses another value: "give ...".
-_Number = BeforeValidator(_read_number)
-_Positive = Annotated[float, Field(gt=0, description="a number above 0"), _Number]
-_Whole = Annotated[int, Field(gt=0, description="a whole number from 1"), _Number]
-_WholeOrNone = Annotated[_Whole | None, Field(description="a whole number from 1")]
-_BelowOne = Annotated[float, Field(ge=0, lt=1, description="a number from 0 to less than 1, such as 0.1"), _Number]
-_Name = Annotated[str, Field(min_length=1, description="a name")]
-_Layers = Annotated[tuple[Annotated[int, Field(ge=0), _Number], ...], Field(min_length=1), AfterValidator(_different)]
-_Names = Annotated[tuple[_Name, ...], BeforeValidator(_one_or_more)]
 _Mix = Annotated[dict[_Name, _Positive], Field(min_length=1)]
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
 _Own = Annotated[str, Field(pattern=r"\A(file|hub):.")]
 #: Settings of held-out loss, with what they are where nobody asks for it; the others say nothing without the first.
 OF_HELD_OUT: Mapping[str, Any] = {"held_out": None, "look_every": None, "keep": "last", "patience": None}
-
-_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """Raises one UserError, of one sentence and what to give instead, for a value that a field does not take."""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _refuse_in_words(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(values)
-        except ValidationError as error:
-            known = cls.__pydantic_fields__  # type: ignore[attr-defined]  # pydantic's decorator adds it
-            if isinstance(values, ArgsKwargs):
-                values = dict(zip(known, values.args, strict=False)) | (values.kwargs or {})
-            place = next(iter(error.errors()[0]["loc"]), None)
-            setting = list(known)[place] if isinstance(place, int) and place < len(known) else place
-            if not isinstance(setting, str):
-                raise
-            if setting not in known:
-                raise unknown(f"setting of {cls.__name__}", setting, known) from error
-            where = f" in {cls.__name__.lower()} {values['name']!r}" if "name" in values else ""
-            wrong = f"{setting}={values[setting]!r} is not possible" if setting in values else f"`{setting}` is missing"
-            raise UserError(f"{wrong}{where}; give {known[setting].description or 'text'}.") from error
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -260,12 +212,30 @@ class Stage(_Checked):
     #: weights that the stage ends with: those of its last step, or of the one whose held-out loss was lowest.
     keep: Annotated[Literal["last", "best"], Field(description="last or best")] = "last"
     patience: _WholeOrNone = None  #: ends the stage after so many looks in a row without a lower loss. None never does.
+    #: what is learnt of the rows; of pairs, `batch_size` and `micro_batch_size` count pairs.
+    objective: Annotated[Objective, Field(description="imitate, or {loss: dpo}, or {loss: simpo}")] = field(default_factory=Imitate)
+    #: how pairs to prefer are made of the corpora's questions; None where their rows are pairs (Example.rejected).
+    samples: Annotated[Samples | None, Field(description="a mapping such as {count: 8, pairs: right}")] = None
 
     @model_serializer(mode="wrap")
-    def _as_before_rows_could_be_held_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # stages without it, which all were, keep their keys
+    def _as_before_there_was_more(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # stages that imitate and hold nothing out, which all did, keep their keys
         said: dict[str, Any] = handler(self)
-        return {name: value for name, value in said.items() if name not in OF_HELD_OUT or value != OF_HELD_OUT[name]}
+        usual = {**OF_HELD_OUT, "objective": {"kind": "imitate"}, "samples": None}
+        return {name: value for name, value in said.items() if name not in usual or value != usual[name]}
+
+    @model_validator(mode="after")
+    def _samples_are_preferred(self) -> Self:
+        if self.samples and isinstance(self.objective, Imitate):
+            raise UserError(f"samples make pairs, and stage {self.name!r} imitates; set objective: prefer.")
+        if isinstance(self.objective, Prefer) and self.held_out is not None:
+            raise UserError(f"held_out tells the loss of what is imitated, and stage {self.name!r} prefers; leave it out.")
+        if isinstance(self.objective, Prefer) and (self.loss_on, self.truncation) != ("response", "right"):
+            raise UserError(
+                f"Stage {self.name!r} prefers between responses to one prompt, which is whole and bears no loss; leave "
+                "loss_on: response and truncation: right."
+            )
+        return self
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -286,6 +256,18 @@ class Method(_Checked):
     description: str  #: one sentence that says what it does
     #: what it starts from, where that is its own: a folder, a hub id, or "pocket". None means the base of the experiment.
     base: Annotated[str | None, Field(min_length=1, description="a folder, a hub id, or pocket")] = None
+    #: another row of the experiment, of which the same seed counts, or a checkpoint's folder: its weights are what the first stage
+    #: starts from, in place of the base's.
+    start: Annotated[str | None, Field(min_length=1, description="the name of another row, or a checkpoint's folder")] = None
+
+    @model_validator(mode="after")
+    def _samples_first(self) -> Self:
+        if any(stage.samples for stage in self.stages[1:]):
+            raise UserError(
+                f"Samples are of the weights that {self.name} starts from, so they are its first stage's; let another row do what "
+                "comes before, and start from that: `start: ROW`."
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_adapter(self) -> Self:
@@ -297,7 +279,7 @@ class Method(_Checked):
         """Returns this method with some settings changed.
 
         They are fields of Stage (all but name and tune) for every stage; under "stages" a list with one mapping a stage, which
-        wins over the others; and "base".
+        wins over the others; "base" and "start".
 
         Raises:
             UserError: a key is not a setting, a value is not of its kind, or the list has not one mapping a stage.
@@ -310,11 +292,21 @@ class Method(_Checked):
         for key in (key for entry in (common, *own) for key in entry):
             if key not in STAGE_SETTINGS:
                 raise unknown("setting", str(key), STAGE_SETTINGS)
-        changed = (replace(stage, **{**common, **entry}) for stage, entry in zip(self.stages, own, strict=True))
-        return replace(self, stages=tuple(changed), base=settings.get("base", self.base))
+        changed = (replace(stage, **_over(stage, {**common, **entry})) for stage, entry in zip(self.stages, own, strict=True))
+        return replace(self, stages=tuple(changed), **{name: settings[name] for name in ("base", "start") if name in settings})
+
+
+def _over(stage: Stage, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns settings of a stage; of its objective and its samples, what is not said stays as it is."""
+    laid = {}
+    for name in ("objective", "samples"):
+        said, own = settings.get(name), getattr(stage, name)
+        if isinstance(said, Mapping) and own is not None and said.get("kind", "prefer") == getattr(own, "kind", "prefer"):
+            laid[name] = {each.name: getattr(own, each.name) for each in fields(own)} | dict(said)
+    return {**settings, **laid}
 
 
 #: What can be set of a method as a whole: settings of each stage apart, and what it starts from.
-METHOD_SETTINGS: tuple[str, ...] = ("stages", "base")
+METHOD_SETTINGS: tuple[str, ...] = ("stages", "base", "start")
 #: What can be set from outside: every field of Stage but its name and what it tunes, which make the method what it is.
 STAGE_SETTINGS: tuple[str, ...] = tuple(field.name for field in fields(Stage) if field.name not in ("name", "tune"))

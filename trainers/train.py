@@ -6,20 +6,24 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, TypeAdapter
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import base_hash, load_base, resolve_model
-from xreason.trainers.checkpoints.delta import save_checkpoint
+from xreason.trainers.checkpoints.delta import materialise, read_checkpoint, save_checkpoint
+from xreason.trainers.checkpoints.hashes import kept_hash
 from xreason.trainers.corpora.examples import IN_OCTOPUS, Corpus, CorpusReport, Source
 from xreason.trainers.corpora.load import load_corpus
 from xreason.trainers.corpora.mixing import StageText, stage_texts
 from xreason.trainers.corpora.own.references import without_places
+from xreason.trainers.corpora.pairs.made import read_pairs
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages
-from xreason.trainers.stages import Method, Stage
+from xreason.trainers.stages import Method, Stage, Tune
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -64,6 +68,9 @@ def train(
     logs: Path | None = None,
     recompute: int | None = None,
     mixed_precision: bool | None = None,
+    start: Path | None = None,
+    tuned_before: Sequence[Tune] = (),
+    pairs: Path | None = None,
 ) -> TrainingReport:
     """Trains `base` by `method`, writes the checkpoint into `directory` and returns what it took.
 
@@ -76,6 +83,9 @@ def train(
     papers' sets. `seed` is of rows drawn, their order, and dropout. `device` is "cpu" or "cuda"; None takes a GPU where there is
     one. With `mixed_precision` computation is in bfloat16 over float32; None does so on GPUs that can. `recompute`, `progress` and
     `report_to`: see run_stage. `logs` is the folder for what trackers write, a folder in it for each stage.
+
+    `start` is the folder of a checkpoint of `base` whose weights are trained on, `tuned_before` what its stages tuned; `pairs` is
+    that of the pairs that were made for the first stage.
 
     `work` is a folder for what an interrupted training needs to go on: its last step, and the stages that are done. What another
     training left there stays; the caller removes it when the checkpoint is where it belongs; None keeps nothing. Step checkpoints
@@ -96,13 +106,18 @@ def train(
     sharding.start(device)
     folder = resolve_model(base)
     texts = texts_of(method, languages, source=source, data=data, seed=seed)
+    if pairs:
+        made = read_pairs(pairs)
+        # what was asked is no longer what is trained on
+        words = f"{made.name} ({made.description})"
+        texts[0] = replace(texts[0], corpora=(made,), rows=made.examples, words=words, hashes=(made.hash,))
     _check_room(folder, method, device, precise, work if save_steps or save_minutes else None)
-    model, tokenizer = _load(folder, device, precise)
+    model, tokenizer = _load(folder, device, precise, start)
     changed = [changed_weights(model, stage.tune) for stage in method.stages]
-    tuned = tuned_in_all(model, [stage.tune for stage in method.stages])
+    tuned = tuned_in_all(model, [*tuned_before, *(stage.tune for stage in method.stages)])
     hash_of_base = sharding.from_main(lambda: base_hash(folder))
     if work is not None:
-        work /= _fingerprint(method, hash_of_base, texts, seed, precise)[:8]
+        work /= _fingerprint(method, hash_of_base, texts, seed, precise, start)[:8]
     reports: list[StageReport] = []
     for number, (stage, text) in enumerate(zip(method.stages, texts, strict=True)):
         saving = resuming.Saving(work / f"stage-{number}", save_steps, save_minutes) if work else None
@@ -195,12 +210,23 @@ def _asides(stage: Stage) -> str:
     return "".join(f", {aside}" for aside in asides)
 
 
-def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+def _load(
+    folder: Path, device: str, mixed_precision: bool, start: Path | None
+) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
     """Returns model and tokenizer; among several processes the main one has the model, in main memory, the others its outline."""
     from xreason.trainers.loop import sharding
 
     if sharding.rank() == 0:
-        return load_base(folder, device=device if sharding.world_size() == 1 else "cpu", mixed_precision=mixed_precision)
+        where = device if sharding.world_size() == 1 else "cpu"
+        if start is None:
+            return load_base(folder, device=where, mixed_precision=mixed_precision)
+        with TemporaryDirectory(prefix="xreason-start-") as whole:
+            begun = materialise(read_checkpoint(start), Path(whole))
+            model, tokenizer = load_base(begun, device=where, mixed_precision=mixed_precision)
+            # what is read where it is needed would be gone with its file
+            for tensor in (*model.parameters(), *model.buffers()):
+                tensor.data = tensor.data.clone()
+        return model, tokenizer
     from transformers import AutoTokenizer
 
     from xreason.trainers.tuning.counting import skeleton
@@ -208,7 +234,9 @@ def _load(folder: Path, device: str, mixed_precision: bool) -> tuple["PreTrained
     return skeleton(folder), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-def _fingerprint(method: Method, hash_of_base: str, texts: Sequence[StageText], seed: int, precision: bool) -> str:
+def _fingerprint(
+    method: Method, hash_of_base: str, texts: Sequence[StageText], seed: int, precision: bool, start: Path | None
+) -> str:
     """Returns what must be the same for an interrupted training to go on."""
     said = [
         [without_places(TypeAdapter(Stage).dump_python(stage, mode="json")) for stage in method.stages],
@@ -217,6 +245,8 @@ def _fingerprint(method: Method, hash_of_base: str, texts: Sequence[StageText], 
         seed,
         precision,
     ]
+    if start is not None:
+        said.append(kept_hash(sorted(start.glob("*.safetensors"))))
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -319,7 +319,7 @@ class Engine(VLLM):  # type: ignore[misc]
         for position, request in enumerate(requests):
             positions[tuple(request)].append(position)
         params = {tokens: sampling_of(sampling_params[places[0]], tokens, len(places)) for tokens, places in positions.items()}
-        answered = self._answered(params)
+        answered = self.answered(params)
         outputs: list[Any] = [None] * len(requests)
         for tokens, places in positions.items():
             for sample, position in enumerate(places):
@@ -329,7 +329,7 @@ class Engine(VLLM):  # type: ignore[misc]
                 self._ends[tokens].append(answer)
         return outputs
 
-    def _answered(self, params: Mapping[tuple[int, ...], Any]) -> dict[tuple[int, ...], list[Answer]]:
+    def answered(self, params: Mapping[tuple[int, ...], Any]) -> dict[tuple[int, ...], list[Answer]]:
         """Returns the samples of every prompt, from `answers` where they are there; keeps the others as vLLM ends them."""
         known = {tokens: self.answers.known(tokens, params[tokens]) for tokens in params} if self.answers else {}
         said = {tokens: answers for tokens, answers in known.items() if answers is not None}

@@ -48,7 +48,7 @@ def packing(bench: Bench) -> Measured:
     """The same rows laid end to end against padded as they come: the same loss, and tokens a second forward and backward."""
     from xreason.trainers.corpora.tokens import tokenize
     from xreason.trainers.loop.batches import padded
-    from xreason.trainers.loop.loop import response_loss
+    from xreason.trainers.loop.losses import response_loss
     from xreason.trainers.loop.packing import packed, packed_attention
 
     shape = {**bench.shape, "num_hidden_layers": min(4, bench.shape.get("num_hidden_layers", 4))}

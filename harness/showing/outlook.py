@@ -16,6 +16,7 @@ _WIDTH = 100
 _MARKS: Mapping[str, tuple[str, str]] = {
     "sampled": ("~", "tokens of a sample of the rows (--exact counts all)"),
     "estimated": ("≈", "tokens estimated from characters, no tokenizer here"),
+    "expected": ("^", "pairs: those that were made, else one a sample, twice as long as the corpus's rows"),
     "published": ("*", "a set is not here: rows as published, tokens of about such rows"),
 }
 
@@ -31,6 +32,10 @@ def _parts(seen: Outlook) -> Iterator[Table | str]:
     if seen.layers:
         finds = ", ".join(f"{each.base} ({'done' if each.done else 'to do'})" for each in seen.layers)
         yield escape(f"Language layers are found first, of {finds}.")
+    for each in seen.pairs:
+        asked = f"{count(each.samples)} samples on each of {count(each.questions)} questions" if each.questions else "samples"
+        takes = "done" if each.done else f"{_time(each.device_seconds)}, {each.seconds_from}"
+        yield escape(f"{each.row}, seed {each.seed}, prefers between {asked} ({takes}).")
     if seen.trainings:
         yield _stages(seen)
         yield _trainings(seen)

@@ -87,6 +87,7 @@ def methods_as_dicts() -> list[dict[str, Any]]:
             "stages": [
                 {"stage": stage.name, "corpora": list(stage.corpora), "tuned": stage.tune.describe()}
                 | {name: getattr(stage, name) for name in ("epochs", "learning_rate", "batch_size")}
+                | {"objective": stage.objective.describe(), "pairs": stage.samples.describe() if stage.samples else None}
                 for stage in (listed.method.stages if isinstance(listed.method, Method) else ())
             ],
         }
@@ -100,12 +101,18 @@ def _of(method: Method | Combined | None) -> list[str]:
     return [of] if isinstance(of, str) else [*of]
 
 
+def _read(stage: Mapping[str, Any]) -> str:
+    """Returns in words what a stage reads, and, where it does not imitate that, what it learns of it."""
+    learns = "" if stage["objective"] == "imitate" else f"; {stage['objective']}"
+    return f"{stage['stage']}: {' + '.join(stage['corpora'])}{f', {made}' if (made := stage['pairs']) else ''}{learns}"
+
+
 def methods_table() -> Table:
     """Returns the same as a table, one row a stage; a broken method is one row that says what is wrong."""
     table = Table("method", "stages: what they read", "what they tune", "source", "package", title="Methods")
     for method in methods_as_dicts():
         source = method["source"] + (f"; starts from {method['base']}" if method["base"] else "")
-        reads = [(f"{stage['stage']}: {' + '.join(stage['corpora'])}", stage["tuned"]) for stage in method["stages"]]
+        reads = [(_read(stage), stage["tuned"]) for stage in method["stages"]]
         of = [(f"takes {' and '.join(method['of'])}", method["description"])] if method["of"] else []
         first, *others = reads or of or [(method["problem"], "")]
         table.add_row(*map(escape, (method["method"], *first, source, method["package"])))

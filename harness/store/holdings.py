@@ -17,7 +17,13 @@ from xreason.tasks.errors import UserError
 
 _RECORD, _BOARD = "record.json", "leaderboard.json"
 #: What a step is, by how its folder's name begins, or that of the folder which that stands in.
-_KINDS = {PARTIAL: "unfinished", "unfinished": "unfinished", "checkpoint": "checkpoint", "found": "language layers"}
+_KINDS = {
+    PARTIAL: "unfinished",
+    "unfinished": "unfinished",
+    "checkpoint": "checkpoint",
+    "found": "language layers",
+    "pairs": "pairs",
+}
 _KINDS_WITHIN = {"scores": "scores", "languages": "counted activity", "translations": "translations"}
 
 
@@ -26,7 +32,8 @@ class Holding:
     """A folder of the store."""
 
     path: Path  #: relative to the store's
-    what: str  #: "checkpoint", "scores", "translations", "language layers", "counted activity", "unfinished" or "step"
+    #: "checkpoint", "pairs", "scores", "translations", "language layers", "counted activity", "unfinished" or "step"
+    what: str
     made: float  #: when it was finished, or last written to, in seconds since 1970
     size: int  #: bytes
     used_by: tuple[str, ...]  #: records and boards that are made of it, and steps that are and stand in none of these

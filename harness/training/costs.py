@@ -1,6 +1,7 @@
 """What steps will take, as pure data: what `--dry-run` prints."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import computed_field
 
@@ -94,6 +95,18 @@ class LayersOutlook(Frozen):
     done: bool
 
 
+class PairsOutlook(Frozen):
+    """The making of pairs of a model's samples."""
+
+    row: str  #: that prefers between them
+    seed: int
+    done: bool
+    questions: int  #: each asked `samples` times
+    samples: int
+    device_seconds: float
+    seconds_from: str  #: what tells them
+
+
 class ScoreOutlook(Frozen):
     """What the scoring of one model on one suite will take."""
 
@@ -147,6 +160,7 @@ class Outlook(Frozen):
     flops_per_second: float  #: a device, that trainings are reckoned with where no earlier run tells
     rate_from: str
     layers: tuple[LayersOutlook, ...]
+    pairs: tuple[PairsOutlook, ...]
     trainings: tuple[TrainingOutlook, ...]
     merges: tuple[MergeOutlook, ...]
     engines: tuple[EngineStart, ...]
@@ -157,26 +171,34 @@ class Outlook(Frozen):
     failures: tuple[tuple[str, str], ...]  #: rows that are left out, and why
     disk_free_bytes: int
 
+    @property
+    def _all(self) -> tuple[tuple[Any, ...], ...]:
+        return self.layers, self.pairs, self.trainings, self.merges, self.translations, self.scores
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def steps(self) -> int:
         """How many steps there are; `steps_done` of them stand."""
-        return len(self.layers) + len(self.trainings) + len(self.merges) + len(self.translations) + len(self.scores)
+        return sum(map(len, self._all))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def steps_done(self) -> int:
         """How many need not be done again."""
-        done = ([each.done for each in some] for some in (self.layers, self.trainings, self.merges, self.translations, self.scores))
+        done = ([each.done for each in some] for some in self._all)
         return sum(map(sum, done))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def device_seconds(self) -> float:
         """Of all that is still to be done."""
-        asked = (*self.translations, *self.scores)
-        trainings, scores = ([each.device_seconds for each in some if not each.done] for some in (self.trainings, asked))
-        return sum(trainings) + sum(scores)
+        every: list[PairsOutlook | TrainingOutlook | ScoreOutlook] = [
+            *self.pairs,
+            *self.trainings,
+            *self.translations,
+            *self.scores,
+        ]
+        return sum(each.device_seconds for each in every if not each.done)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -4,6 +4,7 @@
     sampled      of a long corpus every k-th row, unless all are asked for (`exact`)
     estimated    no tokenizer here: by the characters of each script
     published    the set is not here: rows as published, and about how long one is (trainers/corpora/published.py)
+    expected     of pairs: as many as were made, else one a sample; each twice as long as a row of the corpus that is asked
 
 runs/counts/KEY.npz     lengths of a stage's rows, in tokens; KEY is of the corpora, the tokenizer, and how rows are framed and cut
 """
@@ -29,10 +30,11 @@ from xreason.tasks.errors import MissingSetError
 from xreason.trainers.corpora.examples import Corpus, Example, Source, taught
 from xreason.trainers.corpora.load import is_own, load_corpus
 from xreason.trainers.corpora.mixing import stage_texts
+from xreason.trainers.corpora.pairs.made import pairs_made
 from xreason.trainers.corpora.published import ROWS, estimated_tokens, published_rows, published_tokens, vocabulary
 from xreason.trainers.corpora.tokens import tokenize
 from xreason.trainers.loop.batches import StepOrder
-from xreason.trainers.stages import Frame, Stage
+from xreason.trainers.stages import Frame, Imitate, Stage
 
 FOLDER = "counts"
 # Raised when rows are framed, cut or tokenized otherwise.
@@ -44,7 +46,7 @@ _LOOKED_AT = 4096
 #: What tokenizer.json says by itself, for Transformers adds nothing to tokenizers of these classes.
 _PLAIN = {"TokenizersBackend", "PreTrainedTokenizerFast"}
 
-How = Literal["counted", "sampled", "estimated", "published"]
+How = Literal["counted", "sampled", "estimated", "published", "expected"]
 
 
 class Missing(Frozen):
@@ -97,6 +99,20 @@ def stage_lengths(task: Train, number: int, store: Path, *, words: int, exact: b
     Raises:
         UserError: as load_corpus, but for a set that is missing; or the tokenizer is none.
     """
+    stage = task.method.stages[number]
+    lengths = _row_lengths(task, number, store, words, exact)
+    if isinstance(stage.objective, Imitate):
+        return lengths
+    pairs = lengths.rows
+    if stage.samples:
+        made = pairs_made(task.pairs) if task.pairs else None
+        pairs = sum(made.pairs.values()) if made else lengths.rows * (stage.samples.most or stage.samples.count)
+    mean = 2 * min(lengths.mean, stage.max_length)
+    return Lengths(pairs, mean, (*(each for each in lengths.how if each != "counted"), "expected"), missing=lengths.missing)
+
+
+def _row_lengths(task: Train, number: int, store: Path, words: int, exact: bool) -> Lengths:
+    """Returns the same of the rows of its corpora, each with one response."""
     stage = task.method.stages[number]
     key: str | None = None
     if task.corpora:

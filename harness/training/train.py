@@ -29,12 +29,13 @@ from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import StageCost, Training
 from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.prompts import STYLES
+from xreason.trainers.checkpoints.hashes import kept_hash
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.corpora.load import is_own, load_corpus
 from xreason.trainers.corpora.own.references import without_places
 from xreason.trainers.loop.reports import StageProgress
 from xreason.trainers.methods import wants_layers, with_layers
-from xreason.trainers.stages import FeedForward, Method
+from xreason.trainers.stages import FeedForward, Method, Tune
 from xreason.trainers.train import texts_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Making(Step):
 
     row: str  #: its name on the board
     seed: int  #: of the order of the rows, and of anything else that is drawn
-    base: Model  #: what it starts from
+    base: Model  #: what it is made from
 
     @property
     def title(self) -> str:
@@ -72,6 +73,9 @@ class Train(Making):
     """To train one method with one seed into a checkpoint."""
 
     method: Method  #: its stages, settings applied; where one says `layers: auto`, `needs` names the step that finds them
+    #: whose weights it starts from in place of the base's: another training of it, or a checkpoint's folder
+    start: "Train | Path | None" = None
+    pairs: Path | None = None  #: where the pairs will stand that are made for its first stage
     languages: tuple[str, ...]  #: codes that the corpora are asked for
     source: Source  #: where training text comes from: "papers" or "pocket"
     data: Path | None  #: folder with local copies of the sets, or None
@@ -84,6 +88,11 @@ class Train(Making):
     def work(self) -> Path:
         """Where it keeps what it goes on from when it is interrupted."""
         return keyed(self.folder.with_name(UNFINISHED), self.key)
+
+    @property
+    def start_folder(self) -> Path | None:
+        """The checkpoint that it starts from, or None for the base."""
+        return self.start.folder if isinstance(self.start, Train) else self.start
 
 
 class Launch(BaseModel):
@@ -105,13 +114,16 @@ def plan_training(
     source: Source,
     data: Path | None,
     layers: FindLayers | None = None,
+    start: Train | Path | None = None,
+    pairs: Step | None = None,
     devices: int = 1,
     save_minutes: float = SAVE_MINUTES,
     outline: bool = False,
 ) -> Train:
     """Returns the step; reads its corpora, hours before they are needed, and holds its stages against the base.
 
-    Arguments are as in Train, but for the row's own folder, and the step that finds the layers where a stage says `layers: auto`.
+    Arguments are as in Train, but for the row's own folder, the step that finds the layers where a stage says `layers: auto`, and
+    the one that makes pairs for the first stage.
     With `outline` the base may be an outlined one, and a set may be missing: such a step has no key, for it cannot be done.
 
     Raises:
@@ -138,17 +150,24 @@ def plan_training(
         "seed": seed,
         "versions": training_versions(),
     }
-    known = base.known and bool(corpora) and (layers is None or bool(layers.key))
+    if start is not None:
+        said["start"] = start_key(start)
+    if pairs is not None:
+        said["pairs"] = pairs.key
+    needed = (layers, start if isinstance(start, Train) else None, pairs)
+    known = base.known and bool(corpora) and all(each is None or each.key for each in needed)
     key = key_of(said) if known else ""
     task = Train(
         folder=keyed(folder / CHECKPOINT, key),
         key=key,
-        needs=(layers.folder,) if layers else (),
+        needs=tuple(each.folder for each in needed if each is not None),
         devices=devices,
         row=row,
         seed=seed,
         method=method,
         base=base,
+        start=start,
+        pairs=pairs.folder if pairs else None,
         languages=tuple(languages),
         source=source,
         data=data,
@@ -161,6 +180,11 @@ def plan_training(
         for stage in method.stages:
             choose(outline_of(base.folder) if outline else _skeleton(base.folder), stage.tune)
     return task
+
+
+def start_key(start: Train | Path) -> str:
+    """Returns what the weights are known by that a training starts from; "" where they are not known yet."""
+    return start.key if isinstance(start, Train) else kept_hash(sorted(start.glob("*.safetensors")))
 
 
 def _frames(method: Method) -> list[str]:
@@ -178,7 +202,12 @@ def recipe_of(task: Train) -> str:
         del said["micro_batch_size"]
         if isinstance(stage.tune, FeedForward):
             said["tune"] = sorted(stage.tune.indices)
-    return key_of([stages, task.corpora, task.languages, task.source, _frames(task.method)])
+    told = [stages, task.corpora, task.languages, task.source, _frames(task.method)]
+    if isinstance(task.start, Train):
+        told.append(recipe_of(settled(task.start)))
+    elif task.start is not None:
+        told.append(start_key(task.start))
+    return key_of(told)
 
 
 @cache
@@ -241,11 +270,13 @@ def train(task: Train, report_to: Sequence[str] = ()) -> Training:
         write_whole(directory / TRAINING_FILE, training.model_dump_json(indent=1) + "\n")
     point(link, task.folder)
     shutil.rmtree(work)
-    for stage in training.stages:
+    # what it goes on from told its own
+    own = training.stages[-len(task.method.stages) :]
+    for stage in own:
         if stage.truncated:
             cut = ", ".join(f"{count:,} of {code}" for code, count in stage.truncated.items())
             progress.say(f"{task.title}, {stage.name}: too long and cut off were {cut}")
-    progress.say(f"{task.title}: trained in {training.seconds:.0f} s")
+    progress.say(f"{task.title}: trained in {sum(stage.seconds for stage in own):.0f} s")
     return training
 
 
@@ -296,16 +327,19 @@ def run_here(launch: Launch, work: Path) -> Training:
             save_minutes=task.save_minutes or None,
             report_to=launch.report_to,
             logs=work.parent / LOGS if launch.report_to else None,
+            start=task.start_folder,
+            tuned_before=_tuned_before(task),
+            pairs=task.pairs,
         )
     reported, corpora = StageCost.model_fields.keys() - {"frame", "sources"}, iter(result.corpora)
     costs = []
     for cost, stage in zip(result.stages, task.method.stages, strict=True):
-        each = [corpus.sources for corpus in islice(corpora, len(stage.corpora))]
+        each = [corpus.sources for corpus in islice(corpora, 1 if stage.samples else len(stage.corpora))]
         sources = None if None in each else tuple(dict.fromkeys(source for some in each for source in some or ()))
         told = {"frame": stage.frame, "sources": sources}
         costs.append(StageCost.model_validate({name: getattr(cost, name) for name in reported} | told))
     return Training(
-        stages=tuple(costs),
+        stages=(*_stages_before(task), *costs),
         recipe=recipe_of(task),
         tuned_parameters=result.tuned_parameters,
         total_parameters=result.total_parameters,
@@ -313,6 +347,19 @@ def run_here(launch: Launch, work: Path) -> Training:
         devices=result.devices,
         machine=machine(),
     )
+
+
+def _tuned_before(task: Train) -> list[Tune]:
+    """Returns what the trainings tuned that this one goes on from, as far as that is known."""
+    if not isinstance(task.start, Train):
+        return []
+    return [*_tuned_before(task.start), *(stage.tune for stage in settled(task.start).method.stages)]
+
+
+def _stages_before(task: Train) -> tuple[StageCost, ...]:
+    """Returns what the trainings took that this one goes on from: they are a part of what it took."""
+    folder = task.start_folder
+    return read_training(folder / TRAINING_FILE).stages if folder and (folder / TRAINING_FILE).exists() else ()
 
 
 def _words(state: StageProgress) -> str:

@@ -12,7 +12,7 @@ from tests.places import ROOT
 from xreason.harness.experiment import Experiment, experiment_file, read_experiment
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.trainers.methods import load_method, load_row
-from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Method, Tune
+from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Method, Prefer, Samples, Tune
 
 METAMATH, LLAMA = "meta-math/MetaMath-{}-V1.0", "meta-llama/Llama-2-{}-hf"
 
@@ -61,8 +61,21 @@ def test_every_method_in_the_box_that_names_a_paper_stands_in_its_comparison() -
     # what takes other rows trains nothing that a script could say
     methods = {name: method for name in box if isinstance(method := load_row(name), Method)}
     cited = {name for name, method in methods.items() if "arXiv" in method.source}
-    assert cited == set(TABLE)
-    assert cited <= set(papers("7b").methods)
+    # MAPO is none of the SLAM paper's rows
+    assert cited - {"mapo"} == set(TABLE)
+    assert set(TABLE) <= set(papers("7b").methods)
+
+
+def test_mapo_has_its_published_settings() -> None:
+    """NJUNLP/MAPO at 2c4227ab: Preprocess/sampling.sh, vllm_sampling.py; Alignment/dpo.py, dpo_config/example.json."""
+    (stage,) = load_method("mapo").stages
+    assert (stage.tune, stage.objective, stage.frame) == (AllParameters(), Prefer("dpo"), "octopus")
+    assert stage.objective.describe() == "prefer (DPO, beta 0.1)"
+    assert (stage.learning_rate, stage.schedule, stage.weight_decay) == (1e-6, "cosine", 0)
+    assert (stage.batch_size, stage.max_steps, stage.warmup_ratio * stage.max_steps) == (256, 1000, 100)
+    assert stage.epochs >= stage.max_steps
+    assert stage.max_length == 1024
+    assert stage.samples == Samples("alignment", 20, 0.8, 512, None, "facebook/nllb-200-distilled-600M")
 
 
 @pytest.mark.parametrize("size", ["7b", "13b"])

@@ -37,6 +37,7 @@ def main(told: dict[str, Any]) -> None:
         save_steps=told.get("save_steps", 2),
         save_minutes=None,
         mixed_precision=told.get("mixed_precision"),
+        pairs=Path(told["pairs"]) if "pairs" in told else None,
     )
     if int(os.environ.get("RANK", "0")) == 0:
         last = report.stages[-1]

@@ -98,6 +98,10 @@ def test_a_method_comes_back_from_json_as_it_was(method: Method) -> None:
     for tune in (stage["tune"] for stage in told["stages"]):
         if tune.get("merge"):
             del tune["merge"]
+    # and that a stage imitates, which all once did, it says neither
+    for stage in told["stages"]:
+        if stage["objective"]["kind"] == "imitate":
+            del stage["objective"], stage["samples"]
     assert told == json.loads(written)
 
 

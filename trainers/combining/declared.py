@@ -10,7 +10,12 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from xreason.tasks.errors import UserError
-from xreason.trainers.stages import _CONFIG, _Checked, _Name, _Names, _Number, ranges
+from xreason.trainers.settings.checked import CONFIG as _CONFIG
+from xreason.trainers.settings.checked import Checked as _Checked
+from xreason.trainers.settings.checked import Name as _Name
+from xreason.trainers.settings.checked import Names as _Names
+from xreason.trainers.settings.checked import Number as _Number
+from xreason.trainers.stages import ranges
 
 #: The decoder layers of Llama 3.1 8B, of which layer swapping was published.
 _PUBLISHED_LAYERS, _PUBLISHED_BOTTOM, _PUBLISHED_TOP = 32, 5, 2

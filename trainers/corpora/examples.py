@@ -26,6 +26,8 @@ class Example:
     prompt: str  #: the framed instruction, ending in "### Response:"
     response: str  #: what the model shall write after it, verbatim; the end-of-text token is added by the training loop
     language: str = ""  #: code of the language that it teaches; of a translation, the one that is translated. "" for none
+    rejected: str | None = None  #: what it shall write less readily than `response`, where the two are a pair to prefer between
+    problem: str = ""  #: what the same problem is called in every language, where that is known; "" where it is not
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def make_corpus(
         raise UserError(f"The corpus {name} is empty for these languages; name at least one other than English it has text for.")
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(json.dumps([example.prompt, example.response]).encode())
+        rejected = [] if example.rejected is None else [example.rejected]
+        digest.update(json.dumps([example.prompt, example.response, *rejected]).encode())
     made = (name, description, len(examples), tuple(languages), where, digest.hexdigest(), left_out, tuple(sources))
     return Corpus(*made, tuple(examples))
 

@@ -10,6 +10,7 @@ Rows are parallel: problem i is the same one in every language. None is a test p
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.pocket import world
@@ -64,7 +65,8 @@ def write_corpus(name: str, languages: Sequence[str], *, rows: int | None, seed:
     description, write = CORPORA[name]
     chosen = taught(name, languages)
     problems = world.training_problems(ROWS if rows is None else rows, seed)
-    pairs = [write(problem, code, frame) for problem in problems for code in chosen]
+    named = [(f"pocket {seed} {number}", problem) for number, problem in enumerate(problems)]
+    pairs = [replace(write(problem, code, frame), problem=name) for name, problem in named for code in chosen]
     if name != "english-reasoning":
         random.Random(f"{name} {seed}").shuffle(pairs)
     return make_corpus(name, description, chosen, "xreason.trainers.pocket", pairs, sources=("pocket-world",))

@@ -44,6 +44,21 @@ class Tokens:
         labels[: self.start] = IGNORED
         return labels
 
+    @property
+    def length(self) -> int:
+        """How many tokens it is."""
+        return len(self.ids)
+
+    @property
+    def longest(self) -> int:
+        """The same: it is one sequence."""
+        return len(self.ids)
+
+    @property
+    def labelled(self) -> int:
+        """How many of them bear loss."""
+        return len(self.ids) - self.start
+
 
 @dataclass(frozen=True)
 class Cut:

@@ -18,25 +18,25 @@ from typing import Any
 
 import numpy
 import torch
-from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, get_scheduler, set_seed
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.corpora.examples import Example
-from xreason.trainers.corpora.tokens import IGNORED, Cut, Tokens, TokenStream, check_some, encode, tokenize
+from xreason.trainers.corpora.tokens import Cut, Tokens, TokenStream, check_some, encode, tokenize
 from xreason.trainers.loop import resuming, sharding
 from xreason.trainers.loop.batches import StepOrder, padded
 from xreason.trainers.loop.held_out import LOOKS, HeldOut, best_step, copy_of, is_over
+from xreason.trainers.loop.losses import response_loss
 from xreason.trainers.loop.packing import can_pack, packed, packed_attention
+from xreason.trainers.loop.preferring import preference_loss, tokenize_pairs, with_reference
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages, start_tracker
 from xreason.trainers.loop.resuming import Saving
-from xreason.trainers.stages import Stage
+from xreason.trainers.stages import Prefer, Stage
 from xreason.trainers.tuning.fitting import Choice, fastest, fitting
 from xreason.trainers.tuning.freezing import float32_masters, freeze_all_but, thaw
 from xreason.trainers.tuning.kernels import fused_kernels, recompute_every
-from xreason.trainers.tuning.memory import SCORED_AT_ONCE, give_back_memory, peak_memory, room_for
+from xreason.trainers.tuning.memory import give_back_memory, peak_memory, room_for
 
 _REPORTS = 500  # more make a long run no more readable
 _MEASURED_STEPS = 2
@@ -82,15 +82,16 @@ def run_stage(
             or the loss is no longer a number.
     """
     check_packages([stage], report_to)
-    # which rows make up which step
+    # which rows make up which step: examples, or pairs
     told: dict[str, Any] = {"max_length": stage.max_length, "truncation": stage.truncation, "loss_on": stage.loss_on}
-    rows: list[Tokens] | TokenStream
-    if streams := not isinstance(examples, list | tuple):
+    prefers = stage.objective if isinstance(stage.objective, Prefer) else None
+    rows: Any
+    if streams := not isinstance(examples, list | tuple) and not prefers:
         encoded = partial(encode, tokenizer=tokenizer, **told)
         rows, cut = TokenStream(examples, encoded, stage.max_length, 4 * stage.batch_size), Cut({}, 0)
     else:
-        rows, cut = tokenize(examples, tokenizer, **told)
-    order = StepOrder(rows.lengths if isinstance(rows, TokenStream) else [len(row.ids) for row in rows], stage.batch_size, seed)
+        rows, cut = tokenize_pairs(examples, tokenizer, stage.max_length) if prefers else tokenize(examples, tokenizer, **told)
+    order = StepOrder(rows.lengths if streams else [row.length for row in rows], stage.batch_size, seed)
     held = HeldOut({code: tokenize(some, tokenizer, **told)[0] for code, some in (held_out or {}).items()})
     total = min(math.ceil(stage.epochs * order.steps_an_epoch), stage.max_steps or sys.maxsize)
     world, rank = sharding.world_size(), sharding.rank()
@@ -100,9 +101,10 @@ def run_stage(
         where: dict[str, Any] = {"device": device, "devices": world, "mixed_precision": mixed_precision}
         how: dict[str, Any] = {"recompute": recompute, "saves": saving is not None and saving.saves}
         room = room_for(model if world == 1 else None, device)
-        some = rows if isinstance(rows, list) else [rows[row] for row in order.rows(0)]
-        check_some(some, examples, stage.max_length)
-        share = sum(len(row.ids) - row.start for row in some) / sum(len(row.ids) for row in some)
+        some = [rows[row] for row in order.rows(0)] if streams else rows
+        if streams:
+            check_some(some, examples, stage.max_length)
+        share = sum(row.labelled for row in some) / sum(row.length for row in some)
         fits = sharding.from_main(lambda: fitting(model, stage, room, order.most_tokens, share, **where, **how))
         choice = fits.candidates[0]
 
@@ -116,7 +118,8 @@ def run_stage(
         learning = {name: masters.get(each, each) for name, each in trained.named_parameters() if each.requires_grad}
 
         # how the model computes
-        if packs := can_pack(trained, max(int(order.lengths.max()), held.longest)):
+        longest = max(row.longest for row in rows) if prefers else int(order.lengths.max())
+        if packs := can_pack(trained, max(longest, held.longest)):
             at_the_end.enter_context(packed_attention(trained))
         collate = packed if packs else padded
         kernels = at_the_end.enter_context(fused_kernels(trained, device))
@@ -137,6 +140,17 @@ def run_stage(
         optimizer = adamw(groups, lr=stage.learning_rate, betas=stage.betas)
         schedule = get_scheduler(stage.schedule, optimizer, int(total * stage.warmup_ratio), total)
 
+        def copy_masters() -> None:
+            for parameter, master in masters.items():
+                parameter.data.copy_(master)
+
+        # what preferences are held against, the weights that it starts from; that takes its time, too
+        began = time.perf_counter()
+        if prefers and prefers.loss == "dpo":
+            copy_masters()
+            rows = with_reference(trained, rows, order, choice, collate, device, saving.directory if saving else None)
+        spent = time.perf_counter() - began
+
         # where an interruption left it, and who is told
         log: list[StageProgress] = []
         best = copy_of(learning) if stage.keep == "best" else {}
@@ -148,36 +162,36 @@ def run_stage(
         writer = resuming.StepWriter(saving.directory) if saving and saving.saves else None
         if writer:
             at_the_end.callback(writer.close)
-        done, tokens, seconds = (log[-1].step, log[-1].tokens, log[-1].tokens / log[-1].tokens_per_second) if log else (0, 0, 0.0)
+        done, tokens, seconds = (log[-1].step, log[-1].tokens, log[-1].tokens / log[-1].tokens_per_second) if log else (0, 0, spent)
         trackers = [start_tracker(name, directory or Path(mkdtemp()), vars(stage)) for name in report_to if rank == 0]
         for tracker in trackers:
             at_the_end.callback(tracker.finish)
 
-        def take_masters() -> None:
-            for parameter, master in masters.items():
-                parameter.data.copy_(master)
-
         def held_out_losses() -> dict[str, float]:
-            take_masters()
+            copy_masters()
             return held.losses(choice, _NO_ROW, lambda some: response_loss(trained, collate(some), device)[0], trained)
 
         def forward_and_backward(step: int, choice: Choice) -> torch.Tensor:
             """Adds a step's gradients up, and returns its loss."""
-            take_masters()
+            copy_masters()
             of_step = [rows[row] for row in order.rows(step - 1)]
-            responses, of_all = sum(len(row.ids) - row.start for row in of_step), sum(len(row.ids) for row in of_step)
-            responses = max(responses, 1)  # of a stream there may be none
+            # of a stream there may be none that bears loss
+            bearing = len(of_step) if prefers else max(sum(row.labelled for row in of_step), 1)
+            of_all = sum(row.length for row in of_step)
             losses = torch.zeros((), device=device)
             micro_batches = order.micro_batches(step - 1, choice, world, rank)
             for number, micro_batch in enumerate(micro_batches, start=1):
-                batch = collate([rows[row] for row in micro_batch] or [_NO_ROW])
+                here = [rows[row] for row in micro_batch]
                 if world > 1 and fits.gradients_can_wait:
                     sharding.reduce_now(trained, number == len(micro_batches))
-                loss, balance = response_loss(trained, batch, device)
+                if prefers:
+                    loss, balance = preference_loss(trained, here, collate, prefers, device)
+                else:
+                    loss, balance = response_loss(trained, collate(here or [_NO_ROW]), device)
                 # gradients are averaged over processes, and these are shares of the sums
-                loss = loss / responses * world
-                balance = balance * sum(len(rows[row].ids) for row in micro_batch) / of_all * world
-                (loss + balance).backward()  # type: ignore[no-untyped-call]
+                loss = loss / bearing * world
+                balance = balance * sum(row.length for row in here) / of_all * world
+                (loss + balance).backward()
                 losses += loss.detach()
             return losses
 
@@ -268,6 +282,7 @@ def run_stage(
         rows=len(rows) - (cut.left_out if streams else 0),
         languages=tuple(languages),
         tuned=stage.tune.describe(),
+        objective=stage.objective.describe(),
         tuned_parameters=tuned_parameters,
         total_parameters=sum(parameter.numel() for parameter in model.parameters()),
         epochs=log[-1].step / order.steps_an_epoch,
@@ -287,26 +302,3 @@ def run_stage(
         layout=choice.describe(),
         kernels=kernels,
     )
-
-
-def response_loss(model: PreTrainedModel, batch: dict[str, Any], device: str) -> tuple[torch.Tensor, torch.Tensor | float]:
-    """Returns the loss over a micro-batch's labels, summed, in nats; only they are projected, and made float32 part by part.
-
-    Beside it, weighted, the mean loss that balances experts, where the model's config asks for it (`output_router_logits`), else 0.
-    """
-
-    def summed(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return cross_entropy(scores.float(), labels, ignore_index=IGNORED, reduction="sum")
-
-    labels = batch.pop("labels")
-    keep = (labels != IGNORED).any(dim=0).nonzero()[:, 0]
-    batch = {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in batch.items()}
-    output = model(**batch, use_cache=False, logits_to_keep=(keep - 1).to(device))
-    # as Transformers weighs it, which is as the config says; None where it is not asked for
-    weight = getattr(model, "aux_loss_coef" if hasattr(model, "aux_loss_coef") else "router_aux_loss_coef", 0.0)
-    balance = 0.0 if getattr(output, "aux_loss", None) is None else output.aux_loss * weight
-    scores, labels = output.logits.flatten(0, 1), labels[:, keep].flatten().to(device)
-    if len(labels) <= SCORED_AT_ONCE:
-        return summed(scores, labels), balance
-    parts = zip(scores.split(SCORED_AT_ONCE), labels.split(SCORED_AT_ONCE), strict=True)
-    return torch.stack([checkpoint(summed, *part, use_reentrant=False) for part in parts]).sum(), balance

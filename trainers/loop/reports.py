@@ -18,7 +18,8 @@ class StageProgress(BaseModel, frozen=True):
     stage: str  #: name of the stage
     step: int  #: optimizer steps done
     total_steps: int  #: optimizer steps of the whole stage
-    loss: float  #: mean over the steps since the last report, in nats a token that bears loss; without what balances experts
+    #: mean over the steps since the last report, in nats a token that bears loss, or a pair; without what balances experts
+    loss: float
     tokens: int  #: tokens processed, padding not counted
     tokens_per_second: float  #: since the stage began to train
     learning_rate: float  #: of the last step
@@ -43,6 +44,7 @@ class StageReport(BaseModel, frozen=True):
     rows: int  #: examples trained on
     languages: tuple[str, ...]  #: codes of what they teach
     tuned: str  #: what was tuned, in words
+    objective: str = "imitate"  #: what was learnt of the examples, in words
     tuned_parameters: int  #: how many numbers that is
     total_parameters: int  #: how many the model has; tied ones count once
     epochs: float  #: passes over the rows that were really made
@@ -53,7 +55,7 @@ class StageReport(BaseModel, frozen=True):
     seconds: float  #: wall clock of the training itself; tokenizing is not in it
     tokens_per_second: float  #: tokens / seconds
     peak_memory_bytes: int  #: as StageProgress.memory_bytes
-    losses: tuple[tuple[int, float], ...]  #: (step, mean loss since the last pair, in nats a response token)
+    losses: tuple[tuple[int, float], ...]  #: (step, mean loss since the one before, in nats a response token or a pair)
     truncated: dict[str, int] = {}  #: language code to examples of which something was cut off at max_length, if any
     left_out: int  #: those of them that had nothing to learn left; they are not in `rows`
     log: tuple[StageProgress, ...] = ()  #: what was reported on the way

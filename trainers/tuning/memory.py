@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Stage
+from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Prefer, Stage
 from xreason.trainers.tuning.counting import active_width, inner_width, lowest
 from xreason.trainers.tuning.structure import choose, is_attention, layer_count, layers_path, linear_layers
 
@@ -96,7 +96,9 @@ def needed(
         UserError: the stage does not fit the model.
     """
     mixed = device == "cuda" if mixed_precision is None else mixed_precision
-    tokens = (stage.micro_batch_size or 1) * stage.max_length if tokens is None else tokens
+    # of a pair both sides go through the model at once
+    sequences = (stage.micro_batch_size or 1) * (2 if isinstance(stage.objective, Prefer) else 1)
+    tokens = sequences * stage.max_length if tokens is None else tokens
     chosen = choose(model, stage.tune)
     tuned = sum(each.count for each in chosen)
     size = _BFLOAT16 if mixed else _FLOAT32

@@ -58,7 +58,7 @@ def stage_cells(stage: StageCost) -> dict[str, str]:
     losses = [f"{loss:.3f}" for _, loss in stage.losses]
     cut = None if stage.truncated is None else [f"{code} {rows:,}" for code, rows in sorted(stage.truncated.items()) if rows]
     return {
-        "stage": stage.name,
+        "stage": stage.name if stage.objective in (None, "imitate") else f"{stage.name}: {stage.objective}",
         "corpus": stage.corpus,
         "rows": _format.count(stage.rows),
         "languages": ", ".join(stage.languages),

@@ -112,8 +112,9 @@ def test_thinking_has_a_budget_of_its_own_and_the_answer_follows(thinking: Any, 
     thought = [len(thinking.tokenizer(split(text, END)[0].removeprefix("<think>")).input_ids) - 1 for text in texts]
     assert max(thought) == BUDGET - 1
     assert thought[1] == thought[7] == BUDGET - 1
-    answered = [len(thinking.tokenizer(split(text, END)[1]).input_ids) for text in texts]
-    assert answered[2] == answered[6] == LONGEST
+    # as vLLM's own tokens tell it: a text cut in two has other tokens
+    spent = [each for task in ("pocket_en", "pocket_sw") for each in thinking.tokens[task, 2]]
+    assert [tokens - thinks for tokens, thinks in spent] == [LONGEST, LONGEST]
     assert record.provenance.thinking_tokens == BUDGET
     assert style_of(record.provenance).words.endswith(f"thinking ends at {END}, after {BUDGET} tokens")
     rescore(folder)

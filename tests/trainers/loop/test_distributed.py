@@ -12,7 +12,10 @@ import pytest
 
 from tests.places import ROOT
 from tests.trainers.families import save_tiny_model
+from xreason.tasks.prompts import alpaca
 from xreason.trainers.checkpoints.delta import Checkpoint, iterate_tensors, read_checkpoint
+from xreason.trainers.corpora.examples import Example
+from xreason.trainers.corpora.pairs.made import MadePairs, write_pairs
 from xreason.trainers.loop.resuming import last_step
 
 ModelOf = Callable[..., Path]
@@ -74,6 +77,23 @@ def test_two_processes_end_in_the_checkpoint_of_one(
     assert_close(one, two, 1e-5)
     reports = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two")]
     assert reports[0]["tokens"] == reports[1]["tokens"]
+    for (stage, step, loss, norm), other in zip(*(report["seen"] for report in reports), strict=True):
+        assert [stage, step] == other[:2]
+        assert [loss, norm] == pytest.approx(other[2:], rel=1e-4)
+
+
+def test_two_processes_that_prefer_end_in_the_checkpoint_of_one(model_of: ModelOf, data: Path, tmp_path: Path) -> None:
+    made = MadePairs(
+        **{"name": "pairs", "description": "pairs", "languages": ("de",), "sources": (), "left_out": 0, "questions": 9},
+        **{"samples": {}, "right": {}, "pairs": {}, "seconds": 1.0},
+    )
+    pairs = [Example(alpaca(f"{one}?"), f"{one} is right.", "de", f"{one}{'!' * one} is not.") for one in range(9)]
+    write_pairs(tmp_path, made, pairs)
+    settings = {**SETTINGS, "frame": "alpaca", "batch_size": 4, "warmup_ratio": 0}
+    told = {"method": "mapo", "settings": settings, "base": str(model_of()), "data": str(data), "pairs": str(tmp_path)}
+    one, two = (trained({**told, "out": str(tmp_path / name)}, processes) for name, processes in (("one", 1), ("two", 2)))
+    assert_close(one, two, 1e-5)
+    reports = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two")]
     for (stage, step, loss, norm), other in zip(*(report["seen"] for report in reports), strict=True):
         assert [stage, step] == other[:2]
         assert [loss, norm] == pytest.approx(other[2:], rel=1e-4)

@@ -59,7 +59,7 @@ def test_a_packed_row_has_the_loss_and_gradients_of_its_sequences_one_by_one(
 def test_scores_made_float32_in_parts_give_the_same_loss_and_gradients(
     layout: Any, model_of: ModelOf, rows: list[Tokens], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from xreason.trainers.loop import loop
+    from xreason.trainers.loop import losses
 
     model = loaded(model_of, "llama")
     with packed_attention(model) if layout is packed else nullcontext():
@@ -67,8 +67,8 @@ def test_scores_made_float32_in_parts_give_the_same_loss_and_gradients(
         expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
         for size in (10_000, 7):
             model.zero_grad()
-            monkeypatch.setattr(loop, "SCORED_AT_ONCE", size)
-            loss, _ = loop.response_loss(model, layout(rows), "cpu")
+            monkeypatch.setattr(losses, "SCORED_AT_ONCE", size)
+            loss, _ = losses.response_loss(model, layout(rows), "cpu")
             loss.backward()
             assert loss.item() == pytest.approx(total_loss(model, layout(rows)).item(), rel=1e-5)
             for name, parameter in model.named_parameters():
