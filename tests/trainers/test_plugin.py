@@ -117,10 +117,12 @@ def test_the_template_of_the_guide_is_a_method_and_its_package_declares_it() -> 
     assert (method.name, method.stages[0].tune) == (name, FeedForward((3, 4)))
 
 
-def test_the_guide_s_second_method_tunes_attention_and_its_table_has_every_setting_of_a_stage() -> None:
+def test_the_guide_s_other_methods_prefer_and_tune_attention_and_its_table_has_every_setting_of_a_stage() -> None:
     guide = (ROOT / "docs" / "a-method-of-your-own.md").read_text()
     names: dict[str, Any] = {}
-    exec(guide.split("```python\n")[2].partition("```")[0], names)
+    for block in guide.split("```python\n")[2:]:
+        exec(block.partition("```")[0], names)
+    assert names["careful"]().stages[0].objective.describe() == "prefer (DPO, beta 0.1)"
     tuned = {each.name for each in choose(skeleton("pocket"), names["attention"]().stages[0].tune)}
     assert tuned == {f"model.layers.{layer}.self_attn.{name}_proj.weight" for layer in range(6) for name in "qkvo"}
     table = guide.partition("| field |")[2].partition("\n\n")[0]

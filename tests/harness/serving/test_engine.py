@@ -145,7 +145,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Model, Model
 
 # the tests that start engines of their own stand before those that share one: vLLM has one in a process
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library than glibc")
-def test_memory_that_one_layer_freed_serves_the_next_one_while_weights_are_swapped() -> None:
+def test_memory_that_one_layer_freed_serves_the_next_one_and_the_next_swap() -> None:
     import torch
 
     from xreason.harness.serving.worker import _freed_memory_kept
@@ -162,8 +162,8 @@ def test_memory_that_one_layer_freed_serves_the_next_one_while_weights_are_swapp
     with _freed_memory_kept():
         # what else is allocated meanwhile may stand in the way once
         assert min(cleared()) < 100
-    # what was kept is given back
-    assert cleared()[0] > 10000
+    with _freed_memory_kept():
+        assert cleared()[0] < 1000
 
 
 def test_fresh_engines_start_for_every_model_and_swap_nothing(three: tuple[Model, Model, Model]) -> None:
