@@ -95,12 +95,11 @@ class Plan(BaseModel):
     def steps(self) -> Iterator[Step]:
         """Yields every step, none before those that it needs."""
         yield from self.layers
-        left: list[Step] = [*self.pairs, *self.trainings, *self.merges]
-        while left:
-            waiting = {step.folder for step in left}
-            ready = next(step for step in left if waiting.isdisjoint(step.needs))
-            left.remove(ready)
-            yield ready
+        paired = {each.folder: each for each in self.pairs}
+        for training in self.trainings:
+            yield from (paired[need] for need in training.needs if need in paired)
+            yield training
+        yield from self.merges
         yield from self.translations
         for row in self.rows:
             yield from row.scores
