@@ -37,8 +37,9 @@ from xreason.harness.training.counting import MethodCount, count_method, with_as
 from xreason.harness.training.lengths import stage_lengths
 from xreason.harness.training.merge import Merging
 from xreason.harness.training.rates import EarlierRuns, rate
-from xreason.harness.training.train import Train, outline_of, settled
+from xreason.harness.training.train import Making, Train, outline_of, settled
 from xreason.trainers.checkpoints.base import stored_dtype
+from xreason.trainers.checkpoints.delta import read_checkpoint
 from xreason.trainers.methods import wants_layers
 from xreason.trainers.stages import AllParameters, Method
 from xreason.trainers.tuning.counting import count_of, estimate_flops
@@ -128,7 +129,7 @@ def _training(task: Train, plan: Plan, store: Path, seen: _Seen, exact: bool) ->
             )
         )
     memory, memory_at = _memory_at(model, counted, task, method)
-    kind, written = _checkpoint(model, task.base, method)
+    kind, written = _stored(model, task.base, _changed(task, plan))
     saves = 0 < 60 * task.save_minutes < sum(stage.device_seconds for stage in stages) / task.devices
     saved = max(saved_bytes(stage, counts.tuned) for stage, counts in zip(method.stages, counted.stages, strict=True))
     return TrainingOutlook(
@@ -170,13 +171,20 @@ def _memory_at(model: "PreTrainedModel", counted: MethodCount, task: Train, meth
     return counted.memory_bytes, advice(counted, []).partition(": ")[2].partition(",")[0]
 
 
-def _checkpoint(model: "PreTrainedModel", base: Model, method: Method) -> tuple[str, int]:
-    """Returns what kind of checkpoint a training will leave, and how large."""
-    return _stored(model, base, {name for stage in method.stages for name in changed_weights(model, stage.tune)})
+def _changed(task: Making, plan: Plan) -> set[str]:
+    """Returns the parameters that a training changes, with those that were changed where it starts; or what a merge takes."""
+    made = {each.folder: each for each in (*plan.trainings, *plan.merges)}
+    changed = set[str]().union(*(_changed(made[need], plan) for need in task.needs if need in made))
+    if isinstance(task, Train):
+        model = outline_of(task.base.folder)
+        changed |= {name for stage in _settled(task, plan).stages for name in changed_weights(model, stage.tune)}
+        if isinstance(task.start, Path):
+            changed |= {name for name, _ in model.named_parameters()} & {*read_checkpoint(task.start).tensors}
+    return changed
 
 
 def _stored(model: "PreTrainedModel", base: Model, changed: set[str]) -> tuple[str, int]:
-    """Returns the same of a model of which these parameters are changed."""
+    """Returns what kind of checkpoint a model of which these parameters are changed will be, and how large."""
     names = {name for name, _ in model.named_parameters()}
     width = _DTYPE_BYTES.get(stored_dtype(base.folder), 2)
     tensors = sum(width * model.get_parameter(name).numel() + _SAID_OF_TENSOR for name in changed)
@@ -188,16 +196,7 @@ def _stored(model: "PreTrainedModel", base: Model, changed: set[str]) -> tuple[s
 
 def _merge(task: Merging, plan: Plan) -> MergeOutlook:
     """Returns what a merge will leave: at most all that its rows may change together."""
-    makers: dict[Path, Train | Merging] = {each.folder: each for each in plan.trainings} | {
-        each.folder: each for each in plan.merges
-    }
-
-    def changed(made: Train | Merging) -> set[str]:
-        if isinstance(made, Merging):
-            return set[str]().union(*(changed(makers[need]) for need in made.needs))
-        return {name for stage in _settled(made, plan).stages for name in changed_weights(outline_of(made.base.folder), stage.tune)}
-
-    kind, written = _stored(outline_of(task.base.folder), task.base, changed(task))
+    kind, written = _stored(outline_of(task.base.folder), task.base, _changed(task, plan))
     told: dict[str, Any] = {"row": task.row, "seed": task.seed, "base": task.base.name, "done": task.is_done()}
     return MergeOutlook(**told, how=task.words, checkpoint=kind, checkpoint_bytes=written)
 

@@ -6,7 +6,6 @@ runs/mine/layer-swap/0/checkpoint-1a2b3c4d/    what differs from the base, as sa
 
 import time
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -18,7 +17,7 @@ from xreason.harness.store.steps import key_of, keyed, point, step
 from xreason.harness.training.train import CHECKPOINT, TRAINING_FILE, Making, Train, outline_of, read_training
 from xreason.leaderboards.combined.combined import Merged
 from xreason.leaderboards.files import write_whole
-from xreason.leaderboards.records import Training
+from xreason.leaderboards.records import StageCost, Training
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import read_tensors, tensor_files
 from xreason.trainers.checkpoints.delta import Checkpoint, read_checkpoint
@@ -97,14 +96,17 @@ def merge_rows(task: Merging) -> Training:
 def _training(task: Merging, checkpoint: Checkpoint, seconds: float) -> Training:
     """Returns what the rows' trainings took together, each stage under the name of its row, and what was merged."""
     made = dict(zip(task.merge.of, (read_training(folder / TRAINING_FILE) for folder in task.needs), strict=True))
-    stages = chain.from_iterable(
-        [stage.model_copy(update={"name": f"{name}: {stage.name}"}) for stage in each.stages] for name, each in made.items()
-    )
+    stages: dict[str, StageCost] = {}
+    for name, each in made.items():
+        for stage in each.stages:
+            # rows that start from one row, or are merged of it, tell its stages each, and it ran once
+            told = stage.model_copy(update={"name": f"{name}: {stage.name}"})
+            stages.setdefault(stage.model_dump_json(exclude={"name"}), told)
     first, *others = made.values()
     how = TypeAdapter(Formula).dump_python(task.merge.formula, mode="json")
     devices, files = {each.devices for each in made.values()}, tensor_files(checkpoint.directory)
     return Training(
-        stages=tuple(stages),
+        stages=tuple(stages.values()),
         recipe=key_of([how, [each.recipe for each in made.values()]]),
         tuned_parameters=sum(tensor.numel() for _, tensor in read_tensors({name: files[name] for name in checkpoint.tensors})),
         total_parameters=first.total_parameters,

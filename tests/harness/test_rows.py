@@ -41,6 +41,32 @@ def test_a_merge_comes_after_the_rows_that_it_takes_seed_by_seed_and_the_plan_co
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
 
 
+def test_rows_that_start_from_rows_and_merges_of_them_have_one_order_and_no_circle(tmp_path: Path) -> None:
+    methods = "  linear: {of: [more, math]}\n  more: {method: full, start: slam, rows: 8}\n"
+    plan = planned(tmp_path, f"{methods}{EXPERTS}")
+    assert titles(plan) == ["slam", "more", "math", "linear"]
+    made = {task.row: task for task in (*plan.trainings, *plan.merges)}
+    assert made["more"].needs == (made["slam"].folder,)
+    assert made["linear"].needs == (made["more"].folder, made["math"].folder)
+    stood: set[Path] = set()
+    for step in plan.steps():
+        assert stood.issuperset(step.needs)
+        stood.add(step.folder)
+    with pytest.raises(UserError, match="linear takes more takes linear: a row cannot be made of itself"):
+        planned(tmp_path, f"{methods.replace('start: slam', 'start: linear')}{EXPERTS}")
+    merged = "  linear: {of: [slam, math]}\n  more: {method: full, start: linear, rows: 8}\n"
+    plan = planned(tmp_path, f"{merged}{EXPERTS}")
+    assert plan.failures == (("more", "more starts from linear, which is left out, or not trained; name another row."),)
+
+
+def test_what_was_changed_where_a_row_starts_is_in_its_checkpoint_and_in_a_merge_of_it(tmp_path: Path) -> None:
+    methods = "  upper: {method: slam, layers: 5, start: slam, rows: 8}\n  linear: {of: [upper, slam]}\n"
+    seen = outlook(planned(tmp_path, f"{EXPERTS}{methods}"), tmp_path / "runs")
+    size = {each.row: each.checkpoint_bytes for each in (*seen.trainings, *seen.merges)}
+    assert size["upper"] > 1.5 * size["slam"]
+    assert size["linear"] == pytest.approx(size["upper"], rel=0.05)
+
+
 def test_rows_that_nobody_asked_for_are_trained_and_not_scored_and_the_plan_says_so(tmp_path: Path) -> None:
     plan = planned(tmp_path, "  layer-swap:\n  linear:\n")
     assert titles(plan) == ["english-sft", "language-sft", "layer-swap", "linear"]

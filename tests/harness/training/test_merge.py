@@ -56,6 +56,19 @@ def test_its_report_tells_the_stages_of_all_that_it_is_made_of_and_what_was_merg
     assert (merged[1].folder.parent / "checkpoint").resolve() == merged[1].folder.resolve()
 
 
+def test_a_stage_that_two_of_its_rows_went_through_is_counted_once(merged: tuple[Path, Merging]) -> None:
+    slam = plan_of(merged[0], LayerSwap()).trainings[1]
+    told = load_method("english-sft", QUICK)
+    more = plan_training("more", 0, merged[0] / "more" / "0", told, slam.base, ["en", "sw"], source="pocket", data=None, start=slam)
+    both = Merge(name="merge", of=("slam", "more"), formula=TaskArithmetic(scale=0.5), source="", description="")
+    merge = plan_merge("both", 0, merged[0] / "both" / "0", both, slam.base, [slam, more])
+    run(Plan(folder=merged[0], trainings=(slam, more), merges=(merge,)))
+    training = read_training(merge.report)
+    assert [stage.name for stage in training.stages] == ["slam: language alignment", "more: response alignment"]
+    assert training.merged is not None
+    assert training.seconds == pytest.approx(read_training(more.report).seconds + training.merged.seconds)
+
+
 def test_it_is_found_done_and_made_anew_where_what_it_takes_was(
     merged: tuple[Path, Merging], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
