@@ -66,6 +66,13 @@ def test_an_import_that_goes_up_is_found_through_the_links(tmp_path: Path, modul
     assert any(each.startswith(broken) and "BROKEN" in each for each in done.stdout.splitlines()), done.stdout
 
 
+def test_no_two_files_of_tests_share_a_name() -> None:
+    # pytest imports them by it alone
+    assert {
+        name: count for name, count in Counter(path.name for path in (ROOT / "tests").rglob("test_*.py")).items() if count > 1
+    } == {}
+
+
 def test_no_room_has_more_than_nine_modules() -> None:
     rooms = Counter(str(path.parent.relative_to(ROOT)) for path in MODULES if path.name not in FACES)
     assert {room: count for room, count in rooms.items() if count > 9} == {}
