@@ -1,4 +1,4 @@
-"""The rows that an experiment means: those that were asked for and those that these take, none before what it takes.
+"""The rows that an experiment means: those that were asked for and those that these take, none before what it takes or starts from.
 
 A merge, or a way of asking, takes rows of the same comparison by their names. A name that is no row's is that of a method, of whose
 rows there is one; where there is none, the method is trained with its own settings, and its models are not scored.
