@@ -36,8 +36,9 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
 from xreason.tasks.prompts import DEFAULT_STYLE
 from xreason.tasks.suites import languages_of, suite_of
+from xreason.trainers.combining.declared import Combined
 from xreason.trainers.corpora.own.references import anchored
-from xreason.trainers.methods import PAPER_METHODS, load_method
+from xreason.trainers.methods import PAPER_METHODS, load_row
 from xreason.trainers.stages import Method
 
 EXPERIMENTS_FOLDER = Path(__file__).parent / "experiments"
@@ -152,8 +153,8 @@ class Experiment(BaseModel):
         """Returns how questions are put; a UserError where its settings do not go together."""
         return Asking(style=self.prompt, **{name: getattr(self, name) for name in Asking.model_fields if name != "style"})
 
-    def method(self, row: str) -> Method:
-        """Returns the method of one row, its settings applied."""
+    def method(self, row: str) -> Method | Combined:
+        """Returns the method of one row, its settings applied; or what takes other rows."""
         return _method(row, self.methods[row])
 
     def languages_trained(self) -> tuple[str, ...]:
@@ -165,12 +166,12 @@ class Experiment(BaseModel):
         return tuple(code for code in dict.fromkeys(scored) if code in average)
 
 
-def _method(row: str, settings: Mapping[str, Any]) -> Method:
+def _method(row: str, settings: Mapping[str, Any]) -> Method | Combined:
     if row == BASE_ROW or not re.fullmatch(NAME, row):
         letters = "letters, digits, '.', '_', '+' and '-'"
         raise UserError(f"A method cannot be called {row!r}: give it a name of {letters}, and not {BASE_ROW!r}.")
     rest = {key: value for key, value in settings.items() if key != "method"}
-    return load_method(str(settings.get("method", row)), rest)
+    return load_row(str(settings.get("method", row)), rest)
 
 
 def experiment_file(reference: str) -> Path:

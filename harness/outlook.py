@@ -11,17 +11,21 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from xreason.harness.plan import Plan, Row
+from xreason.harness.plan import Plan
 from xreason.harness.preferring.samples import MakePairs
+from xreason.harness.rows import Row
+from xreason.harness.scoring.questions import Scoring
 from xreason.harness.scoring.score import Score
+from xreason.harness.scoring.translating.translate import Translate
 from xreason.harness.serving.models import Model
 from xreason.harness.showing.doctor import advice
 from xreason.harness.store.provenance import has_gpu
 from xreason.harness.training.costs import (
     EngineStart,
     LayersOutlook,
+    MergeOutlook,
     Outlook,
     PairsOutlook,
     RecipeRatio,
@@ -31,9 +35,11 @@ from xreason.harness.training.costs import (
 )
 from xreason.harness.training.counting import MethodCount, count_method, with_assumed_layers
 from xreason.harness.training.lengths import stage_lengths
+from xreason.harness.training.merge import Merging
 from xreason.harness.training.rates import EarlierRuns, rate
-from xreason.harness.training.train import Train, outline_of, settled
+from xreason.harness.training.train import Making, Train, outline_of, settled
 from xreason.trainers.checkpoints.base import stored_dtype
+from xreason.trainers.checkpoints.delta import read_checkpoint
 from xreason.trainers.methods import wants_layers
 from xreason.trainers.stages import AllParameters, Method
 from xreason.trainers.tuning.counting import count_of, estimate_flops
@@ -70,9 +76,11 @@ def outlook(plan: Plan, store: Path, *, tflops: float | None = None, exact: bool
         layers=tuple(LayersOutlook(base=each.base.name, done=each.is_done()) for each in plan.layers),
         pairs=tuple(_pairs(each, seen) for each in plan.pairs),
         trainings=trainings,
+        merges=tuple(_merge(task, plan) for task in plan.merges),
         engines=tuple(_engines(plan)),
         scores=tuple(_score(each, row, plan, seen) for row in plan.rows for each in row.scores),
         ratios=tuple(_ratios(trainings)),
+        translations=tuple(_translation(each, plan, seen) for each in plan.translations),
         notes=tuple(_notes(plan)),
         failures=plan.failures,
         disk_free_bytes=shutil.disk_usage(
@@ -121,7 +129,7 @@ def _training(task: Train, plan: Plan, store: Path, seen: _Seen, exact: bool) ->
             )
         )
     memory, memory_at = _memory_at(model, counted, task, method)
-    kind, written = _checkpoint(model, task.base, method)
+    kind, written = _stored(model, task.base, _changed(task, plan))
     saves = 0 < 60 * task.save_minutes < sum(stage.device_seconds for stage in stages) / task.devices
     saved = max(saved_bytes(stage, counts.tuned) for stage, counts in zip(method.stages, counted.stages, strict=True))
     return TrainingOutlook(
@@ -163,16 +171,40 @@ def _memory_at(model: "PreTrainedModel", counted: MethodCount, task: Train, meth
     return counted.memory_bytes, advice(counted, []).partition(": ")[2].partition(",")[0]
 
 
-def _checkpoint(model: "PreTrainedModel", base: Model, method: Method) -> tuple[str, int]:
-    """Returns what kind of checkpoint a training will leave, and how large."""
+def _changed(task: Making, plan: Plan) -> set[str]:
+    """Returns the parameters that a training changes, with those that were changed where it starts; or what a merge takes."""
+    made = {each.folder: each for each in (*plan.trainings, *plan.merges)}
+    changed = set[str]().union(*(_changed(made[need], plan) for need in task.needs if need in made))
+    if isinstance(task, Train):
+        model = outline_of(task.base.folder)
+        changed |= {name for stage in _settled(task, plan).stages for name in changed_weights(model, stage.tune)}
+        if isinstance(task.start, Path):
+            changed |= {name for name, _ in model.named_parameters()} & {*read_checkpoint(task.start).tensors}
+    return changed
+
+
+def _stored(model: "PreTrainedModel", base: Model, changed: set[str]) -> tuple[str, int]:
+    """Returns what kind of checkpoint a model of which these parameters are changed will be, and how large."""
     names = {name for name, _ in model.named_parameters()}
-    changed = {name for stage in method.stages for name in changed_weights(model, stage.tune)}
     width = _DTYPE_BYTES.get(stored_dtype(base.folder), 2)
     tensors = sum(width * model.get_parameter(name).numel() + _SAID_OF_TENSOR for name in changed)
     if changed != names:
         return "delta", tensors
     beside = (path for path in base.folder.iterdir() if path.is_file() and path.suffix not in {".safetensors", ".bin"})
     return "full", tensors + sum(path.stat().st_size for path in beside)
+
+
+def _merge(task: Merging, plan: Plan) -> MergeOutlook:
+    """Returns what a merge will leave: at most all that its rows may change together."""
+    kind, written = _stored(outline_of(task.base.folder), task.base, _changed(task, plan))
+    told: dict[str, Any] = {"row": task.row, "seed": task.seed, "base": task.base.name, "done": task.is_done()}
+    return MergeOutlook(**told, how=task.words, checkpoint=kind, checkpoint_bytes=written)
+
+
+def _translation(task: Translate, plan: Plan, seen: _Seen) -> ScoreOutlook:
+    """Returns what putting questions into English will take: at most what answering them does, for some are in English."""
+    told = {"row": task.name, "seed": task.seed, "done": task.is_done()}
+    return _asked(task.scoring, task.base, 1, plan, seen).model_copy(update=told)
 
 
 def _pairs(task: MakePairs, seen: _Seen) -> PairsOutlook:
@@ -191,25 +223,29 @@ def _pairs(task: MakePairs, seen: _Seen) -> PairsOutlook:
 
 
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:
-    scoring = task.scoring
-    responses = scoring.questions * scoring.asking.samples
-    tokens = responses * scoring.longest_response
-    before = None if plan.endpoint else seen.earlier.seconds_a_question(scoring.name, row.base.signature())
+    told = {"row": task.row, "seed": task.seed, "done": task.is_done()}
+    return _asked(task.scoring, row.base, task.scoring.asking.samples, plan, seen).model_copy(update=told)
+
+
+def _asked(scoring: Scoring, base: Model, samples: int, plan: Plan, seen: _Seen) -> ScoreOutlook:
+    """Returns what all questions take of a model made from this base, whoever that is."""
+    tokens = scoring.questions * samples * scoring.longest_response
+    before = None if plan.endpoint else seen.earlier.seconds_a_question(scoring.name, base.signature())
     if plan.endpoint:
         seconds, told_by = 0.0, "the server's own"
-    elif row.base.is_dummy:
+    elif base.is_dummy:
         seconds, told_by = 0.0, "nothing to be computed"
     elif before:
         seconds, told_by = scoring.questions * before[0], f"{before[1]} earlier runs here"
     else:
         # a third of what training all parameters takes: the way forward alone
-        forward = estimate_flops(outline_of(row.base.folder), AllParameters(), checkpointing=False) // 3
+        forward = estimate_flops(outline_of(base.folder), AllParameters(), checkpointing=False) // 3
         seconds, told_by = forward * tokens / seen.reached, f"at most, by {seen.rate_from}"
     return ScoreOutlook(
-        row=task.row,
-        seed=task.seed,
+        row="",
+        seed=0,
         suite=scoring.suite,
-        done=task.is_done(),
+        done=False,
         questions=scoring.questions,
         tokens_at_most=tokens,
         device_seconds=seconds,
@@ -282,6 +318,7 @@ def _factors(training: TrainingOutlook) -> tuple[float, float, float, float]:
 
 
 def _notes(plan: Plan) -> Iterator[str]:
+    yield from plan.notes
     bases = {row.base.folder: row.base for row in plan.rows} | {task.base.folder: task.base for task in plan.trainings}
     for base in bases.values():
         if not base.has_weights:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from xreason.harness import progress
 from xreason.harness.experiment import Experiment
+from xreason.harness.rows import rows_of
 from xreason.leaderboards.contamination import Overlap, OverlapCorpus, OverlapCount, Seen
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import canonical, unknown
@@ -35,6 +36,7 @@ from xreason.trainers.corpora import pocket
 from xreason.trainers.corpora.examples import Corpus, Source, bare, taught
 from xreason.trainers.corpora.load import CORPORA, is_own, load_corpus
 from xreason.trainers.corpora.own.references import is_reference
+from xreason.trainers.stages import Method
 
 #: Words in a row: GPT-3's longest, lm-eval's own.
 NGRAM = 13
@@ -96,7 +98,7 @@ def corpora_of(experiment: Experiment, names: Sequence[str] | None = None) -> tu
             raise unknown("corpus", wrong[0], known)
         return tuple(Wanted(_written(name)) for name in dict.fromkeys(names))
     seed, drawn = (experiment.seeds[0], True) if experiment.source == "pocket" else (0, False)
-    stages = [stage for row in experiment.methods for stage in experiment.method(row).stages]
+    stages = [stage for each in rows_of(experiment).values() if isinstance(each.method, Method) for stage in each.method.stages]
     rows: dict[str, list[int | None]] = {}
     for stage in stages:
         for name in stage.corpora:

@@ -2,7 +2,7 @@
 
 runs/pocket/layers/pocket/found-KEY/     FindLayers   where a stage says `layers: auto`
 runs/pocket/mapo/0/pairs-KEY/            MakePairs    where a stage learns of samples of the weights that it starts from
-runs/pocket/slam/0/checkpoint-KEY/       Train        a method and seed
+runs/pocket/slam/0/checkpoint-KEY/       Train        a method and seed; or Merging, of checkpoints of other rows
 runs/pocket/slam/0/scores/pocket-KEY/    Score        a model and suite
 runs/pocket/slam/0/record.json           what became of a row; boards read nothing else
 
@@ -20,18 +20,19 @@ may be missing. Steps of which so much is not known that they have no key are su
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from xreason.harness.experiment import BASE_ROW, Experiment
-from xreason.harness.preferring.planned import after_starts, plan_made
+from xreason.harness.preferring.planned import plan_made
 from xreason.harness.preferring.samples import MakePairs
+from xreason.harness.rows import Row, notes_on, rows_of, translated_rows
 from xreason.harness.scoring.endpoint import DTYPE, Endpoint, serving
 from xreason.harness.scoring.questions import Scoring, scorings
-from xreason.harness.scoring.score import Score, plan_score
+from xreason.harness.scoring.translating.translate import Translate
 from xreason.harness.serving.adapters import adapter_model, base_and_adapter
 from xreason.harness.serving.arguments import changing, checked
 from xreason.harness.serving.models import (
@@ -47,43 +48,21 @@ from xreason.harness.serving.models import (
 )
 from xreason.harness.store.steps import Step
 from xreason.harness.training.layers import FOLDER, FindLayers, plan_layers
+from xreason.harness.training.merge import Merging, plan_merge
 from xreason.harness.training.train import SAVE_MINUTES, TRAINING_FILE, Train, read_training
-from xreason.leaderboards.records import Reading, Training
+from xreason.leaderboards.records import Reading
 from xreason.leaderboards.rows import ENGLISH_MARGIN, MeanOver
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.tasks.pocket import world
 from xreason.trainers.checkpoints.base import POCKET
+from xreason.trainers.combining.declared import Merge, TranslateTest
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.methods import load_method, wants_layers
+from xreason.trainers.stages import Method
 
 #: What is called what on the board, as far as it is not there, and why.
 Failure = tuple[str, str]
-
-
-class Row(BaseModel):
-    """A row of the board to be: one model, where it comes from, and the steps that score it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str  #: on the board
-    seed: int  #: of its training
-    folder: Path  #: of its steps and its record
-    base: Model  #: the model it was made from, itself for a base
-    model: Model | None = None  #: what is served; None where a step of this plan makes it
-    train: Train | None = None  #: that step, or None
-    training: Training | None = None  #: what its training took, where that was done before and elsewhere
-    scores: tuple[Score, ...] = ()  #: one step a suite
-
-    def asked(self, questions: Sequence[Scoring], dtype: str, engine: Mapping[str, Any], *, outline: bool = False) -> "Row":
-        """Returns it with a step a suite that scores it, by an engine of these arguments."""
-        made = self.train or self.model
-        if made is None:
-            raise ValueError(f"row {self.name} has neither a model nor a step that makes one")
-        served = self.base.served_dtype(dtype)
-        planned = partial(plan_score, self.name, self.seed, self.folder, made, self.base, engine=changing(engine), outline=outline)
-        scores = tuple(planned(each, served) for each in questions)
-        return self.model_copy(update={"scores": scores})
 
 
 class Plan(BaseModel):
@@ -94,6 +73,7 @@ class Plan(BaseModel):
     folder: Path  #: where all of it goes
     rows: tuple[Row, ...] = ()  #: in the order in which they are scored: each base, then what was made from it
     trainings: tuple[Train, ...] = ()  #: in the order in which they are made
+    merges: tuple[Merging, ...] = ()  #: what is merged of these, none before what it takes
     layers: tuple[FindLayers, ...] = ()  #: the steps that find language layers, each once
     pairs: tuple[MakePairs, ...] = ()  #: the steps that make pairs for trainings
     dtype: str = "auto"  #: what vLLM was asked to serve in; a score's own says what it comes to
@@ -104,14 +84,23 @@ class Plan(BaseModel):
     english_margin: float = ENGLISH_MARGIN  #: what English may lose or gain, in points
     endpoint: Endpoint | None = None  #: the running server that answers for the models, or None
     failures: tuple[Failure, ...] = ()  #: methods that cannot be trained as they are told, and why
+    notes: tuple[str, ...] = ()  #: what it holds that nobody asked for, a sentence each
+
+    @property
+    def translations(self) -> tuple[Translate, ...]:
+        """The steps that put questions into English before others ask them, each once."""
+        steps = [each.translate for row in self.rows for each in row.scores if each.translate]
+        return tuple({step.folder: step for step in steps}.values())
 
     def steps(self) -> Iterator[Step]:
         """Yields every step, none before those that it needs."""
         yield from self.layers
-        made = {each.folder: each for each in self.pairs}
+        paired = {each.folder: each for each in self.pairs}
         for training in self.trainings:
-            yield from (made[need] for need in training.needs if need in made)
+            yield from (paired[need] for need in training.needs if need in paired)
             yield training
+        yield from self.merges
+        yield from self.translations
         for row in self.rows:
             yield from row.scores
 
@@ -133,8 +122,8 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
         asking=experiment.asking(),
     )
     engine = checked(experiment.engine)
-    methods = {row: experiment.method(row) for row in experiment.methods}
-    references = dict.fromkeys([experiment.base, *(method.base or experiment.base for method in methods.values())])
+    wanted = rows_of(experiment)
+    references = dict.fromkeys([experiment.base, *(each.base for each in wanted.values())])
     bases: dict[str, Model] = {}
     failed: dict[str, UserError] = {}  # by reference of a base, or by row
     for reference in references:
@@ -144,44 +133,68 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
             failed[reference] = error
     languages, source, data = experiment.languages_trained(), experiment.source, experiment.data
     finds: dict[str, FindLayers] = {}
-    trainings: list[Train] = []
+    made: dict[str, tuple[Train | Merging, ...]] = {}  # by row, one a seed
     failures: list[Failure] = []
     pairs: list[MakePairs] = []
     asking: dict[str, Any] = {"dtype": experiment.dtype, "engine": changing(engine), "save_minutes": experiment.save_minutes}
-    for row, method in after_starts(methods):
+    for row, each in wanted.items():
         try:
-            if (reference := method.base or experiment.base) in failed:
-                raise failed[reference]
-            base = bases[reference]
-            if wants_layers(method) and base.hash not in finds:
-                finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data, outline=outline)
-            layers = finds[base.hash] if wants_layers(method) else None
-            starts = {task.seed: task for task in trainings if task.row == method.start}
-            if method.start in methods and not starts:
-                raise UserError(f"{row} starts from {method.start}, which is left out; mend that row first.")
-            text: dict[str, Any] = {"languages": languages, "source": source, "data": data, "outline": outline}
-            for seed in experiment.seeds:
-                told = {"layers": layers, "start": starts.get(seed), "devices": devices, **text, **asking}
-                made, task = plan_made(row, seed, folder / row / str(seed), method, base, **told)
-                pairs += [made] if made else []
-                trainings.append(task)
+            if missing := next((name for name in (each.base, *each.of) if name in failed), None):
+                raise failed[missing] if missing == each.base else UserError(f"It takes {missing}, left out: {failed[missing]}")
+            base, method = bases[each.base], each.method
+            places = {seed: folder / row / str(seed) for seed in experiment.seeds}
+            if isinstance(method, Merge):
+                method = replace(method, of=each.of)
+                parts = [[made[name][number] for name in each.of] for number in range(len(places))]
+                made[row] = tuple(
+                    plan_merge(row, seed, place, method, base, of) for (seed, place), of in zip(places.items(), parts, strict=True)
+                )
+            elif isinstance(method, Method):
+                if wants_layers(method) and base.hash not in finds:
+                    finds[base.hash] = plan_layers(folder, base, languages, source=source, data=data, outline=outline)
+                layers = finds[base.hash] if wants_layers(method) else None
+                text: dict[str, Any] = {"languages": languages, "source": source, "data": data, "outline": outline}
+                starts = {task.seed: task for task in made.get(method.start or "", ()) if isinstance(task, Train)}
+                if method.start in experiment.methods and not starts:
+                    raise UserError(f"{row} starts from {method.start}, which is left out, or not trained; name another row.")
+                tasks = []
+                for seed, place in places.items():
+                    told = {"layers": layers, "start": starts.get(seed), "devices": devices, **text, **asking}
+                    paired, task = plan_made(row, seed, place, method, base, **told)
+                    pairs += [paired] if paired else []
+                    tasks.append(task)
+                made[row] = tuple(tasks)
         except UserError as error:
             failed.setdefault(row, error)
-            failures.append((row, str(error)))
-    if not trainings:
-        raise next(iter(failed.values()))
-    rows = []
+            if each.is_asked:
+                failures.append((row, str(error)))
+    rows: list[Row] = []
     # all of a base one after another, so that models of different shapes do not take turns in starting engines
     for name, (reference, base) in _base_rows(bases, experiment.methods).items():
         place = folder / (name if name == BASE_ROW else f"{BASE_ROW}-{folder_name(reference)}")
         rows.append(Row(name=name, seed=0, folder=place / "0", base=base, model=base))
-        own = [task for task in trainings if task.base.hash == base.hash]
-        rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in own]
+        steps = [task for row in experiment.methods for task in made.get(row, ()) if task.base.hash == base.hash]
+        rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in steps]
+        for row, each in wanted.items():
+            if isinstance(each.method, TranslateTest) and each.base in bases and bases[each.base].hash == base.hash:
+                try:
+                    start = Row(name=name, seed=0, folder=place / "0", base=base, model=base)
+                    rows += [
+                        row.asked(asked, experiment.dtype, engine, outline=outline)
+                        for row in translated_rows(row, each, folder, start, made, outline)
+                    ]
+                except UserError as error:
+                    failures.append((row, str(error)))
+    if len(failures) == len(experiment.methods):
+        raise UserError(failures[0][1])
+    steps = [task for tasks in made.values() for task in tasks]
     return Plan(
         folder=folder,
-        rows=tuple(row.asked(asked, experiment.dtype, engine, outline=outline) for row in rows),
-        trainings=tuple(trainings),
+        rows=tuple(row if row.scores else row.asked(asked, experiment.dtype, engine, outline=outline) for row in rows),
+        trainings=tuple(task for task in steps if isinstance(task, Train)),
+        merges=tuple(task for task in steps if isinstance(task, Merging)),
         layers=tuple(finds.values()),
+        notes=notes_on(wanted),
         pairs=tuple(pairs),
         dtype=experiment.dtype,
         engine=engine,

@@ -1,6 +1,8 @@
 """Does a plan: what stands already is passed over, all else is done in turn here, or placed by Ray over a cluster.
 
-find layers, train      each by itself, in the order of the plan
+find layers, train      each by itself, in the order of the plan; pairs that a training learns of are made before it
+merge                   checkpoints of trainings into others
+translate               questions into English, for rows that are asked so
 score                   every model by one engine, which takes their weights in turns; its record is written at once
 boards                  out of the records of all, anew as they arrive
 
@@ -11,7 +13,7 @@ failed and why.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,12 +21,14 @@ from typing import Any, NamedTuple
 from xreason.harness import progress
 from xreason.harness.live import LiveTable
 from xreason.harness.placing import Hands, Here, Job, Nodes, Result, Watch, attempt
-from xreason.harness.plan import Failure, Plan, Row
+from xreason.harness.plan import Failure, Plan
 from xreason.harness.preferring.samples import MakePairs, make_pairs
+from xreason.harness.rows import Row
 from xreason.harness.scoring.endpoint import Endpoint
 from xreason.harness.scoring.records import record_of, write_boards
 from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.score import score
+from xreason.harness.scoring.translating.translate import Translate, translate
 from xreason.harness.serving.arguments import cards, check_cards
 from xreason.harness.serving.engines import LONGEST, LONGEST_WITH_EXAMPLES, Engines
 from xreason.harness.serving.models import Model, checkpoint_model
@@ -32,6 +36,7 @@ from xreason.harness.store.provenance import has_gpu
 from xreason.harness.store.steps import Step, in_use
 from xreason.harness.store.writable import check_writable
 from xreason.harness.training.layers import FindLayers, find_layers
+from xreason.harness.training.merge import Merging, merge_rows
 from xreason.harness.training.train import Train, read_training, settled, train
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.comparable import BoardError
@@ -80,6 +85,8 @@ def run(plan: Plan, *, report_to: Sequence[str] = (), ray: str | None = None) ->
             check_writable(place)
         for name, reason in plan.failures:
             progress.say(f"{name} is left out: {reason}")
+        for note in plan.notes:
+            progress.say(note)
         walk = Walk(plan, raising=len(plan.rows) < 2)
         walk.through([*_trainings(plan, report_to), *_scorings(plan)], ray)
         return walk.outcome() if plan.rows else Outcome([], ())
@@ -200,7 +207,7 @@ class Walk:
             self._watch.state(job, how if result.ended == "done" else "failed")
         if result.ended != "done":
             reason = result.reason if result.ended == "failed" else f"{result.reason}, for the {_MOST_LOSSES}rd time"
-            self._fail(tuple(dict.fromkeys((*job.rows, *_needing(self._plan, job.steps)))), reason)
+            self._fail(job.rows, reason)
         elif isinstance(result.value, Record):
             self._records[job.name] = result.value
             if time.monotonic() - self._boarded >= _SECONDS_BETWEEN_BOARDS:
@@ -219,7 +226,7 @@ class Walk:
                 except UserError as error:
                     if self._raising:
                         raise
-                    self._fail([training.title, *_needing(self._plan, [training])], str(error))
+                    self._fail(_losing(self._plan, training, training.title), str(error))
 
     def _fail(self, rows: Sequence[str], reason: str) -> None:
         if self._raising:
@@ -237,12 +244,28 @@ class _Find(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Pair(Job):
-    task: MakePairs
+class _Asks(Job):
+    """What asks a model."""
+
     serving: dict[str, Any]  #: how Engines are made
 
+    def _engine(self, model: Model, hands: Hands) -> Any:
+        """Returns lm-eval's model for one: the dummy, or the engine."""
+        if model.is_dummy:
+            from xreason.harness.serving.dummy import Dummy
+
+            return Dummy()
+        if hands.engines is None:
+            hands.engines = hands.enter_context(Engines(say=progress.say, **self.serving))
+        return hands.engines.engine_for(model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pair(_Asks):
+    task: MakePairs
+
     def do(self, hands: Hands) -> None:
-        make_pairs(self.task, lambda model: _engines(hands, self.serving).engine_for(model))
+        make_pairs(self.task, lambda model: self._engine(model, hands))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,9 +280,27 @@ class _Train(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Score(Job):
+class _Merge(Job):
+    task: Merging
+
+    def do(self, hands: Hands) -> None:
+        merge_rows(self.task)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Translate(_Asks):
+    task: Translate
+
+    def do(self, hands: Hands) -> None:
+        if self.task.is_done():
+            return
+        model = self.task.model or checkpoint_model(self.task.needs[0], self.task.name)[0]
+        translate(self.task, self._engine(model, hands), model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Score(_Asks):
     row: Row
-    serving: dict[str, Any]  #: how Engines are made
     endpoint: Endpoint | None
 
     def do(self, hands: Hands) -> Record:
@@ -281,44 +322,35 @@ class _Score(Job):
 
     def _answering(self, model: Model, hands: Hands) -> Any:
         """Returns lm-eval's model for one: a server's, the dummy, or the engine."""
-        if self.endpoint:
-            return self.endpoint.client(model)
-        if model.is_dummy:
-            from xreason.harness.serving.dummy import Dummy
-
-            return Dummy()
-        return _engines(hands, self.serving).engine_for(model)
+        return self.endpoint.client(model) if self.endpoint else self._engine(model, hands)
 
 
-def _engines(hands: Hands, serving: dict[str, Any]) -> Engines:
-    if hands.engines is None:
-        hands.engines = hands.enter_context(Engines(say=progress.say, **serving))
-    return hands.engines
-
-
-def _needing(plan: Plan, steps: Iterable[Step]) -> list[str]:
-    """Returns the titles of the trainings that cannot be without these steps, directly or through others."""
-    lost, titles = {step.folder for step in steps}, []
-    for step in plan.steps():
-        if isinstance(step, Train | MakePairs) and not lost.isdisjoint(step.needs):
-            lost.add(step.folder)
-            titles += [step.title] if isinstance(step, Train) else []
-    return titles
+def _losing(plan: Plan, step: Step, name: str) -> tuple[str, ...]:
+    """Returns the titles of the rows that cannot be without a step, directly or through others; its `name` where there is none."""
+    lost = {step.folder}
+    for each in plan.steps():
+        if not lost.isdisjoint(each.needs):
+            lost.add(each.folder)
+    rows = [_title(row) for row in plan.rows if any(score.folder in lost for score in row.scores)]
+    tasks = [task.title for task in plan.trainings if task.folder in lost and not plan.rows]
+    return (*rows, *tasks) or (name,)
 
 
 def _trainings(plan: Plan, report_to: Sequence[str]) -> Iterator[Job]:
-    """Yields what finds layers, what makes pairs, and what trains."""
+    """Yields what finds layers, what makes pairs, what trains, and what merges."""
     for found in plan.layers:
-        needing = tuple(_needing(plan, [found]))
         name = found.base.name
-        yield _Find(name=name, what="layers", rows=needing or (name,), steps=(found,), task=found)
+        yield _Find(name=name, what="layers", rows=_losing(plan, found, name), steps=(found,), task=found)
     for made in plan.pairs:
-        rows, serving = tuple(_needing(plan, [made])), _serving(plan)
+        told: dict[str, Any] = {"name": made.title, "rows": _losing(plan, made, made.title), "steps": (made,)}
         on: dict[str, Any] = {"devices": cards(plan.engine), "fits": made.base.signature()}
-        yield _Pair(name=made.title, what="samples", rows=rows, steps=(made,), task=made, serving=serving, **on)
+        yield _Pair(**told, what="samples", **on, task=made, serving=_serving(plan))
     for task in plan.trainings:
-        told: dict[str, Any] = {"name": task.title, "rows": (task.title,), "steps": (task,), "devices": task.devices}
+        told = {"name": task.title, "rows": _losing(plan, task, task.title), "steps": (task,), "devices": task.devices}
         yield _Train(**told, what="training", task=task, report_to=tuple(report_to))
+    for merge in plan.merges:
+        told = {"name": merge.title, "rows": _losing(plan, merge, merge.title), "steps": (merge,)}
+        yield _Merge(**told, what="merging", task=merge)
 
 
 def _serving(plan: Plan) -> dict[str, Any]:
@@ -335,13 +367,17 @@ def _serving(plan: Plan) -> dict[str, Any]:
 
 
 def _scorings(plan: Plan) -> Iterator[Job]:
-    """Yields what scores, a job a row."""
-    serving = _serving(plan)
+    """Yields what puts questions into English, then what scores, a job a row."""
+    serving, devices = _serving(plan), cards(plan.engine)
+    for step in plan.translations:
+        name = f"{step.name}, seed {step.seed}, {step.scoring.name}"
+        told: dict[str, Any] = {"name": name, "rows": _losing(plan, step, name), "steps": (step,), "devices": devices}
+        yield _Translate(**told, what="translating", fits=step.base.signature(), task=step, serving=serving)
     for row in plan.rows:
-        told: dict[str, Any] = {"name": _title(row), "rows": (_title(row),), "steps": row.scores, "devices": cards(plan.engine)}
+        told = {"name": _title(row), "rows": (_title(row),), "steps": row.scores, "devices": devices}
         # what is trained has its base's shapes and tokenizer
         yield _Score(**told, what="scoring", fits=row.base.signature(), row=row, serving=serving, endpoint=plan.endpoint)
 
 
 def _title(row: Row) -> str:
-    return row.train.title if row.train else row.name
+    return f"{row.name}, seed {row.seed}" if row.train else row.name

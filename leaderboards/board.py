@@ -292,6 +292,8 @@ def _row(contender: Contender, measured: Measured, columns: _Columns, **found: A
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
         mean_tokens=_mean_tokens(contender, columns, lambda score: score.mean_tokens),
         mean_thinking_tokens=_mean_tokens(contender, columns, lambda score: score.mean_thinking_tokens),
+        tokens_in_use=_mean_tokens(contender, columns, _tokens_in_use),
+        models_in_use=told.models if (told := contender.records[0].provenance.translate_test) else 1,
         sampling=_sampling(contender, measured, columns) if contender.key.style.samples > 1 else None,
         trainings=trainings,
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),
@@ -334,6 +336,11 @@ def _mean_tokens(contender: Contender, columns: _Columns, told: Callable[[Langua
     means = [told(scores[code]) for scores in contender.scores for code in columns.averaged]
     known = [each for each in means if each is not None]
     return sum(known) / len(known) if len(known) == len(means) else None
+
+
+def _tokens_in_use(score: LanguageScore) -> float | None:
+    """Tokens a question, of all its responses and of putting it into English."""
+    return None if score.tokens is None else (score.tokens + (score.translation_tokens or 0)) / score.questions
 
 
 def _sampling(contender: Contender, measured: Measured, columns: _Columns) -> Sampling:

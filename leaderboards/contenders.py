@@ -73,7 +73,7 @@ def contenders_of(records: Sequence[Record], suite: str) -> list[Contender]:
     for key, group in grouped.items():
         # a base model has a name of its own; of what was made, the board says what it started from where that is not all the same
         start = "" if len(models) == 1 or is_base(group[0]) else f"from {_told(key.model_hash, models)}"
-        setting = ", ".join(filter(None, (start, settings[key.method][key.made])))
+        setting = ", ".join(filter(None, (_asked(group[0]), start, settings[key.method][key.made])))
         contenders.append(Contender(key, _named(key.method, setting, distinguishing(key.style, styles)), setting, suite, group))
     shared = {name for name, count in Counter(each.name for each in contenders).items() if count > 1}
     return [_renamed(each) if each.name in shared else each for each in contenders]
@@ -85,8 +85,15 @@ def key_of(record: Record) -> Key:
 
 
 def made_of(record: Record) -> str:
-    """Returns a hash: of its training's recipe, or of what its stages tell where that is not recorded; else of its weights."""
+    """Returns a hash: of its training's recipe, or of what its stages tell where that is not recorded; else of its weights.
+
+    Of a model whose questions were put into English, of that and of how that was done.
+    """
     training, provenance = record.training, record.provenance
+    if (asked := provenance.translate_test) is not None:
+        plain = provenance.model_copy(update={"translate_test": None})
+        made = made_of(record.model_copy(update={"provenance": plain}))
+        return hashlib.sha256(f"{made} {asked.model_dump_json()}".encode()).hexdigest()
     if training is None:
         return provenance.weights_hash or provenance.model_hash
     if training.recipe is not None:
@@ -96,8 +103,21 @@ def made_of(record: Record) -> str:
 
 
 def is_base(record: Record) -> bool:
-    """Returns whether it is of a model as it was published: without a training, its weights those of its base, or not recorded."""
+    """Returns whether it is of a model as it was published: without a training, its weights those of its base, or not recorded.
+
+    One that was asked in English alone is none: it is held against that model asked as others are.
+    """
+    if record.provenance.translate_test is not None:
+        return False
     return record.training is None and record.provenance.weights_hash in (None, record.provenance.model_hash)
+
+
+def _asked(record: Record) -> str:
+    """Returns how a row was asked whose questions were put into English first; "" for any other."""
+    told = record.provenance.translate_test
+    if told is None:
+        return ""
+    return f"{told.of} asked in English, translated by {'itself' if told.translator == told.of else told.translator}"
 
 
 def _order(record: Record) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from xreason.leaderboards.combined.combined import Merged, TranslateTested
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.statistics.answers import Counts, Outcomes
 
@@ -79,13 +80,12 @@ class LanguageScore(Frozen):
     majority_metamath: Bits | None = None
     questions_hash: str | None = None  #: SHA-256 of the questions and golds, in order, as asked; None where that is not known
     tokens: Count | None = None  #: that all responses of all samples took together; None where that is not known
-    #: those of them that are thinking, which is cut off before a response is read; None also where a model cannot mark it.
-    thinking_tokens: Count | None = None
+    thinking_tokens: Count | None = None  #: of them, thinking, which is cut off before it is read; None also without marks
+    translation_tokens: Count | None = None  #: that putting the questions into English took; None where that was not done or told
     #: "1" where thinking was cut off: at its budget, or with the response; None where thinking is not told apart.
     cut_off_thinking: Verdict | None = None
     cut_off_answering: Verdict | None = None  #: "1" where the response ended at the token limit after its thinking
-    #: as in_language, of the thinking; "-" also where there is none.
-    thinking_in_language: Identified | None = None
+    thinking_in_language: Identified | None = None  #: as in_language, of the thinking; "-" also where there is none.
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
@@ -245,7 +245,7 @@ class StageCost(Frozen):
 
 
 class Training(Frozen):
-    """The stages of one training, in the order they ran, and what they ran on."""
+    """The stages of one training, in the order they ran, and what they ran on; of a merged model, those of all it is made of."""
 
     stages: Annotated[tuple[StageCost, ...], Field(min_length=1)]
     #: hash of all that makes the method's setting, base and seed left out: trainings that share it differ in these alone.
@@ -255,11 +255,12 @@ class Training(Frozen):
     device: str | None = None  #: what it ran on: "cpu", or the GPU's name; of these there were `devices`
     devices: Annotated[int, Field(gt=0)] | None = None
     machine: str | None = None  #: in words for people
+    merged: Merged | None = None  #: None for a model whose stages made it
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of all stages together."""
-        return sum(stage.seconds for stage in self.stages)
+        """Wall-clock time of all stages together, and of merging."""
+        return sum(stage.seconds for stage in self.stages) + (self.merged.seconds if self.merged else 0)
 
     @property
     def device_seconds(self) -> float | None:
@@ -310,6 +311,7 @@ class Provenance(Frozen):
     think_end: str | None = None  #: what ends thinking, which is not read; None where none was told apart
     thinking_tokens: Count | None = None  #: after which thinking was ended, by vLLM; None for no such budget
     worked_examples: Literal["drawn", "first"] = "drawn"  #: anew for every question, or the first ones for all
+    translate_test: TranslateTested | None = None  #: None where questions were asked as they are
     #: suite to the data sets of whose kind its questions are, by the names of StageCost.sources; None where that is not known.
     in_domain: dict[str, tuple[str, ...]] | None = None
 

@@ -126,6 +126,11 @@ class Row(Frozen):
     trainings: tuple[Training, ...]
     checkpoint_bytes: tuple[int | None, ...]  #: size of each seed's checkpoint, in the order of `seeds`
 
+    #: tokens that a question takes, its responses and putting it into English together, a mean over the average languages; None
+    #: where a record does not tell.
+    tokens_in_use: float | None = None
+    models_in_use: int = 1  #: models that answering a question takes
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def tuned_parameters(self) -> int | None:

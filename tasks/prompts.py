@@ -112,6 +112,7 @@ def prompt(document: Mapping[str, Any]) -> str:
     Raises:
         UserError: the style is that of the suite's authors, and the row does not say what they put.
     """
+    document = as_asked(document)
     style = STYLES[document["style"]]
     if style.of_authors:
         if not document.get("published"):
@@ -125,6 +126,13 @@ def prompt(document: Mapping[str, Any]) -> str:
         asked = "" if "rationale" in document else f"{words.question} "
         fields = {"question": asked, "steps": words.steps, "answer": words.answer, **fields}
     return _filled(style.frame, fields)
+
+
+def as_asked(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a row as it is put to a model and read: one that has a `translation` is an English question, that one."""
+    if document.get("translation") is None:
+        return document
+    return {**document, "question": document["translation"], "language": "en", "language_name": "English"}
 
 
 def target(document: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from xreason.tasks.added import REGISTRY_FILE, registries
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.names import unknown
-from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, prompt, target
+from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, as_asked, prompt, target
 from xreason.tasks.readings.choice import LETTERS
 from xreason.tasks.readings.verdicts import METRICS, all_verdicts, answer_part, kind_of
 from xreason.tasks.suites import CHANGES, TASKS_FOLDER, no_prompt_of_its_own, suite_of, use
@@ -27,13 +27,14 @@ def questions(
     shots: int | None = None,
     think_end: str | None = None,
     config_source: str = "",
+    examples_in: str | None = None,
     **_: object,
 ) -> dict[str, Any]:
     """Returns what lm-eval's `custom_dataset` asks for: the questions as split `test`, the worked examples as split `train`.
 
-    With 0 `shots`, no worked examples are looked for. Up to the last `think_end`, a response is thinking and not read.
-    `config_source` is the path of the task's YAML (lm-eval says it); where that is in a person's folder, the tables of this process
-    become that folder's.
+    With 0 `shots`, no worked examples are looked for; they are `examples_in` another language where it is said. Up to the last
+    `think_end`, a response is thinking and not read. `config_source` is the path of the task's YAML (lm-eval says it); where it is
+    in a person's folder, the tables of this process become that folder's.
 
     Raises:
         UserError: a name is unknown, or the questions cannot be had.
@@ -54,7 +55,7 @@ def questions(
     if chosen.kind != "number":
         asked["kind"] = chosen.kind
     try:
-        worked = chosen.exemplars(language) if chosen.exemplars and shots != 0 else []
+        worked = chosen.exemplars(examples_in or language) if chosen.exemplars and shots != 0 else []
     except UserError:
         # lm-eval asks for them before it knows whether it needs any; where it does, it stops for want of documents
         worked = []
@@ -67,6 +68,7 @@ def score(document: Mapping[str, Any], responses: Sequence[str | Sequence[str]])
 
     `responses` has one entry, the response or all of its samples. Where questions weigh differently, a weight stands beside each.
     """
+    document = as_asked(document)
     sampled = [responses[0]] if isinstance(responses[0], str) else responses[0]
     read = all_verdicts([[answer_part(text, document) for text in sampled]], [document])[0]
     told = {metric: sum(each) / len(each) for metric in METRICS[kind_of(document)] for each in [getattr(read, metric)]}

@@ -1,6 +1,7 @@
 """Methods by name: those in the box, and those that other packages bring.
 
-A package, ours too, adds a method by an entry point in the group `xreason.methods` that names a function which returns a Method:
+A package, ours too, adds a method by an entry point in the group `xreason.methods` that names a function which returns a Method, or
+a Merge or a TranslateTest of other rows (combining/declared.py):
 
     [project.entry-points."xreason.methods"]
     my-method = "my_package.my_method:my_method"
@@ -18,6 +19,7 @@ from typing import Any
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import canonical, unknown
+from xreason.trainers.combining.declared import Combined, Merge, TranslateTest
 from xreason.trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Tune
 
 GROUP = "xreason.methods"
@@ -25,7 +27,8 @@ GROUP = "xreason.methods"
 PAPER_METHODS = ("slam", "two-stage", "full")
 
 # The order in which they are listed: ours by what they cost, then the others by name.
-_FIRST = (*PAPER_METHODS, "mathoctopus", "lora", "english-sft", "mapo")
+_TAKE_OTHERS = ("layer-swap", "linear", "task-arithmetic", "translate-test")
+_FIRST = (*PAPER_METHODS, "mathoctopus", "lora", "english-sft", "language-sft", "mapo", *_TAKE_OTHERS)
 _OURS = "xreason"
 
 
@@ -35,7 +38,7 @@ class ListedMethod:
 
     name: str  #: as it is typed
     package: str  #: the distribution that brings it, with its version where another than ours
-    method: Method | None  #: with its own settings; None where it is broken
+    method: Method | Combined | None  #: with its own settings; None where it is broken
     problem: str  #: what is wrong with it, in one sentence; empty where nothing is
 
 
@@ -67,20 +70,37 @@ def load_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
 
     Raises:
         UserError: there is no such method or setting, two packages bring it, its package cannot be imported or its function fails,
-            or what that returns is no Method.
+            what that returns is no Method, or it takes other rows, and so no training of its own.
     """
+    method = load_row(name, settings)
+    if isinstance(method, Method):
+        return method
+    raise UserError(
+        f"{method.name} trains nothing by itself, it takes other rows of a comparison; run: xreason compare --methods {method.name}"
+    )
+
+
+def load_row(name: str, settings: Mapping[str, Any] | None = None) -> Method | Combined:
+    """Returns the same, or what takes other rows, all of whose settings but `base` its function takes."""
     registered = _registered()
     entries = registered.get(canonical(name))
     if entries is None:
         raise unknown("method", name, registered)
     function = _function(entries)
     own, given = inspect.signature(function).parameters, dict(settings or {})
-    known = {*own, *STAGE_SETTINGS, *METHOD_SETTINGS}
+    takes = {*own, *STAGE_SETTINGS, *METHOD_SETTINGS}
     for key in given:
-        if key not in known:
-            raise unknown(f"setting of {canonical(name)}", str(key), known)
+        if key not in takes:
+            raise unknown(f"setting of {canonical(name)}", str(key), takes)
     method = _made(entries[0], function, {key: value for key, value in given.items() if key in own})
-    return method.with_settings({key: value for key, value in given.items() if key not in own})
+    rest = {key: value for key, value in given.items() if key not in own}
+    if isinstance(method, Method):
+        return method.with_settings(rest)
+    known = {*own, "base"} if isinstance(method, Merge) else {*own}
+    for key in rest:
+        if key not in known:
+            raise unknown(f"setting of {canonical(name)}", key, known)
+    return replace(method, **rest)
 
 
 def wants_layers(method: Method) -> bool:
@@ -136,14 +156,14 @@ def _function(entries: list[EntryPoint]) -> Callable[..., object]:
     return function
 
 
-def _made(entry: EntryPoint, function: Callable[..., object], settings: Mapping[str, Any]) -> Method:
+def _made(entry: EntryPoint, function: Callable[..., object], settings: Mapping[str, Any]) -> Method | Combined:
     try:
         method = function(**settings)
     except UserError:
         raise
     except Exception as error:  # as above
         raise _broken(entry, f"cannot be made of {dict(settings)}", error, "give it other settings, or repair") from error
-    if not isinstance(method, Method):
+    if not isinstance(method, Method | Merge | TranslateTest):
         raise _broken(entry, f"returned {type(method).__name__} and no xreason.trainers.stages.Method")
     return method
 

@@ -77,14 +77,3 @@ def _check_start(row: str, said: str, start: Train | Path, base: Model) -> None:
     if folder != base.folder or kind == "adapter":
         of = f"an adapter of {name}" if kind == "adapter" else f"made from {name}"
         raise UserError(f"{row} starts from {said}, which is {of}, and its base is {base.name}; name a whole checkpoint of that.")
-
-
-def after_starts(methods: Mapping[str, Method]) -> list[tuple[str, Method]]:
-    """Returns rows and their methods, each after the row that it starts from, else in their order; a UserError for a circle."""
-    ordered: dict[str, Method] = {}
-    while left := [row for row in methods if row not in ordered]:
-        ready = [row for row in left if methods[row].start not in left]
-        if not ready:
-            raise UserError(f"The rows {', '.join(left)} start from each other; let one of them start from the base.")
-        ordered[ready[0]] = methods[ready[0]]
-    return list(ordered.items())

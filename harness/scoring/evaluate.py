@@ -16,6 +16,7 @@ from typing import Any
 from xreason.harness.scoring.lmeval.scores import chosen_rows, likeliest_score, measure
 from xreason.harness.scoring.lmeval.scores import language_score as lmeval_score
 from xreason.harness.scoring.questions import Asking, Scoring
+from xreason.harness.scoring.translating.translate import ENGLISH, Translation, Translations, tokens_of
 from xreason.harness.scoring.verdicts import CUT_OFF, cut_offs, flags, language_score, write_verdicts
 from xreason.harness.serving.answers import Tokens, thinking_marks
 from xreason.harness.serving.models import Model
@@ -28,7 +29,9 @@ from xreason.tasks.readings.verdicts import think_begin
 from xreason.tasks.suites import include_paths, tasks_found, tasks_loaded
 
 
-def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path) -> dict[str, LanguageScore]:
+def evaluate(
+    lm: Any, name: str, model: Model, scoring: Scoring, directory: Path, translated: Translations | None = None
+) -> dict[str, LanguageScore]:
     """Asks `lm`, an lm-eval model that answers for `model`, all questions; writes lm-eval's files and the verdicts.
 
     Args:
@@ -37,6 +40,7 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
         model: what it answers for, for these files to say.
         scoring: what is asked, and how.
         directory: where the files go.
+        translated: the questions in English, to be asked in the place of themselves; None for the questions themselves.
 
     Returns:
         One score a language.
@@ -59,7 +63,7 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
             f"The tokenizer of {name} has no tokens {marks}, so that its thinking has no budget; leave out --thinking-tokens."
         )
     _check_room(lm, name, scoring)
-    manager, tasks, loaded = _tasks_of_lm_eval(scoring) if of_lm_eval else _tasks(scoring)
+    manager, tasks, loaded = _tasks_of_lm_eval(scoring) if of_lm_eval else _tasks(scoring, translated)
     tracker = EvaluationTracker(output_path=str(directory))
     lm.tasks = loaded
     asked = described(lm, model)
@@ -108,7 +112,8 @@ def evaluate(lm: Any, name: str, model: Model, scoring: Scoring, directory: Path
         cut_off = None if ends is None else flags(ends[task, row["doc_id"]] for row in rows)
         spent = _in_all([each for row in rows for each in took.get((task, row["doc_id"]), ())])
         ended = flags(budgets[task, row["doc_id"]] for row in rows) if asking.thinking_tokens and budgets else None
-        scores[code] = language_score(rows, cut_off, spent, ended)
+        translating = None if translated is None else tokens_of(translated.languages.get(code, ()))
+        scores[code] = language_score(rows, cut_off, spent, ended, translating)
     write_verdicts(directory, scoring.benchmark, scores)
     return scores
 
@@ -239,7 +244,7 @@ def _check_room(lm: Any, name: str, scoring: Scoring) -> None:
         raise UserError(f"{takes}, which leaves no room for a question; give fewer, such as --max-new-tokens {room // 2}.")
 
 
-def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
+def _tasks(scoring: Scoring, translated: Translations | None) -> tuple[Any, list[Any], dict[str, Any]]:
     """Returns lm-eval's task manager, its groups and tasks, set to ask as the scoring says, and every single task by its name."""
     from lm_eval.api.samplers import get_sampler
     from lm_eval.filters import build_filter_ensemble
@@ -247,13 +252,19 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
 
     asking = scoring.asking
     metadata: dict[str, Any] = {"style": asking.style, "shots": asking.shots}
+    english = translated.languages if translated else {}
+    if translated:
+        metadata["examples_in"] = ENGLISH
     metadata |= {"think_end": asking.think_end} if asking.think_end else {}
     manager = TaskManager(include_path=include_paths(), include_defaults=False, metadata=metadata)
     loaded = manager.load(_task_names(scoring))
     for task in loaded["tasks"].values():
+        code = task.config.dataset_kwargs["language"]
+        if code in english:
+            _put_into_english(task, english[code])
         if scoring.benchmark.generates:
             # in thinking they would end a response before its answer: they are read off it, as in lm-eval
-            stops = [] if asking.think_end else asking.prompt.stops(task.config.dataset_kwargs["language"])
+            stops = [] if asking.think_end else asking.prompt.stops(ENGLISH if code in english else code)
             task.set_config("generation_kwargs", {"until": stops}, update=True)
         if asking.worked_examples == "first":
             task.config.fewshot_config.sampler = "first_n"
@@ -264,6 +275,15 @@ def _tasks(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:
     grouped = {name for names in loaded["group_map"].values() for name in names}
     asked = [*loaded["groups"].values(), *(task for name, task in loaded["tasks"].items() if name not in grouped)]
     return manager, asked, loaded["tasks"]
+
+
+def _put_into_english(task: Any, translations: Sequence[Translation]) -> None:
+    """Has a task of ours ask these questions in the place of its own, which stand beside them in its rows."""
+    split = task.config.test_split
+    rows = task.dataset[split]
+    # those beyond the limit are not asked
+    texts = [each.text for each in translations] + [""] * (len(rows) - len(translations))
+    task.dataset[split] = rows.add_column("translation", texts)
 
 
 def _tasks_of_lm_eval(scoring: Scoring) -> tuple[Any, list[Any], dict[str, Any]]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from xreason.harness.scoring.score import Score, circumstances_of
+from xreason.harness.scoring.translating.translate import read_translations
 from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_measures, read_scores
-from xreason.harness.serving.models import Model
+from xreason.harness.serving.models import DUMMY, Model
 from xreason.leaderboards.board import Board, BoardError, Failure, build_board
+from xreason.leaderboards.combined.combined import TranslateTested
 from xreason.leaderboards.contamination import OVERLAP_FILE, Overlap, overlap_cautions, read_overlap
 from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.markdown import write_board
@@ -61,6 +63,7 @@ def record_of(
             data={suite: each.data for suite, each in done.items()},
             **asking.told(),
             suite_versions={task.scoring.suite: task.scoring.benchmark.version for task in scores},
+            translate_test=_translate_test(first, served or base),
             in_domain={task.scoring.suite: task.scoring.benchmark.in_domain for task in scores},
             identifier=identifier_of(first.folder),
             max_new_tokens={task.scoring.suite: task.scoring.max_new_tokens for task in scores},
@@ -78,6 +81,15 @@ def record_of(
     )
     write_record(record, folder / RECORD_FILE)
     return record
+
+
+def _translate_test(task: Score, served: Model) -> TranslateTested | None:
+    """Returns how a row was asked whose questions were put into English first; None for any other."""
+    if task.translate is None:
+        return None
+    told = read_translations(task.translate.folder)
+    one = told.weights_hash == served.hash or told.translator == DUMMY
+    return TranslateTested(of=task.of, translator=told.translator, models=1 if one else 2)
 
 
 def families_of(suites: Iterable[Suite]) -> dict[str, tuple[int, ...]]:

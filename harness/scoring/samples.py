@@ -14,7 +14,7 @@ from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.page.page import write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.records import LanguageScore, Record
-from xreason.tasks.prompts import DEFAULT_STYLE
+from xreason.tasks.prompts import DEFAULT_STYLE, as_asked
 from xreason.tasks.readings.verdicts import answer_part, split, what_is_read
 from xreason.tasks.suites import SUITES
 
@@ -119,7 +119,7 @@ def _response(stream: _Stream, number: int) -> Response:
     if sample.get(OF_LM_EVAL):
         right = score.paper[stream.place][number] == "1"
         return Response(sample["resps"][0][0], right, right, "", None, cut_off, None, None)
-    document = {"style": DEFAULT_STYLE, **sample["doc"]}
+    document = as_asked({"style": DEFAULT_STYLE, **sample["doc"]})
     text = sample["resps"][0][stream.place]
     read, end = answer_part(text, document), document.get("think_end")
     thinking, text = split(text, end) if end else (None, text)
@@ -136,4 +136,5 @@ def _response(stream: _Stream, number: int) -> Response:
         tokens=None,
         thinking=thinking,
         cut_off_thinking=score.cut_off_thinking is not None and score.cut_off_thinking[stream.place][number] == "1",
+        asked=sample["doc"].get("translation"),
     )

@@ -15,6 +15,7 @@ from xreason.harness import progress
 from xreason.harness.scoring.endpoint import DTYPE
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Scoring
+from xreason.harness.scoring.translating.translate import Translate, read_translations
 from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
@@ -32,6 +33,8 @@ class Score(Step):
     seed: int  #: of its training
     scoring: Scoring  #: what it is asked, and how
     engine: dict[str, Any] = Field(default_factory=dict)  #: arguments of vLLM that can change an answer, as far as they are set
+    translate: Translate | None = None  #: the step that puts the questions into English first, or None
+    of: str = ""  #: the row whose model answers, where that is another's
 
 
 class Circumstances(BaseModel):
@@ -60,6 +63,8 @@ def plan_score(
     *,
     engine: Mapping[str, Any] = {},
     outline: bool = False,
+    translate: Translate | None = None,
+    of: str = "",
 ) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
@@ -72,6 +77,8 @@ def plan_score(
         scoring: what it is asked, and how.
         dtype: what it will really be served in.
         engine: arguments of vLLM that can change an answer.
+        translate: the step that puts the questions into English first, for a model `of` another row.
+        of: that row.
         outline: lets questions be missing; then the step has no key, as where what it needs has none.
 
     Raises:
@@ -81,14 +88,18 @@ def plan_score(
     said = {"step": "score", "model": model, "dtype": dtype, "versions": provenance.scoring_versions()}
     needs = () if isinstance(made, Model) else (made.folder,)
     said |= {"engine": dict(engine)} if engine else {}
+    if translate is not None:
+        needs, said = (*needs, translate.folder), said | {"translate": translate.key}
+    known = (made.known if isinstance(made, Model) else made.key) and (translate is None or translate.key)
     try:
-        key = key_of(said | scoring.identity()) if (made.known if isinstance(made, Model) else made.key) else ""
+        key = key_of(said | scoring.identity()) if known else ""
     except MissingSetError:
         if not outline:
             raise
         key = ""
     place = keyed(folder / "scores" / scoring.name, key)
-    return Score(folder=place, key=key, needs=needs, row=row, seed=seed, scoring=scoring, engine=dict(engine))
+    told: dict[str, Any] = {"row": row, "seed": seed, "scoring": scoring, "engine": dict(engine)}
+    return Score(folder=place, key=key, needs=needs, **told, translate=translate, of=of)
 
 
 def score(task: Score, lm: Any, model: Model) -> None:
@@ -105,7 +116,8 @@ def score(task: Score, lm: Any, model: Model) -> None:
         progress.bar(f"scoring {task.row} on {suite.title}") as report,
     ):
         lm.progress, lm.answers = report, answers
-        found = evaluate(lm, task.row, model, scoring, directory)
+        translated = read_translations(task.translate.folder) if task.translate else None
+        found = evaluate(lm, task.row, model, scoring, directory, translated)
         lm.answers = None
         # a sample of a set has fewer than the set; what lm-eval measures otherwise than by 0 or 1 is counted from its tasks
         asked = sum(each.questions for each in found.values()) or scoring.questions

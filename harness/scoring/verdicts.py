@@ -14,7 +14,7 @@ from xreason.leaderboards.records import LanguageScore, Measure
 from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import as_object, parse_json, read_object
-from xreason.tasks.prompts import DEFAULT_STYLE
+from xreason.tasks.prompts import DEFAULT_STYLE, as_asked
 from xreason.tasks.readings.verdicts import all_verdicts, judges, parts, still_thinking
 from xreason.tasks.suites import Suite
 
@@ -33,6 +33,7 @@ def language_score(
     cut_off: tuple[str, ...] | None,
     took: Tokens = (None, None),
     ended: tuple[str, ...] | None = None,
+    translating: int | None = None,
 ) -> LanguageScore:
     """Returns what the readings make of the responses of one language.
 
@@ -41,14 +42,15 @@ def language_score(
         cut_off: one string a sample, "1" where the response ended at the token limit; None where that is not known.
         took: tokens of all responses together, and those of them that are thinking.
         ended: "1" where thinking was ended at its budget; None where it has none.
+        translating: tokens that putting the questions into English took; None where they were asked as they are.
     """
     # samples that were kept before there were styles
-    documents = [{"style": DEFAULT_STYLE, **sample["doc"]} for sample in samples]
+    documents = [as_asked({"style": DEFAULT_STYLE, **sample["doc"]}) for sample in samples]
     told = [
         [parts(response, document) for response in sample["resps"][0]] for sample, document in zip(samples, documents, strict=True)
     ]
     texts = [[answer for _, answer in each] for each in told]
-    language = documents[0]["language"]
+    language = samples[0]["doc"]["language"]
     read = all_verdicts(texts, documents)
     metamath = [each.metamath for each in read if each.metamath is not None]
     several = len(texts[0]) > 1
@@ -67,6 +69,7 @@ def language_score(
         majority_metamath=_flag(each.majority_metamath or False for each in read) if several and metamath else None,
         tokens=took[0],
         thinking_tokens=took[1],
+        translation_tokens=translating,
         thinking_in_language=None if thinking is None else _identified(thinking, language),
         **({} if end is None or cut_off is None else cut_offs([sample["resps"][0] for sample in samples], end, cut_off, ended)),
     )
@@ -138,7 +141,8 @@ def read_again(directory: Path, suite: Suite) -> dict[str, LanguageScore]:
         samples = stored_samples(directory, suite.task(code))
         cut_off, ended = (kept and tuple(kept) for kept in (before[code].get(CUT_OFF), before[code].get("cut_off_thinking")))
         took = before[code].get("tokens"), before[code].get("thinking_tokens")
-        scores[code] = _scored(partial(language_score, samples, cut_off, took, ended), directory)
+        read = partial(language_score, samples, cut_off, took, ended, before[code].get("translation_tokens"))
+        scores[code] = _scored(read, directory)
     write_verdicts(directory, suite, scores)
     return scores
 

@@ -18,9 +18,10 @@ from xreason.harness.store.provenance import commit
 from xreason.harness.training.train import TRAINING_FILE, read_training
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.forms.cells import Cell, row_cells, stage_cells
+from xreason.leaderboards.forms.cells import Cell, row_cells
 from xreason.leaderboards.forms.markdown import escape, table
-from xreason.leaderboards.records import Record, StageCost, read_record
+from xreason.leaderboards.forms.training.stages import training_cells
+from xreason.leaderboards.records import Record, StageCost, Training, read_record
 from xreason.leaderboards.styles import style_of
 from xreason.tasks.prompts import ALPACA, STYLES
 from xreason.tasks.suites import SUITES, hub_place
@@ -59,7 +60,8 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
     """
     from huggingface_hub import ModelCard
 
-    stages, record = _beside(checkpoint)
+    training, record = _beside(checkpoint)
+    stages = training.stages if training else ()
     # what lm-eval measures otherwise than by 0 or 1 is no accuracy
     boards = [board for board in boards_of([record]) if not board.measure] if record else []
     # a part of the questions is no result on the set
@@ -67,7 +69,7 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
     of_folder = Path(checkpoint.base).is_absolute()
     hub_id = None if of_folder or checkpoint.base == POCKET else checkpoint.base
     unnamed = f"A model of the folder {Path(checkpoint.base).name}" if of_folder else "The pocket model that xreason ships"
-    cells = [stage_cells(stage) for stage in stages]
+    cells = training_cells(training) if training else []
     card = ModelCard.from_template(
         _front_matter(checkpoint, hub_id, name, stages, boards, results, _licence(folder)),
         template_path=str(_TEMPLATE),
@@ -75,6 +77,7 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
         name=name,
         base=hub_id or unnamed,
         checkpoint=checkpoint,
+        merged=training.merged if training else None,
         source=next((each.method.source for each in list_methods() if each.name == checkpoint.method and each.method), ""),
         commit=commit(),
         stages=table(list(cells[0]), "l", ([*map(escape, each.values())] for each in cells)) if cells else "",
@@ -110,15 +113,15 @@ def _licence(folder: Path) -> dict[str, Any]:
     return {name: value for name, value in stated.items() if isinstance(value, str)}
 
 
-def _beside(checkpoint: Checkpoint) -> tuple[Sequence[StageCost], Record | None]:
-    """Returns the stages of a checkpoint's training, none where its report is gone, and its record, if it is of this training."""
+def _beside(checkpoint: Checkpoint) -> tuple[Training | None, Record | None]:
+    """Returns a checkpoint's training, None where its report is gone, and its record, if it is of this training."""
     folder = checkpoint.directory.absolute()
     scored, reports = folder.parent / "record.json", (folder / TRAINING_FILE, folder.parent / TRAINING_FILE)
     report = next((path for path in reports if path.is_file()), None)
     if report is None:
-        return (), None
+        return None, None
     training, record = read_training(report), read_record(scored) if scored.is_file() else None
-    return training.stages, record if record is not None and record.training == training else None
+    return training, record if record is not None and record.training == training else None
 
 
 def _front_matter(

@@ -17,6 +17,7 @@ from xreason.leaderboards.forms.format import share, size
 from xreason.tasks.data import SOURCES
 from xreason.trainers.corpora import octopus
 from xreason.trainers.methods import list_methods
+from xreason.trainers.stages import Method
 from xreason.trainers.tuning.counting import skeleton_of
 from xreason.trainers.tuning.memory import USABLE
 
@@ -116,8 +117,8 @@ def _needs_of_7b(gpus: Sequence[int], speed: float) -> list[dict[str, Any]]:
 
     # its defaults are the published shape of Llama-2-7B, the size that the papers train
     model = skeleton_of(LlamaConfig())
-    # a package whose method is broken is for `xreason methods` to show
-    counts = [count_method(model, "Llama-2-7B", each.method) for each in list_methods() if each.method is not None]
+    # a package whose method is broken is for `xreason methods` to show; what takes other rows needs what these need
+    counts = [count_method(model, "Llama-2-7B", each.method) for each in list_methods() if isinstance(each.method, Method)]
     return [
         counted.model_dump(mode="json")
         | {

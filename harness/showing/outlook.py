@@ -8,7 +8,7 @@ from rich.constrain import Constrain
 from rich.markup import escape
 from rich.table import Table
 
-from xreason.harness.training.costs import Outlook, RecipeRatio, ScoreOutlook, TrainingOutlook
+from xreason.harness.training.costs import MergeOutlook, Outlook, RecipeRatio, ScoreOutlook, TrainingOutlook
 from xreason.leaderboards.forms.format import count, duration, share, size
 
 _WIDTH = 100
@@ -39,8 +39,13 @@ def _parts(seen: Outlook) -> Iterator[Table | str]:
     if seen.trainings:
         yield _stages(seen)
         yield _trainings(seen)
+    if seen.merges:
+        yield _merges(seen)
     if seen.scores:
         yield _scores(seen.scores)
+    if seen.translations:
+        said = (f"{each.suite} by {each.row} ({'done' if each.done else 'to do'})" for each in seen.translations)
+        yield escape(f"Put into English before it is asked: {', '.join(said)}.")
     for number, start in enumerate(seen.engines, start=1):
         then = f", then {', '.join(start.then)}" if start.then else ""
         yield escape(f"Engine {number}: {start.row} ({start.why}){then}.")
@@ -92,6 +97,13 @@ def _trainings(seen: Outlook) -> Table:
     return table
 
 
+def _merges(seen: Outlook) -> Table:
+    table = _table("What is merged, without training", "row", "of", "checkpoint, at most")
+    for each in seen.merges:
+        table.add_row(_name(each, seen), escape(each.how), f"{each.checkpoint}, {size(each.checkpoint_bytes)}")
+    return table
+
+
 def _scores(scores: tuple[ScoreOutlook, ...]) -> Table:
     by = "; ".join(dict.fromkeys(each.seconds_from for each in scores if not each.done))
     headings = ("suite", "models", "done", "questions each", "tokens at most", "device time")
@@ -139,7 +151,7 @@ def _table(title: str, *headings: str, caption: str | None = None) -> Table:
     return Table(*headings, **told, padding=(0, 0, 0, 1))
 
 
-def _name(training: TrainingOutlook, seen: Outlook) -> str:
+def _name(training: TrainingOutlook | MergeOutlook, seen: Outlook) -> str:
     several = len({each.seed for each in seen.trainings}) > 1
     words = (training.row, f", seed {training.seed}" if several else "", " (done)" if training.done else "")
     return escape("".join(words))

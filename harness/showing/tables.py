@@ -11,13 +11,15 @@ from rich.table import Table
 
 from xreason.harness.store.holdings import Holding
 from xreason.harness.training.counting import MethodCount, StageCount
-from xreason.leaderboards.forms.cells import stage_cells
 from xreason.leaderboards.forms.format import count, share, size
+from xreason.leaderboards.forms.training.stages import training_cells
 from xreason.leaderboards.records import Training
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.prompts import STYLES
 from xreason.tasks.suites import SUITES
+from xreason.trainers.combining.declared import Combined
 from xreason.trainers.methods import list_methods
+from xreason.trainers.stages import Method
 
 
 def suites_as_dicts() -> list[dict[str, Any]]:
@@ -80,16 +82,23 @@ def methods_as_dicts() -> list[dict[str, Any]]:
             "problem": listed.problem,
             "source": listed.method.source if listed.method else "",
             "description": listed.method.description if listed.method else "",
-            "base": listed.method.base if listed.method else None,
+            "base": getattr(listed.method, "base", None),
+            "of": _of(listed.method),
             "stages": [
                 {"stage": stage.name, "corpora": list(stage.corpora), "tuned": stage.tune.describe()}
                 | {name: getattr(stage, name) for name in ("epochs", "learning_rate", "batch_size")}
                 | {"objective": stage.objective.describe(), "pairs": stage.samples.describe() if stage.samples else None}
-                for stage in (listed.method.stages if listed.method else ())
+                for stage in (listed.method.stages if isinstance(listed.method, Method) else ())
             ],
         }
         for listed in list_methods()
     ]
+
+
+def _of(method: Method | Combined | None) -> list[str]:
+    """Returns the rows that a method takes where it trains nothing itself."""
+    of = () if method is None or isinstance(method, Method) else method.of
+    return [of] if isinstance(of, str) else [*of]
 
 
 def _read(stage: Mapping[str, Any]) -> str:
@@ -104,7 +113,8 @@ def methods_table() -> Table:
     for method in methods_as_dicts():
         source = method["source"] + (f"; starts from {method['base']}" if method["base"] else "")
         reads = [(_read(stage), stage["tuned"]) for stage in method["stages"]]
-        first, *others = reads or [(method["problem"], "")]
+        of = [(f"takes {' and '.join(method['of'])}", method["description"])] if method["of"] else []
+        first, *others = reads or of or [(method["problem"], "")]
         table.add_row(*map(escape, (method["method"], *first, source, method["package"])))
         for each in others:
             table.add_row("", *map(escape, each))
@@ -114,7 +124,7 @@ def methods_table() -> Table:
 
 def training_table(training: Training) -> Table:
     """Returns what each stage of a training read, tuned and took, one column a stage."""
-    return _by_stage([stage_cells(stage) for stage in training.stages], "Training")
+    return _by_stage(training_cells(training), "Training")
 
 
 def count_table(counted: MethodCount) -> Table:

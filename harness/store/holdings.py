@@ -24,7 +24,7 @@ _KINDS = {
     "found": "language layers",
     "pairs": "pairs",
 }
-_KINDS_WITHIN = {"scores": "scores", "languages": "counted activity"}
+_KINDS_WITHIN = {"scores": "scores", "languages": "counted activity", "translations": "translations"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Holding:
     """A folder of the store."""
 
     path: Path  #: relative to the store's
-    what: str  #: "checkpoint", "pairs", "scores", "language layers", "counted activity", "unfinished" or "step"
+    #: "checkpoint", "pairs", "scores", "translations", "language layers", "counted activity", "unfinished" or "step"
+    what: str
     made: float  #: when it was finished, or last written to, in seconds since 1970
     size: int  #: bytes
     used_by: tuple[str, ...]  #: records and boards that are made of it, and steps that are and stand in none of these

@@ -1,6 +1,7 @@
 """What steps will take, as pure data: what `--dry-run` prints."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import computed_field
 
@@ -73,6 +74,18 @@ class TrainingOutlook(Frozen):
     def flops(self) -> int:
         """Floating-point operations of all stages."""
         return sum(stage.flops for stage in self.stages)
+
+
+class MergeOutlook(Frozen):
+    """What one merge of other rows' checkpoints will leave; it takes no training."""
+
+    row: str
+    seed: int
+    how: str  #: what is merged, in words
+    base: str
+    done: bool
+    checkpoint: str  #: "delta" or "full"
+    checkpoint_bytes: int  #: at most
 
 
 class LayersOutlook(Frozen):
@@ -149,38 +162,50 @@ class Outlook(Frozen):
     layers: tuple[LayersOutlook, ...]
     pairs: tuple[PairsOutlook, ...]
     trainings: tuple[TrainingOutlook, ...]
+    merges: tuple[MergeOutlook, ...]
     engines: tuple[EngineStart, ...]
+    translations: tuple[ScoreOutlook, ...]  #: of questions into English, before they are asked
     scores: tuple[ScoreOutlook, ...]
     ratios: tuple[RecipeRatio, ...]
     notes: tuple[str, ...]
     failures: tuple[tuple[str, str], ...]  #: rows that are left out, and why
     disk_free_bytes: int
 
+    @property
+    def _all(self) -> tuple[tuple[Any, ...], ...]:
+        return self.layers, self.pairs, self.trainings, self.merges, self.translations, self.scores
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def steps(self) -> int:
         """How many steps there are; `steps_done` of them stand."""
-        return len(self.layers) + len(self.pairs) + len(self.trainings) + len(self.scores)
+        return sum(map(len, self._all))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def steps_done(self) -> int:
         """How many need not be done again."""
-        done = ([each.done for each in some] for some in (self.layers, self.pairs, self.trainings, self.scores))
+        done = ([each.done for each in some] for some in self._all)
         return sum(map(sum, done))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def device_seconds(self) -> float:
         """Of all that is still to be done."""
-        every: list[PairsOutlook | TrainingOutlook | ScoreOutlook] = [*self.pairs, *self.trainings, *self.scores]
+        every: list[PairsOutlook | TrainingOutlook | ScoreOutlook] = [
+            *self.pairs,
+            *self.trainings,
+            *self.translations,
+            *self.scores,
+        ]
         return sum(each.device_seconds for each in every if not each.done)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def checkpoint_bytes(self) -> int:
         """Of all checkpoints that are still to be written."""
-        return sum(each.checkpoint_bytes for each in self.trainings if not each.done)
+        left = [each.checkpoint_bytes for each in self.trainings if not each.done]
+        return sum(left) + sum(each.checkpoint_bytes for each in self.merges if not each.done)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

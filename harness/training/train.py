@@ -51,23 +51,12 @@ KILLED = 128 + signal.SIGKILL
 _WORTH_SAYING = 10**9  # bytes; a smaller step checkpoint is no news
 
 
-class Train(Step):
-    """To train one method with one seed into a checkpoint."""
+class Making(Step):
+    """To make the checkpoint of one row and seed."""
 
     row: str  #: its name on the board
     seed: int  #: of the order of the rows, and of anything else that is drawn
-    method: Method  #: its stages, settings applied; where one says `layers: auto`, `needs` names the step that finds them
     base: Model  #: what it is made from
-    #: whose weights it starts from in place of the base's: another training of it, or a checkpoint's folder
-    start: "Train | Path | None" = None
-    pairs: Path | None = None  #: where the pairs will stand that are made for its first stage
-    languages: tuple[str, ...]  #: codes that the corpora are asked for
-    source: Source  #: where training text comes from: "papers" or "pocket"
-    data: Path | None  #: folder with local copies of the sets, or None
-    #: hashes of each stage's corpora, and of the file that it holds out; where rows are drawn or written by the seed, of those of
-    #: seed 0.
-    corpora: tuple[tuple[str, ...], ...]
-    save_minutes: float = SAVE_MINUTES  #: between its step checkpoints; 0 writes none. Changes no result, and is in no key
 
     @property
     def title(self) -> str:
@@ -78,6 +67,22 @@ class Train(Step):
     def report(self) -> Path:
         """Where it says what it took."""
         return self.folder / TRAINING_FILE
+
+
+class Train(Making):
+    """To train one method with one seed into a checkpoint."""
+
+    method: Method  #: its stages, settings applied; where one says `layers: auto`, `needs` names the step that finds them
+    #: whose weights it starts from in place of the base's: another training of it, or a checkpoint's folder
+    start: "Train | Path | None" = None
+    pairs: Path | None = None  #: where the pairs will stand that are made for its first stage
+    languages: tuple[str, ...]  #: codes that the corpora are asked for
+    source: Source  #: where training text comes from: "papers" or "pocket"
+    data: Path | None  #: folder with local copies of the sets, or None
+    #: hashes of each stage's corpora, and of the file that it holds out; where rows are drawn or written by the seed, of those of
+    #: seed 0.
+    corpora: tuple[tuple[str, ...], ...]
+    save_minutes: float = SAVE_MINUTES  #: between its step checkpoints; 0 writes none. Changes no result, and is in no key
 
     @property
     def work(self) -> Path:

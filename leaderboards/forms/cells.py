@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from xreason.leaderboards.board import Board
 from xreason.leaderboards.forms import format as _format
-from xreason.leaderboards.records import StageCost
 from xreason.leaderboards.rows import Row
 from xreason.leaderboards.statistics.intervals import Difference, Interval
 
@@ -27,25 +26,15 @@ _MISSES = {"cut_off_thinking": "thinking cut off", "cut_off_answering": "answer 
 _MEANS = (
     *("rank", "mean", "mean in language", "mean in language with thinking", *_MISSES.values(), "mean without English"),
     *("gain", "p of gain (Holm)", "English", "tuned"),
-    *("training time", "response tokens", "thinking tokens"),
+    *("training time", "response tokens", "thinking tokens", "cost of use"),
 )
 #: What headings beyond those of Table 1 say.
 _OF_MEANS = {
     "mean in language": "In language: right, and in the question's language.",
     "mean in language with thinking": "With thinking: where neither the answer nor its thinking is in another language.",
     "thinking cut off": "Not right: thinking cut off, at its budget or with the response; the answer cut off; or else wrong.",
+    "cost of use": "Cost of use: tokens that a question takes in all, translation among them, and models.",
     "response tokens": "Response tokens: of one response, thinking among them.",
-}
-#: The heading of a stage's cell to the field of StageCost that it holds, where that is a number.
-_STAGE_NUMBERS = {
-    "rows": "rows",
-    "share tuned": "tuned_parameters",
-    "sequences a step": "batch_size",
-    "learning rate": "learning_rate",
-    "tokens": "tokens",
-    "tokens/s": "tokens_per_second",
-    "time": "seconds",
-    "peak memory": "peak_memory_bytes",
 }
 
 
@@ -201,30 +190,6 @@ def sampling_tables(board: Board) -> list[Table]:
     ]
 
 
-def stage_table(boards: Sequence[Board]) -> Table | None:
-    """Returns what each stage trained on and took, each training once; None where nothing was trained."""
-    # the same training stands on the board of every suite, and in rows that were asked in other styles
-    trained = {
-        (f"{row.method} ({row.setting})" if row.setting else row.method, seed, training.model_dump_json()): training
-        for board in boards
-        for row in board.rows
-        for seed, training in zip(row.seeds, row.trainings, strict=False)
-    }
-    if not trained:
-        return None
-    rows = [
-        (
-            _named(name),
-            Cell(str(seed), value=seed),
-            *(Cell(text, value=_of_stage(stage, heading, text)) for heading, text in stage_cells(stage).items()),
-        )
-        for (name, seed, _), training in trained.items()
-        for stage in training.stages
-    ]
-    headings = stage_cells(next(iter(trained.values())).stages[0])
-    return Table("What each stage trained on", ("model", "seed", *headings), tuple(rows))
-
-
 def row_cells(board: Board, row: Row) -> dict[str, Cell]:
     """Returns all that a row says in one line: heading to cell, the same headings for every row of a board.
 
@@ -251,6 +216,7 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "training time": _time(row),
         "response tokens": _tokens(row.mean_tokens),
         "thinking tokens": _tokens(row.mean_thinking_tokens),
+        **({"cost of use": _cost_of_use(row)} if any(source.translate_test for source in board.provenance) else {}),
         **{each.name: _accuracy(row.subsets[each.name]) for each in board.subsets},
         **{f"gain {each.name}": _gain(row.subset_gains.get(each.name)) for each in board.subsets},
         **languages,
@@ -281,38 +247,6 @@ def name_cell(row: Row) -> Cell:
 
 def _named(name: str) -> Cell:
     return Cell(name, value=name)
-
-
-def stage_cells(stage: StageCost) -> dict[str, str]:
-    """Returns what a stage read, tuned and took: heading to plain text, in column order; "" for a loss that was not logged."""
-    losses = [f"{loss:.3f}" for _, loss in stage.losses]
-    cut = None if stage.truncated is None else [f"{code} {rows:,}" for code, rows in sorted(stage.truncated.items()) if rows]
-    return {
-        "stage": stage.name if stage.objective in (None, "imitate") else f"{stage.name}: {stage.objective}",
-        "corpus": stage.corpus,
-        "rows": _format.count(stage.rows),
-        "languages": ", ".join(stage.languages),
-        "tuned": f"{stage.tuned} ({_format.count(stage.tuned_parameters)})",
-        "share tuned": _format.share(stage.tuned_parameters / stage.total_parameters),
-        "epochs / steps": f"{stage.epochs:g} / {_format.count(stage.steps)}",
-        "sequences a step": _format.count(stage.batch_size),
-        "learning rate": _format.learning_rate(stage.learning_rate),
-        "tokens": _format.count(stage.tokens),
-        "tokens/s": _format.count(round(stage.tokens_per_second)),
-        "time": _format.duration(stage.seconds),
-        "peak memory": _format.size(stage.peak_memory_bytes),
-        "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
-        "loss": (f"{losses[0]} to {losses[-1]}" if losses else "") + _held_out(stage),
-    }
-
-
-def _held_out(stage: StageCost) -> str:
-    """Returns the last loss on rows held out, in words, or that of the step whose weights were kept; nothing without any."""
-    looks = [each for each in stage.held_out if stage.kept_step in (None, each[0])]
-    if not looks:
-        return ""
-    told = ", ".join(f"{code}{' ' if code else ''}{loss:.3f}" for code, loss in looks[-1][1].items())
-    return f"; held out {told}{'' if stage.kept_step is None else f' (step {stage.kept_step:,} kept)'}"
 
 
 def _table_one(boards: Sequence[Board]) -> Table:
@@ -395,9 +329,10 @@ def _tokens(mean: float | None) -> Cell:
     return Cell(_format.NOTHING) if mean is None else Cell(_format.count(round(mean)), value=mean)
 
 
-def _of_stage(stage: StageCost, heading: str, text: str) -> float | str | None:
-    field = _STAGE_NUMBERS.get(heading)
-    return (text or None) if field is None else float(getattr(stage, field))
+def _cost_of_use(row: Row) -> Cell:
+    models = f"{row.models_in_use} model{'s' * (row.models_in_use > 1)}"
+    tokens = _format.NOTHING if row.tokens_in_use is None else _format.count(round(row.tokens_in_use))
+    return Cell(f"{tokens} tokens", models, value=models if row.tokens_in_use is None else row.tokens_in_use)
 
 
 def _tuned(row: Row) -> Cell:

@@ -20,7 +20,6 @@ from xreason.leaderboards.forms.cells import (
     pairs_table,
     response_table,
     sampling_tables,
-    stage_table,
     subset_pairs_table,
     subset_table,
     tables_one,
@@ -28,6 +27,7 @@ from xreason.leaderboards.forms.cells import (
 from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.provenance import provenance_facts
 from xreason.leaderboards.forms.published import PUBLISHED_LEGEND, PUBLISHED_TITLE, published_cells
+from xreason.leaderboards.forms.training.stages import stage_table
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#~!|$])")
 #: What GitHub makes an emoji or a link of, whatever is escaped: only code is left as it is.

@@ -13,7 +13,8 @@ from rich.console import Console
 from tests.places import ROOT
 from xreason.harness.showing.tables import methods_as_dicts, methods_table
 from xreason.tasks.errors import UserError
-from xreason.trainers.methods import list_methods, load_method, method_names, wants_layers, with_layers
+from xreason.trainers.combining.declared import LayerSwap, Merge
+from xreason.trainers.methods import list_methods, load_method, load_row, method_names, wants_layers, with_layers
 from xreason.trainers.stages import AllParameters, FeedForward
 
 HALF = '''"""Half: tunes chosen layers on questions only."""
@@ -141,6 +142,25 @@ def test_a_method_may_start_from_a_model_of_its_own_and_a_setting_wins() -> None
         load_method("full", {"base": 7})
 
 
+def test_what_takes_other_rows_has_the_settings_of_its_function_and_cannot_be_trained() -> None:
+    swap = load_row("layer-swap", {"of": ["slam", "full"], "bottom": "2", "base": "pocket"})
+    assert swap == Merge(
+        name="layer-swap",
+        of=("slam", "full"),
+        formula=LayerSwap(bottom=2),
+        source=swap.source,
+        description=swap.description,
+        base="pocket",
+    )
+    with pytest.raises(UserError, match=r"layer-swap trains nothing by itself.*xreason compare --methods layer-swap"):
+        load_method("layer-swap")
+    for name, key in (("layer-swap", "epochs"), ("layer-swap", "bottm"), ("translate-test", "base")):
+        with pytest.raises(UserError, match=f"There is no setting of {name} '{key}'"):
+            load_row(name, {key: 1})
+    with pytest.raises(UserError, match=r"share=2 is not possible.*give a number from 0 to 1"):
+        load_row("layer-swap", {"share": 2})
+
+
 def test_english_sft_is_the_second_stage_of_two_stage() -> None:
     assert load_method("english-sft").stages == load_method("two-stage").stages[1:]
     assert load_method("english-sft").stages[0].corpora == ("english-reasoning",)
@@ -154,14 +174,15 @@ def test_without_an_installation_one_sentence_says_what_to_do(monkeypatch: pytes
 
 def test_ours_come_first_and_others_by_name(package: Path) -> None:
     (package / "entry_points.txt").write_text("[xreason.methods]\nzeta = other_methods:half\nalpha_beta = other_methods:half\n")
-    assert method_names() == ("slam", "two-stage", "full", "mathoctopus", "lora", "english-sft", "mapo", "alpha-beta", "zeta")
+    trained = ("slam", "two-stage", "full", "mathoctopus", "lora", "english-sft", "language-sft", "mapo")
+    assert method_names() == (*trained, "layer-swap", "linear", "task-arithmetic", "translate-test", "alpha-beta", "zeta")
 
 
 def test_what_is_in_the_box_is_declared_for_an_installed_distribution_too() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     declared = project["project"]["entry-points"]["xreason.methods"]
     assert set(declared) == {each.name for each in list_methods() if each.package == "xreason"}
-    assert all(load_method(name).name == name for name in declared)
+    assert all(load_row(name).name == name for name in declared)
 
 
 def test_nothing_heavy_is_imported_with_the_methods() -> None:

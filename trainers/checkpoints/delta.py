@@ -82,7 +82,9 @@ def save_checkpoint(
 
     folder = resolve_model(base)
     trained = _as_in_files(model, folder)
-    same = {name: _same(_as_stored(trained[name], stored), stored) for name, stored in stored_tensors(folder) if name in trained}
+    same = {
+        name: same_bits(_as_stored(trained[name], stored), stored) for name, stored in stored_tensors(folder) if name in trained
+    }
     changed = tuple(name for name in same if not same[name])
     if not changed:
         raise UserError(f"Training {method} changed no weight as {base} stores them; raise learning_rate or the number of steps.")
@@ -110,9 +112,15 @@ def save_checkpoint(
     else:
         tensors = {name: _as_stored(trained[name], stored) for name, stored in stored_tensors(folder) if not same.get(name, True)}
         save_file(tensors, directory / _DELTA_FILE, metadata={"format": "pt"})
+    return describe_checkpoint(checkpoint)
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> Checkpoint:
+    """Writes what a checkpoint is beside its tensors, and returns it."""
+    said = {name: getattr(checkpoint, name) for name in ("kind", "tensors", "method", "seed")}
     of_base = {"id": checkpoint.base, "hash": checkpoint.base_hash}
-    said = {"format": _FORMAT, "base": of_base, "kind": checkpoint.kind, "tensors": changed, "method": method, "seed": seed}
-    (directory / CHECKPOINT_FILE).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    content = json.dumps({"format": _FORMAT, "base": of_base, **said}, indent=2, ensure_ascii=False)
+    (checkpoint.directory / CHECKPOINT_FILE).write_text(content + "\n", encoding="utf-8")
     return checkpoint
 
 
@@ -138,7 +146,8 @@ def _as_stored(tensor: "torch.Tensor", stored: "torch.Tensor") -> "torch.Tensor"
     return tensor.detach().to(device="cpu", dtype=stored.dtype).contiguous()
 
 
-def _same(one: "torch.Tensor", other: "torch.Tensor") -> bool:
+def same_bits(one: "torch.Tensor", other: "torch.Tensor") -> bool:
+    """Returns whether two tensors are the same, shape and every bit."""
     import torch
 
     # as bytes: to numbers, -0.0 equals 0.0 and no NaN equals itself
@@ -152,6 +161,11 @@ def _write_model(folder: Path, directory: Path, replaced: dict[str, "torch.Tenso
     for file in weight_files(folder):
         tensors = {name: _as_stored(replaced.get(name, stored), stored) for name, stored in tensors_of_file(file)}
         save_file(tensors, directory / file.name, metadata={"format": "pt"})
+    copy_beside(folder, directory)
+
+
+def copy_beside(folder: Path, directory: Path) -> None:
+    """Copies what a model folder holds beside its weights: config, tokenizer, templates, licence."""
     for file in sorted(folder.iterdir()):
         if file.is_file() and file.suffix not in _WEIGHTS and file.name != CHECKPOINT_FILE and not file.name.startswith("."):
             shutil.copyfile(file, directory / file.name)

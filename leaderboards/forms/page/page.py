@@ -24,6 +24,7 @@ from xreason.leaderboards.forms.pictures.files import pictures_of, svg_of
 from xreason.leaderboards.forms.pictures.looks import dark_style
 from xreason.leaderboards.forms.provenance import provenance_facts
 from xreason.leaderboards.forms.published import published_table
+from xreason.leaderboards.forms.training.stages import stage_table
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -76,7 +77,7 @@ def board_page(
         date=max((source.date for board in boards for source in board.provenance), default="")[:10],
         tables_one=cells.tables_one(boards),
         boards=[_told(board, first=board is boards[0]) for board in boards],
-        stages=cells.stage_table(boards),
+        stages=stage_table(boards),
         samples=samples,
         embedded={part.key: part.packed for part in samples if part.key in embedded},
         left_out=left_out,

@@ -37,6 +37,7 @@ class Response(NamedTuple):
     tokens: int | None  #: None where they were not counted
     thinking: str | None = None  #: what comes before `text`, where thinking is told apart; "" where there is none
     cut_off_thinking: bool = False  #: whether this was cut off, at its budget or with the response
+    asked: str | None = None  #: the question as it was put to this model, where it was put into English first
 
 
 class Question(NamedTuple):

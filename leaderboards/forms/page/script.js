@@ -5,8 +5,8 @@
   if (!form) return;
   const at = (id) => document.getElementById(id);
   const AT_ONCE = 20, LONGEST = 1500;
-  const [TEXT, PAPER, STRICT, PAPER_READ, STRICT_READ, CUT, LANGUAGE, TOKENS, THINKING, CUT_THINKING] =
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+  const [TEXT, PAPER, STRICT, PAPER_READ, STRICT_READ, CUT, LANGUAGE, TOKENS, THINKING, CUT_THINKING, ASKED] =
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
   const parts = new Map(), waiting = new Map();
   let part = null, shown = 0, matches = [];
 
@@ -72,6 +72,7 @@
     if (response[CUT_THINKING]) told.push("thinking cut off");
     if (response[TOKENS] !== null) told.push(`${response[TOKENS]} tokens`);
     if (told.length) box.append(made("p", told.join(", "), "read"));
+    if (typeof response[ASKED] === "string") box.append(made("p", "Put into English and asked as:", "read"), long(response[ASKED]));
     if (response[THINKING]) box.append(made("p", "Thinking:", "read"), long(response[THINKING]), made("p", "Answer:", "read"));
     box.append(long(response[TEXT]));
     return box;

@@ -78,7 +78,7 @@ def test_a_stage_that_imitates_is_written_as_before_there_was_anything_else() ->
 @pytest.mark.parametrize(
     ("methods", "words"),
     [
-        ("  a: {method: full, start: b}\n  b: {method: full, start: a}\n", "The rows a, b start from each other"),
+        ("  a: {method: full, start: b}\n  b: {method: full, start: a}\n", "a takes b takes a: a row cannot be made of itself"),
         (
             "  a: {method: full, start: nowhere}\n",
             "a starts from nowhere, which is neither a row of the experiment nor",

@@ -6,9 +6,10 @@ from typing import Any
 from tests.leaderboards.conftest import RecordMaker, stage
 from xreason.leaderboards.board import Board, build_board
 from xreason.leaderboards.forms.as_csv import boards_csv
-from xreason.leaderboards.forms.cells import means_table, stage_cells, stage_table
+from xreason.leaderboards.forms.cells import means_table
 from xreason.leaderboards.forms.markdown import board_markdown
 from xreason.leaderboards.forms.published import published_table
+from xreason.leaderboards.forms.training.stages import stage_cells, stage_table
 from xreason.leaderboards.published.reported import published_rows
 
 

@@ -1,0 +1,171 @@
+"""Translate-test: questions put into English are asked as English ones are, read as these, and kept beside what they were."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from lm_eval.api.model import LM
+
+from tests.harness.scoring.conftest import samples_of
+from xreason.harness.plan import Plan
+from xreason.harness.rows import Row, Translator
+from xreason.harness.run import run
+from xreason.harness.scoring.evaluate import evaluate
+from xreason.harness.scoring.questions import Asking, Scoring, scorings
+from xreason.harness.scoring.score import plan_score, score
+from xreason.harness.scoring.translating.translate import Translate, plan_translation, read_translations, translate
+from xreason.harness.scoring.verdicts import read_again, read_scores
+from xreason.harness.serving.dummy import Dummy, said
+from xreason.harness.serving.models import Model, dummy_model
+from xreason.leaderboards.records import LanguageScore, read_record
+from xreason.tasks.errors import UserError
+from xreason.tasks.suites import SUITES
+
+
+class Reader(LM):  # type: ignore[misc]
+    """A model whose answer hangs on every letter of its prompt, and on nothing else: it is right where a hash of that is even."""
+
+    tokenizer_name = "reader"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokenizer = SimpleNamespace(chat_template="yes")
+        self.tokens: dict[tuple[str, int], list[tuple[int, None]]] = {}
+        self.prompts: list[str] = []
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+        self.tokens = {(each.task_name, each.doc_id): [(7, None)] for each in requests}
+        self.prompts += [each.args[0] for each in requests]
+        return [self._said(each) for each in requests]
+
+    def _said(self, request: Any) -> str:
+        even = hashlib.sha256(request.args[0].encode()).digest()[0] % 2 == 0
+        return said(request.doc, str(request.doc["answer"])) if even else "The answer is: 987654321"
+
+    def chat_template(self, chat_template: bool | str = False) -> str:
+        return "yes"
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        return "".join(f"<{each['role']}>{each['content']}" for each in chat_history)
+
+    def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
+        raise NotImplementedError
+
+    loglikelihood_rolling = loglikelihood
+
+
+READER = Model(name="reader", folder=Path(), hash="reader", served_as="reader")
+
+
+def translated(folder: Path, scoring: Scoring, by: Model | None = None, lm: Any = None) -> Translate:
+    task = plan_translation("oracle", 0, folder, by or dummy_model(), by or dummy_model(), scoring, "none")
+    translate(task, lm or Dummy(), by or dummy_model())
+    return task
+
+
+def scored(folder: Path, scoring: Scoring, step: Translate | None, lm: Any) -> dict[str, LanguageScore]:
+    task = plan_score("row", 0, folder, READER, READER, scoring, "none", translate=step, of="row" if step else "")
+    score(task, lm, READER)
+    return read_scores(task.folder, SUITES[scoring.suite])
+
+
+EXAMPLES = Asking(style="native-cot", shots=2, worked_examples="first")
+ASKED = [("pocket", Asking()), ("pocket", Asking(style="chat"))] + [("mgsm", EXAMPLES)] * ("XREASON_DATA" in os.environ)
+
+
+@pytest.mark.parametrize(("suite", "asking"), ASKED, ids=lambda said: getattr(said, "style", said))
+def test_right_translations_give_exactly_the_english_accuracy_in_every_language(tmp_path: Path, suite: str, asking: Asking) -> None:
+    (scoring,) = scorings([suite], ["en", "sw", "de"], limit=40, asking=asking)
+    plain = scored(tmp_path / "plain", scoring, None, Reader())
+    assert len({score.paper for score in plain.values()}) == len(plain)  # asked as they are, the languages differ
+    step, lm = translated(tmp_path, scoring), Reader()
+    found = scored(tmp_path / "translated", scoring, step, lm)
+    for code, each in found.items():
+        for reading in ("paper", "strict", "metamath", "answered"):
+            assert getattr(each, reading) == getattr(plain["en"], reading), (code, reading)
+        # the questions are those that others are asked
+        assert each.questions_hash == plain[code].questions_hash
+    # English ones are asked as they are, and every other is the very same prompt
+    assert len(set(lm.prompts)) == 40
+
+
+def test_samples_keep_both_texts_and_are_read_again_as_they_were(tmp_path: Path) -> None:
+    (scoring,) = scorings(["pocket"], ["en", "sw"], limit=3)
+    step = translated(tmp_path, scoring)
+    task = plan_score("row", 0, tmp_path, READER, READER, scoring, "none", translate=step, of="row")
+    score(task, Reader(), READER)
+    suite = SUITES["pocket"]
+    for number, sample in enumerate(samples_of(task.folder, "pocket_sw")):
+        assert sample["doc"]["question"] == suite.rows("sw")[number]["question"]
+        assert sample["doc"]["translation"] == suite.rows("en")[number]["question"]
+        assert sample["arguments"]["gen_args_0"]["arg_0"].count(sample["doc"]["translation"]) == 1
+    assert "translation" not in samples_of(task.folder, "pocket_en")[0]["doc"]
+    before = read_scores(task.folder, suite)
+    assert read_again(task.folder, suite) == before
+
+
+def test_what_translating_took_is_counted_and_english_takes_none(tmp_path: Path) -> None:
+    (scoring,) = scorings(["pocket"], ["en", "sw"], limit=4)
+    step = translated(tmp_path, scoring, READER, Reader())
+    assert {code: len(each) for code, each in read_translations(step.folder).languages.items()} == {"sw": 4}
+    found = scored(tmp_path / "row", scoring, step, Reader())
+    assert (found["en"].translation_tokens, found["sw"].translation_tokens) == (0, 28)
+    assert (found["en"].tokens, found["sw"].tokens) == (28, 28)
+    assert scored(tmp_path / "plain", scoring, None, Reader())["sw"].translation_tokens is None
+
+
+def test_a_model_is_asked_to_translate_as_the_training_text_asks(tmp_path: Path) -> None:
+    (scoring,) = scorings(["pocket"], ["de"], limit=1)
+    lm = Reader()
+    translated(tmp_path, scoring, READER, lm)
+    question = SUITES["pocket"].rows("de")[0]["question"]
+    assert (
+        f"### Instruction:\nTranslate the following sentences from German to English. {question}\n\n### Response:" in lm.prompts[0]
+    )
+    (chat,) = scorings(["pocket"], ["de"], limit=1, asking=Asking(style="chat"))
+    translated(tmp_path / "chat", chat, READER, lm)
+    assert lm.prompts[1].startswith("<user>Translate the following sentences from German to English. ")
+
+
+def test_suites_that_ask_more_than_a_question_are_refused(tmp_path: Path) -> None:
+    (scoring,) = scorings(["xcsqa"], ["sw"])
+    with pytest.raises(UserError, match="asks more than a plain question"):
+        plan_translation("base", 0, tmp_path, dummy_model(), dummy_model(), scoring, "none")
+
+
+def test_its_row_stands_on_the_board_with_what_its_use_costs(tmp_path: Path) -> None:
+    model, asked = dummy_model(), scorings(["pocket"], ["en", "sw"], limit=8)
+    base = Row(name="base", seed=0, folder=tmp_path / "x" / "base" / "0", base=model, model=model)
+    by = Translator(name="base", seed=0, folder=base.folder, base=model, model=model)
+    row = base.model_copy(update={"name": "translate-test", "folder": tmp_path / "x" / "t" / "0", "translator": by, "of": "base"})
+    plan = Plan(folder=tmp_path / "x", rows=tuple(each.asked(asked, "auto", {}) for each in (base, row)))
+    (board,) = run(plan).boards
+    named = {each.method: each for each in board.rows}
+    assert named["translate-test"].name == "translate-test (base asked in English, translated by itself)"
+    assert named["translate-test"].gain is not None
+    assert (named["base"].rank, named["translate-test"].models_in_use) == (None, 1)
+    told = read_record(row.folder / "record.json").provenance.translate_test
+    assert told is not None
+    assert (told.of, told.translator) == ("base", "base")
+    assert "cost of use" in (tmp_path / "x" / "leaderboard.md").read_text()
+    assert "translate-test" in json.dumps(json.loads((tmp_path / "x" / "leaderboard.json").read_text()))
+    again = run(plan)
+    assert again.boards[0].rows == board.rows
+
+
+def test_nothing_of_it_stands_on_a_board_without_such_a_row(tmp_path: Path) -> None:
+    model = dummy_model()
+    row = Row(name="base", seed=0, folder=tmp_path / "x" / "base" / "0", base=model, model=model)
+    run(Plan(folder=tmp_path / "x", rows=(row.asked(scorings(["pocket"], ["en"], limit=4), "auto", {}),)))
+    assert "cost of use" not in (tmp_path / "x" / "leaderboard.md").read_text()
+
+
+def test_evaluate_asks_what_it_always_did_where_nothing_is_translated(tmp_path: Path) -> None:
+    (scoring,) = scorings(["pocket"], ["sw"], limit=2)
+    lm = Reader()
+    evaluate(lm, "row", READER, scoring, tmp_path)
+    assert all(SUITES["pocket"].rows("sw")[number]["question"] in prompt for number, prompt in enumerate(lm.prompts))
