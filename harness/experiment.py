@@ -101,6 +101,8 @@ class Experiment(BaseModel):
     mean: MeanOver = "all"  #: whether English is in the mean that ranks and gains are of
     #: how many points English may lose or gain over the base and be the same for all that matters
     english_margin: float = Field(default=ENGLISH_MARGIN, ge=0, allow_inf_nan=False)
+    #: what whoever reads its boards must know and the numbers do not tell, a sentence each; stands on them.
+    cautions: tuple[str, ...] = ()
     #: minutes between step checkpoints of a training, from which it goes on where it is interrupted; 0 writes none.
     save_minutes: float = Field(default=15, ge=0, allow_inf_nan=False)
 
@@ -120,7 +122,7 @@ class Experiment(BaseModel):
     def _of_none(cls, value: Any) -> Any:
         return {} if value is None else value
 
-    @field_validator("suites", "languages", "train_languages", "seeds", mode="before")
+    @field_validator("suites", "languages", "train_languages", "seeds", "cautions", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | int) else value

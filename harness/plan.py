@@ -59,6 +59,7 @@ from xreason.trainers.checkpoints.base import POCKET
 from xreason.trainers.combining.declared import Merge, TranslateTest
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.methods import load_method, wants_layers
+from xreason.trainers.pocket import MODELS
 from xreason.trainers.stages import Method
 
 #: What is called what on the board, as far as it is not there, and why.
@@ -190,7 +191,12 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
     steps = [task for tasks in made.values() for task in tasks]
     return Plan(
         folder=folder,
-        rows=tuple(row if row.scores else row.asked(asked, experiment.dtype, engine, outline=outline) for row in rows),
+        rows=tuple(
+            (row if row.scores else row.asked(asked, experiment.dtype, engine, outline=outline)).model_copy(
+                update={"cautions": experiment.cautions}
+            )
+            for row in rows
+        ),
         trainings=tuple(task for task in steps if isinstance(task, Train)),
         merges=tuple(task for task in steps if isinstance(task, Merging)),
         layers=tuple(finds.values()),
@@ -345,7 +351,7 @@ def source_and_languages(model: str, source: Source | None, languages: Sequence[
 
 
 def _source_of(model: str) -> Source:
-    return "pocket" if model == POCKET else "papers"
+    return "pocket" if model in MODELS else "papers"
 
 
 def _languages_of(source: Source) -> tuple[str, ...]:

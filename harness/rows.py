@@ -80,6 +80,7 @@ class Row(BaseModel):
     translator: Translator | None = None  #: what puts its questions into English first; None where they are asked as they are
     of: str = ""  #: with a translator, the row whose model it is
     scores: tuple[Score, ...] = ()  #: one step a suite
+    cautions: tuple[str, ...] = ()  #: what its experiment says of it beside others, see Experiment.cautions
 
     def asked(self, questions: Sequence[Scoring], dtype: str, engine: Mapping[str, Any], *, outline: bool = False) -> "Row":
         """Returns it with a step a suite that scores it, by an engine of these arguments."""

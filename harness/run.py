@@ -315,7 +315,8 @@ class _Score(_Asks):
             for each in missing:
                 score(each, lm, model)
         training = read_training(row.train.report) if row.train else row.training
-        record = record_of(row.scores, row.folder, row.base, training, model.size if training else None, served=model)
+        size = model.size if training else None
+        record = record_of(row.scores, row.folder, row.base, training, size, served=model, cautions=row.cautions)
         if self.endpoint:
             self.endpoint.finish(model)
         return record

@@ -13,6 +13,7 @@ _COST = "training times do not compare"
 
 def cautions_of(contenders: Sequence[Contender], suite: str, partial: Sequence[str]) -> Iterator[str]:
     """Yields the cautions of a board of `suite`; `partial` are the codes of languages that some of its rows were not scored in."""
+    yield from dict.fromkeys(said for each in contenders for record in each.records for said in record.cautions)
     yield from _languages(contenders, partial)
     yield from _questions(contenders, suite)
     yield from _conditions(contenders, suite)

@@ -96,16 +96,18 @@ def export(
 
 def pocket_build(
     directory: Annotated[Path, typer.Argument(help="Folder for the model.")],
+    plain: Annotated[bool, typer.Option("--plain", help="A plain base of pocket-paper, which hardly reasons.")] = False,
     seed: options.Seed = 0,
 ) -> None:
-    """Makes the pocket model again from nothing: tokenizer and weights (minutes on two cores)."""
+    """Makes the pocket model, or such a base, again from nothing: tokenizer and weights (minutes on two cores)."""
     from xreason.harness import progress
     from xreason.harness.store.writable import check_writable
-    from xreason.trainers.pocket.build import build
+    from xreason.trainers.pocket.build import PLAIN, POCKET, build
 
     check_writable(directory, "name another folder")
     if directory.exists() and any(directory.iterdir()):
         raise UserError(f"{directory} is not empty; name a new folder.")
     with progress.bar("building the pocket model") as report:
-        build(directory, seed=seed, progress=lambda step, steps, loss: report(step, steps, f"loss {loss:.3f}"))
+        made = PLAIN if plain else POCKET
+        build(directory, seed=seed, made=made, progress=lambda step, steps, loss: report(step, steps, f"loss {loss:.3f}"))
     options.say_where(directory)

@@ -36,6 +36,7 @@ def record_of(
     checkpoint_bytes: int | None = None,
     *,
     served: Model | None = None,
+    cautions: Sequence[str] = (),
 ) -> Record:
     """Writes and returns the record of `served`, a model that was made from `base`, or `base` itself, scored by a step a suite.
 
@@ -78,6 +79,7 @@ def record_of(
         families=families_of(task.scoring.benchmark for task in scores),
         measures={task.scoring.suite: read_measures(task.folder) for task in scores if task.scoring.benchmark.lm_eval},
         weights=weights_of(task.scoring.benchmark for task in scores),
+        cautions=tuple(cautions),
     )
     write_record(record, folder / RECORD_FILE)
     return record

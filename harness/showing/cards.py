@@ -25,10 +25,10 @@ from xreason.leaderboards.records import Record, StageCost, Training, read_recor
 from xreason.leaderboards.styles import style_of
 from xreason.tasks.prompts import ALPACA, STYLES
 from xreason.tasks.suites import SUITES, hub_place
-from xreason.trainers.checkpoints.base import POCKET
 from xreason.trainers.checkpoints.delta import Checkpoint
 from xreason.trainers.corpora.examples import IN_OCTOPUS
 from xreason.trainers.methods import list_methods
+from xreason.trainers.pocket import MODELS
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -67,8 +67,10 @@ def write_card(checkpoint: Checkpoint, folder: Path, *, name: str) -> None:
     # a part of the questions is no result on the set
     results = boards if record and record.provenance.limit is None else []
     of_folder = Path(checkpoint.base).is_absolute()
-    hub_id = None if of_folder or checkpoint.base == POCKET else checkpoint.base
-    unnamed = f"A model of the folder {Path(checkpoint.base).name}" if of_folder else "The pocket model that xreason ships"
+    hub_id = None if of_folder or checkpoint.base in MODELS else checkpoint.base
+    unnamed = (
+        f"A model of the folder {Path(checkpoint.base).name}" if of_folder else f"The model {checkpoint.base} that xreason ships"
+    )
     cells = training_cells(training) if training else []
     card = ModelCard.from_template(
         _front_matter(checkpoint, hub_id, name, stages, boards, results, _licence(folder)),

@@ -149,6 +149,11 @@ def training_problems(count: int, seed: int) -> list[Problem]:
     return list(problems)
 
 
+def validation_problems(count: int) -> list[Problem]:
+    """Returns `count` problems to choose settings by, so that the test need not be: training problems of a seed of their own."""
+    return training_problems(count, -1)
+
+
 def _two(people: Sequence[str], chance: random.Random) -> tuple[str, str]:
     """Returns two people who can be told apart by their given names."""
     while True:

@@ -131,6 +131,14 @@ def test_one_recipe_from_two_bases_of_one_name_is_two_rows() -> None:
 # the same questions
 
 
+def test_what_an_experiment_says_that_a_reader_must_know_stands_on_its_board_once() -> None:
+    said = ("Not shown: Chinese.", "The seconds of slam leave out the reasoner's.")
+    records = [each.model_copy(update={"cautions": said}) for each in (trained(seed=0), trained(seed=1))]
+    found = board(*records)
+    assert found.cautions[:2] == said
+    assert all(text.count(said[0]) == 1 for text in everywhere(found))
+
+
 def test_other_questions_of_the_same_number_are_refused() -> None:
     base, slam = asked(model("pocket", SCORES), en="e" * 64, sw="3f9a" * 16), asked(trained(), en="e" * 64, sw="77b0" * 16)
     with pytest.raises(BoardError) as caught:

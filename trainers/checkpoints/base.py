@@ -10,13 +10,13 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.convert import PICKLED, converted, is_pickled
 from xreason.trainers.checkpoints.hashes import kept_hash, known_hash
-from xreason.trainers.pocket import MODEL
+from xreason.trainers.pocket import MODELS
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-POCKET = "pocket"  #: The model that this project ships goes by this word.
+POCKET = "pocket"  #: The model that is taken where none is named goes by this word; others that ship are in MODELS.
 CHECKPOINT_FILE = "checkpoint.json"  #: Marks a folder as one of our checkpoints.
 _FETCH = "fetch the model again"
 _INDEX = "model.safetensors.index.json"
@@ -31,7 +31,7 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 def resolve_model(model: str | Path) -> Path:
-    """Returns the folder of a model: the one given, the pocket model's, or the hub's copy of that id (fetched if it must be).
+    """Returns the folder of a model: the one given, a shipped model's, or the hub's copy of that id (fetched if it must be).
 
     Of a model whose weights come only as .bin, that of its conversion to safetensors, which is made the first time.
 
@@ -39,7 +39,7 @@ def resolve_model(model: str | Path) -> Path:
         UserError: there is none; or the folder holds no causal language model with its tokenizer, only a delta checkpoint, or
             no weights, or such as cannot be read.
     """
-    folder = MODEL if model == POCKET else Path(model).expanduser()
+    folder = MODELS.get(model, Path(model).expanduser())
     if not folder.is_dir():
         folder = _fetched(str(model))
     if (folder / CHECKPOINT_FILE).is_file() and not (folder / "config.json").is_file():
@@ -83,7 +83,7 @@ def resolve_outline(model: str | Path) -> tuple[Path, str | None]:
     Raises:
         UserError: there is no config on this machine, or it is of no causal language model, or a file beside it is damaged.
     """
-    folder = MODEL if model == POCKET else Path(model).expanduser()
+    folder = MODELS.get(model, Path(model).expanduser())
     if (folder / "config.json").is_file():
         pass
     elif folder.is_dir():

@@ -17,7 +17,6 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
 from xreason.trainers.checkpoints.base import (
     CHECKPOINT_FILE,
-    POCKET,
     base_hash,
     resolve_model,
     stored_tensors,
@@ -25,6 +24,7 @@ from xreason.trainers.checkpoints.base import (
     tensors_of_file,
     weight_files,
 )
+from xreason.trainers.pocket import MODELS
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +94,7 @@ def save_checkpoint(
     checkpoint = Checkpoint(
         directory=directory,
         kind=kind,
-        base=str(Path(base).expanduser().resolve()) if base != POCKET and Path(base).expanduser().is_dir() else str(base),
+        base=str(Path(base).expanduser().resolve()) if base not in MODELS and Path(base).expanduser().is_dir() else str(base),
         base_hash=hash_of_base or base_hash(folder),
         tensors=changed,
         method=method,

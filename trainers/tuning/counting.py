@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.files import read_object
-from xreason.trainers.checkpoints.base import POCKET, tensor_files
+from xreason.trainers.checkpoints.base import tensor_files
 from xreason.trainers.checkpoints.outline import outline_of
-from xreason.trainers.pocket import MODEL
+from xreason.trainers.pocket import MODELS
 from xreason.trainers.stages import FeedForward, LowRank, Tune
 from xreason.trainers.tuning.structure import choose, feed_forward_blocks, layers_path
 
@@ -63,7 +63,7 @@ def skeleton(model: str | Path) -> "PreTrainedModel":
     """
     from transformers import AutoConfig
 
-    where = MODEL if model == POCKET else Path(model).expanduser()
+    where = MODELS.get(model, Path(model).expanduser())
     if (where / "config.json").is_file():
         # Transformers does not bound how deep it may be
         read_object(where / "config.json", "give a folder with a model's own")

@@ -55,7 +55,7 @@ def test_no_corpus_holds_a_test_problem(corpus: str, test_patterns: set[str]) ->
 
 def test_the_base_was_trained_on_no_test_problem(test_patterns: set[str]) -> None:
     text = build.sources(0)
-    assert set(text) == set(build.MIXTURE)
+    assert set(text) == set(build.POCKET.mixture)
     for examples in text.values():
         assert not any(holds_a_test_person(example) for example in examples)
     assert not any(nameless(example.response) in test_patterns for example in text["text"])
