@@ -3,8 +3,7 @@
     python -m benchmarks.pocket_paper --bases a --make FOLDER      # a minute on one core
     python -m benchmarks.pocket_paper --bases a b                  # half an hour on one core
 
-The first makes pocket-reasoner-a of pocket-plain-a: the second stage of two-stage-a, English reasoning, as the experiment has it, by
-seed 0. The second chooses.
+The first makes pocket-reasoner-a of pocket-plain-a: the second stage of two-stage-a, English reasoning, by seed 0. The second chooses.
 The rows of harness/experiments/pocket-paper.yaml are trained once each, by a seed that the experiment does not use, with every
 learning rate of `RATES` in place of theirs, and answer 100 problems a language, greedily. Prints JSON: of each method and rate, and
 of the models that the rows start from, accuracies in 0..1, of English and the mean of the others, one a base; and the seconds of
@@ -21,6 +20,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.report import report
+from xreason.harness import progress
 from xreason.harness.experiment import Experiment, experiment_file, read_experiment
 from xreason.tasks import prompts
 from xreason.tasks.pocket import world
@@ -108,9 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for base in told.bases:
         for kind in ("plain", "reasoner"):
             found.setdefault(kind, {})[base] = scored(resolve_model(f"pocket-{kind}-{base}"))
-        for name in told.methods:
-            for rate in RATES[name]:
-                found.setdefault(f"{name} {rate:g}", {})[base] = trained(experiment, f"{name}-{base}", rate)
+        for name, rate in ((name, rate) for name in told.methods for rate in RATES[name]):
+            found.setdefault(f"{name} {rate:g}", {})[base] = became = trained(experiment, f"{name}-{base}", rate)
+            progress.say(f"{name}-{base}, learning rate {rate:g}: {became}")
     report(questions=QUESTIONS, seed=SEED, **found)
 
 
