@@ -105,10 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report(**make(experiment, told.bases[0], told.make))
         return
     found: dict[str, Any] = {}
+    tried = [(name, rate) for name in told.methods for rate in RATES[name]]
     for base in told.bases:
         for kind in ("plain", "reasoner"):
             found.setdefault(kind, {})[base] = scored(resolve_model(f"pocket-{kind}-{base}"))
-        for name, rate in ((name, rate) for name in told.methods for rate in RATES[name]):
+        for name, rate in tried:
             found.setdefault(f"{name} {rate:g}", {})[base] = became = trained(experiment, f"{name}-{base}", rate)
             progress.say(f"{name}-{base}, learning rate {rate:g}: {became}")
     report(questions=QUESTIONS, seed=SEED, **found)
