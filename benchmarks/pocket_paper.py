@@ -3,9 +3,9 @@
     python -m benchmarks.pocket_paper --bases a --make FOLDER      # a minute on one core
     python -m benchmarks.pocket_paper --bases a b                  # half an hour on one core
 
-The first makes pocket-reasoner-a of pocket-plain-a: the second stage of two-stage-a, English reasoning, by seed 0. The second chooses.
-The rows of harness/experiments/pocket-paper.yaml are trained once each, by a seed that the experiment does not use, with every
-learning rate of `RATES` in place of theirs, and answer 100 problems a language, greedily. Prints JSON: of each method and rate, and
+The first makes pocket-reasoner-a of pocket-plain-a, by the second stage of two-stage-a, English reasoning, with seed 0. The second
+trains the rows of harness/experiments/pocket-paper.yaml once each, by a seed that the experiment does not use, with every learning
+rate of `RATES` in place of theirs, and has them answer 100 problems a language, greedily. Prints JSON: of each method and rate, and
 of the models that the rows start from, accuracies in 0..1, of English and the mean of the others, one a base; and the seconds of
 training. The rate to take is the one whose mean over the bases is highest.
 """
