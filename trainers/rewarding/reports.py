@@ -39,10 +39,10 @@ class Reports(TrainerCallback):  # type: ignore[misc]  # transformers has no typ
     def __post_init__(self) -> None:
         last = self.log[-1] if self.log else None
         self.done = self.step = last.step if last else 0
-        self.tokens = last.tokens if last else 0
-        self._earlier = self.tokens / last.tokens_per_second if last else 0.0
+        self._tokens = self._before = last.tokens if last else 0
+        self._earlier = last.tokens / last.tokens_per_second if last else 0.0
         self._unreported: dict[str, list[float]] = defaultdict(list)
-        self._rate = 0.0
+        self._rate, self._means = 0.0, dict[str, float]()
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         """Starts the clock."""
@@ -60,11 +60,13 @@ class Reports(TrainerCallback):  # type: ignore[misc]  # transformers has no typ
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **__: Any) -> None:
         """Takes what a step logged, which TRL means over its micro-batches."""
-        if "reward" not in logs:
+        # what it says at the end is no step
+        if "loss" not in logs:
             return
         self.step = self.done + state.global_step
         if not math.isfinite(logs["loss"]):
             raise UserError(f"The loss is {logs['loss']} at step {self.step}: training diverged; lower learning_rate.")
+        self._tokens = self._before + int(logs["num_tokens"]) if "num_tokens" in logs else self._tokens
         for name, value in logs.items():
             if value is not None:
                 self._unreported[name].append(float(value))
@@ -72,25 +74,26 @@ class Reports(TrainerCallback):  # type: ignore[misc]  # transformers has no typ
         whole = self.saving is not None and self.step < self.total and self.step % self.told.num_iterations == 0
         due = whole and self.saving is not None and self.saving.is_due(self.step, time.perf_counter() - self._saved)
         if due or self.step in (1, self.total) or self.step % math.ceil(self.total / _REPORTS) == 0:
-            self._report(logs)
+            self._report()
         if due:
             self.write()
             self._saved = time.perf_counter()
 
-    def _report(self, logs: Mapping[str, float]) -> None:
-        means = {name: sum(each) / len(each) for name, each in self._unreported.items()}
+    def _report(self) -> None:
+        # what is learnt of the same completions again is worth the same
+        gradient = self._unreported["grad_norm"][-1]
+        means = self._means = self._means | {name: sum(each) / len(each) for name, each in self._unreported.items()}
         self._unreported.clear()
-        tokens = self.tokens + int(logs["num_tokens"])
         rewards = {"reward": means["reward"]} | {name: means[f"rewards/{name}/mean"] for name in self.told.reward}
         report = StageProgress(
             stage=self.stage.name,
             step=self.step,
             total_steps=self.total,
             loss=means["loss"],
-            tokens=tokens,
-            tokens_per_second=tokens / (time.perf_counter() - self._began),
+            tokens=self._tokens,
+            tokens_per_second=self._tokens / (time.perf_counter() - self._began),
             learning_rate=self._rate,
-            gradient_norm=logs["grad_norm"],
+            gradient_norm=gradient,
             memory_bytes=peak_memory(self.device),
             rewards=rewards | ({"kl": means["kl"]} if "kl" in means else {}),
         )
