@@ -6,6 +6,7 @@ PyTorch's generator, whose state a checkpoint holds, so that it ends in the same
 """
 
 import math
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -122,6 +123,9 @@ def run_reward_stage(
         if (done := log[-1].step if log else 0) < total:
             from datasets import Dataset
 
+            # TRL imports vLLM, whose log says little else to a person; an engine of ours may follow in this process
+            os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+            os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
             with warnings.catch_warnings():
                 if not settings["use_vllm"]:
                     # which releases of vLLM it was tried with
