@@ -30,7 +30,7 @@ from xreason.harness.training.merge import Merging
 from xreason.harness.training.train import Train
 from xreason.leaderboards.records import Training
 from xreason.tasks.errors import UserError
-from xreason.tasks.names import canonical
+from xreason.tasks.names import canonical, few
 from xreason.trainers.combining.declared import Combined, Merge, SelfConsistency, TranslateTest, Way
 from xreason.trainers.methods import load_row, method_names
 from xreason.trainers.stages import Method
@@ -133,7 +133,7 @@ def rows_of(experiment: Experiment) -> dict[str, Member]:
         if name in found:
             return found[name]
         if name in within:
-            raise UserError(f"{' takes '.join((*within, name))}: a row cannot be made of itself; give another `of` or `start`.")
+            raise UserError(f"{few((*within, name), ' takes ')}: a row cannot be made of itself; give another `of` or `start`.")
         taken_by = None if name in experiment.methods else within[-1]
         if isinstance(method, Method):
             if method.start in experiment.methods:
@@ -170,10 +170,9 @@ def rows_of(experiment: Experiment) -> dict[str, Member]:
     def taken(name: str, each: str) -> str:
         row = _row_called(experiment, each)
         if row is None:
-            rows = ", ".join(experiment.methods)
-            raise UserError(
-                f"{name} takes {each}, which is neither a row nor a method; name a row ({rows}) or see `xreason methods`."
-            )
+            both = few((name, each), " takes ")
+            rows = few([*experiment.methods])
+            raise UserError(f"{both}, which is neither a row nor a method; name a row ({rows}) or see `xreason methods`.")
         return row
 
     for name in experiment.methods:
@@ -207,7 +206,7 @@ def _row_called(experiment: Experiment, name: str) -> str | None:
             return row
     having = [row for row, told in experiment.methods.items() if canonical(str(told.get("method", row))) == plain]
     if len(having) > 1:
-        raise UserError(f"{name} may be any of the rows {', '.join(having)}; give `of` the one that is meant.")
+        raise UserError(f"{name} may be any of the rows {few(having)}; give `of` the one that is meant.")
     return having[0] if having else plain if plain in method_names() else None
 
 

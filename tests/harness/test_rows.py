@@ -162,6 +162,25 @@ def test_each_row_is_asked_in_english_by_its_own_translation_or_one_that_they_sh
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
 
 
+def test_a_chain_of_300_rows_and_names_without_end_are_one_sentence_too(tmp_path: Path) -> None:
+    said = []
+    for last in ("row-0", "nothing"):
+        after = [*(f"row-{number}" for number in range(1, 300)), last]
+        rows = "".join(f"  row-{number}: {{method: linear, of: [{each}, slam]}}\n" for number, each in enumerate(after))
+        with pytest.raises(UserError) as raised:
+            planned(tmp_path, rows)
+        said.append(str(raised.value))
+    assert said[0].startswith(
+        "row-0 takes row-1 takes row-2 takes (295 more) takes row-298 takes row-299 takes row-0: a row cannot"
+    )
+    assert said[1].endswith("name a row (row-0, row-1, row-2, (294 more), row-297, row-298, row-299) or see `xreason methods`.")
+    names = [f"{letter}{'x' * 900}" for letter in "abc"]
+    circle = "".join(f"  {name}: {{method: full, start: {names[place - 1]}}}\n" for place, name in enumerate(names))
+    with pytest.raises(UserError, match="a row cannot be made of itself") as raised:
+        planned(tmp_path, circle)
+    assert max(map(len, [*said, str(raised.value)])) <= 400
+
+
 def test_a_vote_is_taken_of_each_seed_of_its_row_and_of_the_base_once(tmp_path: Path) -> None:
     methods = "  slam: {layers: 1, rows: 8}\n  vote: {method: self-consistency, of: slam, samples: 5}\n  self-consistency:\n"
     plan = planned(tmp_path, methods, seeds=[0, 1])
