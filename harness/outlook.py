@@ -223,8 +223,9 @@ def _pairs(task: MakePairs, seen: _Seen) -> PairsOutlook:
 
 
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:
-    told = {"row": task.row, "seed": task.seed, "done": task.is_done()}
-    return _asked(task.scoring, row.base, task.scoring.asking.samples, plan, seen).model_copy(update=told)
+    samples = task.scoring.asking.samples
+    told = {"row": task.row, "seed": task.seed, "done": task.is_done(), "voting": samples if task.votes else None}
+    return _asked(task.scoring, row.base, samples, plan, seen).model_copy(update=told)
 
 
 def _asked(scoring: Scoring, base: Model, samples: int, plan: Plan, seen: _Seen) -> ScoreOutlook:
