@@ -156,7 +156,10 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
                 text: dict[str, Any] = {"languages": languages, "source": source, "data": data, "outline": outline}
                 starts = {task.seed: task for task in made.get(method.start or "", ()) if isinstance(task, Train)}
                 if method.start in experiment.methods and not starts:
-                    raise UserError(f"{row} starts from {method.start}, which is left out, or not trained; name another row.")
+                    lacks = (
+                        "is left out" if isinstance(wanted[method.start].method, Method) else "no stages of its own have trained"
+                    )
+                    raise UserError(f"{row} starts from {method.start}, which {lacks}; name another row.")
                 tasks = []
                 for seed, place in places.items():
                     told = {"layers": layers, "start": starts.get(seed), "devices": devices, **text, **asking}
@@ -176,7 +179,7 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
         steps = [task for row in experiment.methods for task in made.get(row, ()) if task.base.hash == base.hash]
         rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in steps]
         for row, each in wanted.items():
-            if isinstance(each.method, Way) and each.base in bases and bases[each.base].hash == base.hash:
+            if isinstance(each.method, Way) and row not in failed and bases[each.base].hash == base.hash:
                 try:
                     start = Row(name=name, seed=0, folder=place / "0", base=base, model=base)
                     rows += [

@@ -131,23 +131,30 @@ def rows_of(experiment: Experiment) -> dict[str, Member]:
 
     def add(name: str, method: Method | Combined, within: tuple[str, ...]) -> Member:
         if name in found:
-            return found[name]
+            return known(name, within)
         if name in within:
             raise UserError(f"{few((*within, name), ' takes ')}: a row cannot be made of itself; give another `of` or `start`.")
         taken_by = None if name in experiment.methods else within[-1]
         if isinstance(method, Method):
             if method.start in experiment.methods:
                 add(method.start, experiment.method(method.start), (*within, name))
-            # what a merge is told to start from, those start from that it brings along
-            told = found_base(within) if taken_by else None
-            wanted = Member(method, method.base or told or experiment.base, taken_by=taken_by)
+            wanted = Member(method, base_of(method, within if taken_by else ()), taken_by=taken_by)
         else:
             wanted = combined(name, method, within, taken_by)
         return found.setdefault(name, wanted)
 
-    def found_base(within: tuple[str, ...]) -> str | None:
+    def known(name: str, within: tuple[str, ...]) -> Member:
+        row = found[name]
+        if isinstance(row.method, Method) and row.taken_by and row.base != base_of(row.method, within):
+            takers = f"{row.taken_by} and {within[-1]} take {name}, each from another base"
+            raise UserError(f"{takers}; name it among the methods, once for each base, and these in each `of`.")
+        return row
+
+    def base_of(method: Method, within: tuple[str, ...]) -> str:
+        # what a merge is told to start from, those start from that it brings along
         takers = (experiment.method(each) for each in reversed(within) if each in experiment.methods)
-        return next((each.base for each in takers if isinstance(each, Merge) and each.base), None)
+        told = next((each.base for each in takers if isinstance(each, Merge) and each.base), None)
+        return method.base or told or experiment.base
 
     def combined(name: str, method: Combined, within: tuple[str, ...], taken_by: str | None) -> Member:
         of = tuple(taken(name, each) for each in (method.of if isinstance(method, Merge) else (method.of,)))
@@ -164,7 +171,9 @@ def rows_of(experiment: Experiment) -> dict[str, Member]:
         called = method.translator if isinstance(method, TranslateTest) else None
         translator = _row_called(experiment, called) if called else None
         if translator not in (None, BASE_ROW):
-            add(str(translator), _method_of(experiment, str(translator)), (*within, name))
+            by = add(str(translator), _method_of(experiment, str(translator)), (*within, name))
+            if isinstance(by.method, Way):
+                raise UserError(f"{name} has {translator} translate, which is a way of asking a model; give a model's row.")
         return Member(method, start, of, translator, taken_by)
 
     def taken(name: str, each: str) -> str:
@@ -213,7 +222,7 @@ def _row_called(experiment: Experiment, name: str) -> str | None:
 def asked_rows(
     name: str, told: Member, folder: Path, base: Row, made: Mapping[str, Sequence[Train | Merging]], outline: bool
 ) -> Iterator[Row]:
-    """Yields the rows of a way of asking: one a seed of the row whose model answers, one for the `base` itself."""
+    """Yields the rows of a way of asking: one a seed of the row whose model answers, or translates for the `base` itself."""
     (of,) = told.of
     for missing in (each for each in (of, told.translator) if each not in (None, BASE_ROW) and each not in made):
         raise UserError(f"{name} takes {missing}, which is left out.")
@@ -224,7 +233,7 @@ def asked_rows(
         (task,) = (each for each in made[row] if each.seed == seed)
         return Translator(name=row, seed=seed, folder=task.folder.parent, base=task.base, train=task)
 
-    for seed in [0] if of == BASE_ROW else [each.seed for each in made[of]]:
+    for seed in next(([each.seed for each in made[row]] for row in (of, told.translator or of) if row in made), [0]):
         answering = asked(of, seed)
         way: dict[str, Any] = {"voting": told.method}
         if isinstance(told.method, TranslateTest):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any, Literal
 
@@ -269,6 +270,7 @@ def _row(contender: Contender, measured: Measured, columns: _Columns, *, of_use:
     shown = [code for code in columns.shown if all(code in scores for scores in contender.scores)]
     responses = {code: _mean_responses([scores[code].responses for scores in contender.said]) for code in shown}
     trainings, other, without_english = contender.trainings, _other(columns.reading), columns.without_english
+    asked = contender.records[0].provenance.translate_test
 
     def mean(languages: Sequence[str], reading: Reading = columns.reading) -> Interval:
         return measured.mean(contender, languages, reading)
@@ -294,8 +296,8 @@ def _row(contender: Contender, measured: Measured, columns: _Columns, *, of_use:
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
         mean_tokens=_mean_tokens(contender, columns, lambda score: score.mean_tokens),
         mean_thinking_tokens=_mean_tokens(contender, columns, lambda score: score.mean_thinking_tokens),
-        tokens_in_use=_mean_tokens(contender, columns, _tokens_in_use) if of_use else None,
-        models_in_use=_models_in_use(contender) if of_use else None,
+        tokens_in_use=_mean_tokens(contender, columns, partial(_tokens_in_use, translated=asked is not None)) if of_use else None,
+        models_in_use=(asked.models if asked else 1) if of_use else None,
         sampling=_sampling(contender, measured, columns) if contender.key.style.samples > 1 else None,
         trainings=trainings,
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),
@@ -340,14 +342,11 @@ def _mean_tokens(contender: Contender, columns: _Columns, told: Callable[[Langua
     return sum(known) / len(known) if len(known) == len(means) else None
 
 
-def _models_in_use(contender: Contender) -> int:
-    told = contender.records[0].provenance.translate_test
-    return told.models if told else 1
-
-
-def _tokens_in_use(score: LanguageScore) -> float | None:
-    """Tokens a question, of all its responses and of putting it into English."""
-    return None if score.tokens is None else (score.tokens + (score.translation_tokens or 0)) / score.questions
+def _tokens_in_use(score: LanguageScore, *, translated: bool) -> float | None:
+    """Tokens a question, of all its responses and of putting it into English; None where one of these was not told."""
+    took = (score.tokens, score.translation_tokens) if translated else (score.tokens,)
+    known = [each for each in took if each is not None]
+    return sum(known) / score.questions if len(known) == len(took) else None
 
 
 def _sampling(contender: Contender, measured: Measured, columns: _Columns) -> Sampling:

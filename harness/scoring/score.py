@@ -95,7 +95,7 @@ def plan_score(
         needs, said = (*needs, translate.folder), said | {"translate": translate.key}
     known = (made.known if isinstance(made, Model) else made.key) and (translate is None or translate.key)
     try:
-        key = key_of(said | scoring.identity()) if known else ""
+        key = key_of(said | scoring.identity(in_english=translate is not None)) if known else ""
     except MissingSetError:
         if not outline:
             raise

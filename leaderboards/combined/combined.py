@@ -24,6 +24,7 @@ class TranslateTested(_Frozen):
     of: str  #: the row whose model answered
     translator: str  #: what translated, the same row for itself
     models: Annotated[int, Field(gt=0)]  #: how many models that takes
+    made: str | None = None  #: a hash of the recipe of the translator's training, or of its weights where it was not trained here
 
 
 class SelfConsistent(_Frozen):

@@ -10,6 +10,7 @@ from xreason.harness.run import run
 from xreason.harness.serving.models import checkpoint_model, plain_model
 from xreason.harness.showing.export import export
 from xreason.harness.training.merge import Merging, plan_merge
+from xreason.harness.training.rates import EarlierRuns
 from xreason.harness.training.train import Train, plan_training, read_training
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.delta import read_checkpoint
@@ -54,6 +55,12 @@ def test_its_report_tells_the_stages_of_all_that_it_is_made_of_and_what_was_merg
     assert not any("layers.5." in name for name in checkpoint.tensors)
     assert 0 < training.tuned < parts[0].tuned
     assert (merged[1].folder.parent / "checkpoint").resolve() == merged[1].folder.resolve()
+
+
+def test_a_stage_that_a_merge_tells_again_is_one_earlier_run(merged: tuple[Path, Merging]) -> None:
+    slam = read_training(merged[1].report).stages[1]
+    told = EarlierRuns(merged[0]).tokens_per_second(slam.tuned_parameters, slam.total_parameters)
+    assert told == (pytest.approx(slam.tokens_per_second), 1)
 
 
 def test_a_stage_that_two_of_its_rows_went_through_is_counted_once(merged: tuple[Path, Merging]) -> None:
