@@ -26,14 +26,15 @@ _MISSES = {"cut_off_thinking": "thinking cut off", "cut_off_answering": "answer 
 _MEANS = (
     *("rank", "mean", "mean in language", "mean in language with thinking", *_MISSES.values(), "mean without English"),
     *("gain", "p of gain (Holm)", "English", "tuned"),
-    *("training time", "response tokens", "thinking tokens", "cost of use"),
+    *("training time", "response tokens", "thinking tokens", "cost of use", "models in use"),
 )
 #: What headings beyond those of Table 1 say.
 _OF_MEANS = {
     "mean in language": "In language: right, and in the question's language.",
     "mean in language with thinking": "With thinking: where neither the answer nor its thinking is in another language.",
     "thinking cut off": "Not right: thinking cut off, at its budget or with the response; the answer cut off; or else wrong.",
-    "cost of use": "Cost of use: tokens that a question takes in all, translation among them, and models.",
+    "cost of use": "Cost of use: tokens that a question takes in all, putting it into English among them.",
+    "models in use": "Models in use: how many models it takes to answer a question.",
     "response tokens": "Response tokens: of one response, thinking among them.",
 }
 
@@ -216,7 +217,7 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "training time": _time(row),
         "response tokens": _tokens(row.mean_tokens),
         "thinking tokens": _tokens(row.mean_thinking_tokens),
-        **({"cost of use": _cost_of_use(row)} if any(source.translate_test for source in board.provenance) else {}),
+        **(_use(row) if any(source.translate_test for source in board.provenance) else {}),
         **{each.name: _accuracy(row.subsets[each.name]) for each in board.subsets},
         **{f"gain {each.name}": _gain(row.subset_gains.get(each.name)) for each in board.subsets},
         **languages,
@@ -329,10 +330,10 @@ def _tokens(mean: float | None) -> Cell:
     return Cell(_format.NOTHING) if mean is None else Cell(_format.count(round(mean)), value=mean)
 
 
-def _cost_of_use(row: Row) -> Cell:
-    models = f"{row.models_in_use} model{'s' * (row.models_in_use > 1)}"
-    tokens = _format.NOTHING if row.tokens_in_use is None else _format.count(round(row.tokens_in_use))
-    return Cell(f"{tokens} tokens", models, value=models if row.tokens_in_use is None else row.tokens_in_use)
+def _use(row: Row) -> dict[str, Cell]:
+    tokens = row.tokens_in_use
+    cost = Cell(_format.NOTHING) if tokens is None else Cell(f"{_format.count(round(tokens))} tokens", value=tokens)
+    return {"cost of use": cost, "models in use": Cell(str(row.models_in_use), value=row.models_in_use)}
 
 
 def _tuned(row: Row) -> Cell:
