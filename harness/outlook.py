@@ -227,8 +227,9 @@ def _pairs(task: MakePairs, seen: _Seen) -> PairsOutlook:
 
 
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:
-    told = {"row": task.row, "seed": task.seed, "done": task.is_done()}
-    return _asked(task.scoring, row.base, task.scoring.asking.samples, plan, seen).model_copy(update=told)
+    samples = task.scoring.asking.samples
+    told = {"row": task.row, "seed": task.seed, "done": task.is_done(), "voting": samples if task.votes else None}
+    return _asked(task.scoring, row.base, samples, plan, seen).model_copy(update=told)
 
 
 def _asked(scoring: Scoring, base: Model, samples: int, plan: Plan, seen: _Seen) -> ScoreOutlook:
@@ -259,16 +260,14 @@ def _asked(scoring: Scoring, base: Model, samples: int, plan: Plan, seen: _Seen)
 
 def _engines(plan: Plan) -> Iterator[EngineStart]:
     """Yields the engines that will be started, in turn; see serving/engines.py."""
-    asked = [row for row in plan.rows if not all(each.is_done() for each in row.scores)]
     if plan.endpoint:
         return
     running: tuple[Model, str] | None = None
     started: EngineStart | None = None
-    for row in asked:
-        model = row.model or row.base
+    for name, model in _asking(plan):
         if model.is_dummy:
             continue
-        name, dtype = f"{row.name}, seed {row.seed}" if row.train else row.name, model.served_dtype(plan.dtype)
+        dtype = model.served_dtype(plan.dtype)
         if started and running and not plan.fresh_engines and (running[0].signature(), running[1]) == (model.signature(), dtype):
             started = started.model_copy(update={"then": (*started.then, name)})
             continue
@@ -278,6 +277,14 @@ def _engines(plan: Plan) -> Iterator[EngineStart]:
         running = model, dtype
     if started:
         yield started
+
+
+def _asking(plan: Plan) -> Iterator[tuple[str, Model]]:
+    """Yields what will be asked, in turn: what translates, then every row."""
+    for step in (each for each in plan.translations if not each.is_done()):
+        yield f"{step.name}{f', seed {step.seed}' if step.needs else ''}, to translate", step.model or step.base
+    for row in (each for each in plan.rows if not all(score.is_done() for score in each.scores)):
+        yield f"{row.name}, seed {row.seed}" if row.train else row.name, row.model or row.base
 
 
 def _why(running: tuple[Model, str] | None, model: Model, dtype: str, fresh: bool) -> str:

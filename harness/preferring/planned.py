@@ -67,7 +67,7 @@ def _check_pairs(row: str, stage: Stage, seed: int, languages: Sequence[str], *,
         if any(example.rejected is None for example in corpus.examples):
             raise UserError(
                 f"{row} is to prefer between responses, and the rows of {name} have one each; let the model make pairs of them: "
-                "samples: {count: 8}."
+                "samples: {count: 8}, or give rows with columns chosen and rejected."
             )
 
 

@@ -60,14 +60,15 @@ class EarlierRuns:
 
         Those that earn `rewards` tell of such alone, for they write most of their tokens themselves.
         """
-        found = [
-            stage.tokens_per_second / (training.devices or 1)
+        # a merge, and a training that starts from another, tell the stages of others too
+        told = {
+            stage.model_dump_json(exclude={"name"}): stage.tokens_per_second / (training.devices or 1)
             for training in self._trainings
             for stage in training.stages
             if (stage.tuned_parameters, stage.total_parameters) == (tuned, total) and stage.tokens_per_second
             if bool(stage.rewards) == rewards
-        ]
-        return (median(found), len(found)) if found else None
+        }
+        return (median(told.values()), len(told)) if told else None
 
     def seconds_a_question(self, suite: str, signature: str) -> tuple[float, int] | None:
         """Returns the seconds a question of a suite took models of these shapes, and how many scorings those were."""
