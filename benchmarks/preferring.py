@@ -54,8 +54,8 @@ def main() -> None:
         (board,) = run(plan).boards
         made = [pairs_made(each.folder) for each in plan.pairs]
     rows = {row.name: row for row in board.rows}
-    difference = next(each.difference for each in board.pairs if {each.first, each.second} == {"prefer", "slam"})
-    sign = 1 if board.pairs[0].first == "prefer" else -1
+    pair = next(each for each in board.pairs if {each.first, each.second} == {"prefer", "slam"})
+    difference, sign = pair.difference, 1 if pair.first == "prefer" else -1
     report(
         seeds=told.seeds,
         others={name: round(row.mean.value, 4) for name, row in rows.items() if row.mean},

@@ -315,8 +315,10 @@ class _Score(_Asks):
             for each in missing:
                 score(each, lm, model)
         training = read_training(row.train.report) if row.train else row.training
-        size = model.size if training else None
-        record = record_of(row.scores, row.folder, row.base, training, size, served=model, cautions=row.cautions)
+        by = row.translator.train if row.translator else None
+        told: dict[str, Any] = {"served": model, "cautions": row.cautions}
+        told["translator"] = read_training(by.report).recipe if by else None
+        record = record_of(row.scores, row.folder, row.base, training, model.size if training else None, **told)
         if self.endpoint:
             self.endpoint.finish(model)
         return record
@@ -381,4 +383,5 @@ def _scorings(plan: Plan) -> Iterator[Job]:
 
 
 def _title(row: Row) -> str:
-    return f"{row.name}, seed {row.seed}" if row.train else row.name
+    trained = row.train or (row.translator and row.translator.train)
+    return f"{row.name}, seed {row.seed}" if trained else row.name

@@ -5,7 +5,6 @@ scores/pocket/pocket/samples_pocket_sw_2026-11-20T20-02-27.jsonl
 scores/pocket/verdicts.json
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -13,10 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from xreason.harness.scoring.lmeval.prepared import check_room, check_template, tell
 from xreason.harness.scoring.lmeval.scores import chosen_rows, likeliest_score, measure
 from xreason.harness.scoring.lmeval.scores import language_score as lmeval_score
-from xreason.harness.scoring.questions import Asking, Scoring
-from xreason.harness.scoring.translating.translate import ENGLISH, Translation, Translations, tokens_of
+from xreason.harness.scoring.questions import ENGLISH, Asking, Scoring
+from xreason.harness.scoring.translating.translate import Translation, Translations, tokens_of
 from xreason.harness.scoring.verdicts import CUT_OFF, cut_offs, flags, language_score, write_verdicts
 from xreason.harness.serving.answers import Tokens, thinking_marks
 from xreason.harness.serving.models import Model
@@ -24,7 +24,6 @@ from xreason.harness.store.provenance import commit
 from xreason.leaderboards.records import LanguageScore, Measure
 from xreason.tasks.errors import UserError
 from xreason.tasks.lmeval.found import metric_of
-from xreason.tasks.prompts import DEFAULT_STYLE
 from xreason.tasks.readings.verdicts import think_begin
 from xreason.tasks.suites import include_paths, tasks_found, tasks_loaded
 
@@ -54,15 +53,15 @@ def evaluate(
     from lm_eval.utils import sanitize_model_name
 
     asking, of_lm_eval = scoring.asking, bool(scoring.benchmark.lm_eval)
-    _tell(lm, asking, of_lm_eval=of_lm_eval)
+    tell(lm, asking, of_lm_eval=of_lm_eval)
     if asking.prompt.chat:
-        _check_template(lm, name, asking)
+        check_template(lm, name, asking)
     if asking.thinking_tokens and model.has_weights and not thinking_marks(lm.tokenizer, asking.think_end):
         marks = f"{think_begin(str(asking.think_end))} and {asking.think_end}"
         raise UserError(
             f"The tokenizer of {name} has no tokens {marks}, so that its thinking has no budget; leave out --thinking-tokens."
         )
-    _check_room(lm, name, scoring)
+    check_room(lm, name, scoring)
     manager, tasks, loaded = _tasks_of_lm_eval(scoring) if of_lm_eval else _tasks(scoring, translated)
     tracker = EvaluationTracker(output_path=str(directory))
     lm.tasks = loaded
@@ -204,44 +203,10 @@ def _environment(adds: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     return told
 
 
-def _tell(lm: Any, asking: Asking, *, of_lm_eval: bool) -> None:
-    """Tells what answers how it is asked to think; lm-eval's own tasks are shown answers without their thinking."""
-    told = dict(asking.chat_args)
-    # which lm-eval hands over by itself
-    lm.enable_thinking = told.pop("enable_thinking", None)
-    lm.chat_template_args = told
-    lm.think_end, lm.think_end_token = asking.think_end, asking.think_end if of_lm_eval else None
-
-
 def _system(asking: Asking) -> str | None:
     # where it has no turn of its own, lm-eval puts the prompt right behind its last character
     apart = asking.system is None or asking.prompt.chat or asking.system[-1].isspace()
     return asking.system if apart else f"{asking.system}\n\n"
-
-
-def _check_template(lm: Any, name: str, asking: Asking) -> None:
-    system, template = asking.system, str(getattr(lm, "hf_chat_template", None) or "")
-    for each in asking.chat_args if template else ():
-        if not re.search(rf"\b{re.escape(each)}\b", template):
-            raise UserError(
-                f"The chat template of {name} does not read {each}, so that it changes nothing; leave --chat-arg {each} out."
-            )
-    another = f"choose another prompt style, such as --prompt {DEFAULT_STYLE}."
-    if not getattr(getattr(lm, "tokenizer", None), "chat_template", None):
-        raise UserError(f"{name} has no chat template; {another}")
-    # lm-eval leaves the system's turn out where the template refuses it, and says so in a log alone
-    messages = [{"role": "system", "content": system}, {"role": "user", "content": "?"}]
-    if system and system.strip() not in lm.apply_chat_template(messages):
-        raise UserError(f"The chat template of {name} has no place for a system instruction; leave it out, or {another}")
-
-
-def _check_room(lm: Any, name: str, scoring: Scoring) -> None:
-    room, suite = getattr(lm, "max_length", None), scoring.benchmark
-    if not suite.generates:
-        return
-    if isinstance(room, int) and not hasattr(lm, "base_url") and scoring.longest_response >= room:
-        takes = f"{name} takes {room:,} tokens, and a response to {suite.title} may have {scoring.longest_response:,}"
-        raise UserError(f"{takes}, which leaves no room for a question; give fewer, such as --max-new-tokens {room // 2}.")
 
 
 def _tasks(scoring: Scoring, translated: Translations | None) -> tuple[Any, list[Any], dict[str, Any]]:

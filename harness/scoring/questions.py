@@ -18,6 +18,7 @@ from xreason.tasks.prompts import DEFAULT_STYLE, STYLES, Style
 from xreason.tasks.readings.verdicts import think_begin
 from xreason.tasks.suites import Suite, languages_of, no_prompt_of_its_own, suite_of, task_settings
 
+ENGLISH = "en"
 #: What a chat template may be told.
 Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
 
@@ -193,8 +194,10 @@ class Scoring(BaseModel):
         asked = (self.benchmark.questions_in(code) for code in self.languages)
         return sum(asked if self.limit is None else (min(self.limit, each) for each in asked))
 
-    def identity(self) -> dict[str, object]:
+    def identity(self, *, in_english: bool = False) -> dict[str, object]:
         """Returns all that can change what a model answers, hashes of the questions and worked examples among it; reads them.
+
+        Put into English first (`in_english`), questions have English examples.
 
         Raises:
             UserError: some cannot be had or are not in their form, or the style does not speak a language.
@@ -203,7 +206,8 @@ class Scoring(BaseModel):
             return self._identity_of_lm_eval()
         if self.asking.prompt.of_authors and not self.benchmark.published:
             raise no_prompt_of_its_own(self.benchmark)
-        for code in self.languages:
+        spoken = (ENGLISH,) if in_english else self.languages
+        for code in spoken:
             if not self.asking.prompt.speaks(code):
                 name = LANGUAGES[code].english
                 raise UserError(f"The prompt style {self.asking.style} has no words in {name}; choose another with --prompt.")
@@ -221,7 +225,7 @@ class Scoring(BaseModel):
             "limit": self.limit,
             "max_new_tokens": longest,
             "asking": [asking.model_dump(exclude=_OF_THINKING) | asking.thinking, asking.prompt.hash],
-            "examples": _exemplar_hashes(self.suite, self.languages, shots) if shots else {},
+            "examples": _exemplar_hashes(self.suite, spoken, shots) if shots else {},
         }
 
     def _check_once(self) -> None:

@@ -13,7 +13,7 @@ from xreason.harness.scoring.translating.translate import read_translations
 from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_measures, read_scores
 from xreason.harness.serving.models import DUMMY, Model
 from xreason.leaderboards.board import Board, BoardError, Failure, build_board
-from xreason.leaderboards.combined.combined import TranslateTested
+from xreason.leaderboards.combined.combined import SelfConsistent, TranslateTested
 from xreason.leaderboards.contamination import OVERLAP_FILE, Overlap, overlap_cautions, read_overlap
 from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.markdown import write_board
@@ -37,8 +37,11 @@ def record_of(
     *,
     served: Model | None = None,
     cautions: Sequence[str] = (),
+    translator: str | None = None,
 ) -> Record:
     """Writes and returns the record of `served`, a model that was made from `base`, or `base` itself, scored by a step a suite.
+
+    Where questions were put into English first by what was trained, `translator` is its recipe.
 
     Raises:
         UserError: the scores of a step are not there, or not those that were asked for.
@@ -64,7 +67,8 @@ def record_of(
             data={suite: each.data for suite, each in done.items()},
             **asking.told(),
             suite_versions={task.scoring.suite: task.scoring.benchmark.version for task in scores},
-            translate_test=_translate_test(first, served or base),
+            translate_test=_translate_test(first, served or base, translator),
+            self_consistency=SelfConsistent(of=first.of) if first.votes else None,
             in_domain={task.scoring.suite: task.scoring.benchmark.in_domain for task in scores},
             identifier=identifier_of(first.folder),
             max_new_tokens={task.scoring.suite: task.scoring.max_new_tokens for task in scores},
@@ -85,13 +89,13 @@ def record_of(
     return record
 
 
-def _translate_test(task: Score, served: Model) -> TranslateTested | None:
+def _translate_test(task: Score, served: Model, recipe: str | None) -> TranslateTested | None:
     """Returns how a row was asked whose questions were put into English first; None for any other."""
     if task.translate is None:
         return None
     told = read_translations(task.translate.folder)
     one = told.weights_hash == served.hash or told.translator == DUMMY
-    return TranslateTested(of=task.of, translator=told.translator, models=1 if one else 2)
+    return TranslateTested(of=task.of, translator=told.translator, models=1 if one else 2, made=recipe or told.weights_hash)
 
 
 def families_of(suites: Iterable[Suite]) -> dict[str, tuple[int, ...]]:

@@ -55,15 +55,20 @@ class EarlierRuns:
     def __init__(self, store: Path) -> None:
         self._store = store
 
-    def tokens_per_second(self, tuned: int, total: int) -> tuple[float, int] | None:
-        """Returns the tokens a second and device of stages that tuned so many of so many parameters, and the number of stages."""
-        found = [
-            stage.tokens_per_second / (training.devices or 1)
+    def tokens_per_second(self, tuned: int, total: int, rewards: bool) -> tuple[float, int] | None:
+        """Returns the tokens a second and device of stages that tuned so many of so many parameters, and the number of stages.
+
+        Those that earn `rewards` tell of such alone, for they write most of their tokens themselves.
+        """
+        # a merge, and a training that starts from another, tell the stages of others too
+        told = {
+            stage.model_dump_json(exclude={"name"}): stage.tokens_per_second / (training.devices or 1)
             for training in self._trainings
             for stage in training.stages
             if (stage.tuned_parameters, stage.total_parameters) == (tuned, total) and stage.tokens_per_second
-        ]
-        return (median(found), len(found)) if found else None
+            if bool(stage.rewards) == rewards
+        }
+        return (median(told.values()), len(told)) if told else None
 
     def seconds_a_question(self, suite: str, signature: str) -> tuple[float, int] | None:
         """Returns the seconds a question of a suite took models of these shapes, and how many scorings those were."""

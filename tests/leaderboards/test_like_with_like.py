@@ -1,5 +1,7 @@
 """A board compares like with like, or says where it does not."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 from tests.leaderboards.conftest import make_record, score, stage
 from tests.leaderboards.forms.test_terminal import printed
 from xreason.leaderboards.board import Board, BoardError, build_board
+from xreason.leaderboards.combined.combined import Merged, TranslateTested
+from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.forms.markdown import board_markdown
 from xreason.leaderboards.records import Record, StageCost, Training
@@ -455,3 +459,53 @@ def test_a_board_may_rank_by_the_reading_of_metamath() -> None:
     found = board(trained(scores=both), languages=("en",), reading="metamath")
     assert (found.reading, found.other_reading, found.rows[0].mean.value) == ("metamath", "paper", 1.0)
     assert "ranked by: MetaMath's reading" in board_markdown([found])
+
+
+def in_english(seed: int = 0, *, made: str = "recipe", tokens: int | None = 500, **changes: Any) -> Record:
+    """A record of the base that was asked in English, by a translator of this recipe."""
+    told = TranslateTested(of="base", translator="slam", models=2, made=made)
+    record = model("pocket", SCORES, translate_test=told, seed=seed, **changes)
+    took = {
+        code: each.model_copy(update={"tokens": 1_000, "translation_tokens": tokens})
+        for code, each in record.scores["mgsm"].items()
+    }
+    return record.model_copy(update={"method": "translate-test", "scores": {"mgsm": took}})
+
+
+def test_translations_of_another_translator_are_another_row_and_another_seed_of_one_is_the_same() -> None:
+    board = build_board([model("pocket", SCORES), in_english(), in_english(1)], "mgsm", average_languages=("en", "sw"))
+    assert [(row.name, row.seeds) for row in board.rows] == [
+        ("pocket", (0,)),
+        ("translate-test (base asked in English, translated by slam)", (0, 1)),
+    ]
+    assert (board.rows[1].models_in_use, board.rows[1].tokens_in_use) == (2, 6.0)
+    others = [in_english(), in_english(1, made="another")]
+    board = build_board([model("pocket", SCORES), *others], "mgsm", average_languages=("en", "sw"))
+    assert sorted(row.seeds for row in board.rows if row.method == "translate-test") == [(0,), (1,)]
+    assert len({row.name for row in board.rows}) == 3
+
+
+def test_what_use_costs_is_not_told_where_what_translating_took_is_not() -> None:
+    board = build_board([model("pocket", SCORES), in_english(tokens=None)], "mgsm", average_languages=("en", "sw"))
+    assert board.rows[1].tokens_in_use is None
+
+
+def test_what_use_costs_is_two_numbers_a_row_for_programs_and_one_column_for_people() -> None:
+    board = build_board([model("pocket", SCORES), in_english()], "mgsm", average_languages=("en", "sw"))
+    told = [(row["cost of use"], row["models in use"]) for row in csv.DictReader(io.StringIO(boards_csv([board]), newline=""))]
+    assert told == [("", "1"), ("6", "2")]
+    page = board_markdown([board])
+    assert "| cost of use |" in page and "| 6 tokens 2 models |" in page
+    assert "Cost of use: tokens that a question takes, all its responses and its translation, and models in use." in page
+
+
+def test_a_board_says_of_a_merged_row_what_it_is_made_of_and_of_two_models_whose_training_is_counted() -> None:
+    merged = Merged(how="0.5 slam + 0.5 full", rows=("slam", "full"), tensors=9, seconds=0.5)
+    rows = [model("pocket", SCORES), trained("linear", merged=merged, model="pocket", model_hash="hash-pocket"), in_english()]
+    page = board_markdown([build_board(rows, "mgsm", average_languages=("en", "sw"))])
+    assert (
+        "- linear was merged, not trained: 0.5 slam + 0.5 full; its training time is that of slam and full, and of merging.\n"
+        in page
+    )
+    asked = "translate-test (base asked in English, translated by slam)"
+    assert f"- {asked} takes 2 models; its training time is that of base, which answers, alone.\n" in page

@@ -47,8 +47,8 @@ def merge(
         progress: told how many tensors are made, of how many.
 
     Raises:
-        UserError: the base is gone or has changed, rows have other bases, adapters, or numbers that cannot be averaged, the model's
-            layers cannot be made out or are too few, or the merged model is the base itself.
+        UserError: the base is gone or has changed, rows have other bases, adapters, or numbers that cannot be averaged, a number
+            becomes too large, the model's layers cannot be made out or are too few, or the merged model is the base itself.
     """
     first = rows[0]
     for name, each in zip(merge.of, rows, strict=True):
@@ -130,6 +130,8 @@ def _combined(name: str, rows: Sequence["torch.Tensor"], weights: Sequence[float
             middle = around.reshape(-1)[here].double()
             exact = middle + _sum([scale * (part[here].double() - middle) for scale, part in zip(weights, parts, strict=True)])
         target[here] = rounded(exact, made.dtype)
+    if not made.isfinite().all() and all(row.isfinite().all() for row in rows):
+        raise UserError(f"{name} becomes more than {made.dtype}, in which the base stores it, can hold; give smaller numbers.")
     return made
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from xreason.harness import progress
-from xreason.harness.scoring.questions import Scoring
+from xreason.harness.scoring.lmeval.prepared import check_room, check_template, tell
+from xreason.harness.scoring.questions import ENGLISH, Scoring
 from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.harness.store import provenance
@@ -20,11 +21,10 @@ from xreason.harness.store.steps import Step, key_of, keyed, step
 from xreason.leaderboards.files import write_whole
 from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.languages import LANGUAGES
-from xreason.tasks.prompts import alpaca, translation_instruction
+from xreason.tasks.prompts import DEFAULT_STYLE, alpaca, translation_instruction
 from xreason.tasks.readings.verdicts import answer_part
 
 FOLDER, FILE = "translations", "translations.json"
-ENGLISH = "en"
 # Raised when the same questions shall be put otherwise.
 _VERSION = 1
 
@@ -74,7 +74,8 @@ def plan_translation(
     """Returns the step, whose results go to `folder/translations/SUITE-KEY`; the rest is as for a scoring (score.plan_score).
 
     Raises:
-        UserError: the suite asks more than a plain question, or in its authors' own words; or questions cannot be had.
+        UserError: the suite asks more than a plain question, or in its authors' own words; or questions cannot be had, or not as
+            many in English, where the set's own English is taken.
     """
     suite = scoring.benchmark
     if suite.lm_eval or suite.kind != "number" or scoring.asking.prompt.of_authors:
@@ -89,7 +90,8 @@ def plan_translation(
     said |= {"engine": dict(engine), "prompt": translation_instruction("", ""), "chat": scoring.asking.prompt.chat}
     try:
         known = made.known if isinstance(made, Model) else bool(made.key)
-        key = key_of(said | {name: scoring.identity()[name] for name in _OF_QUESTIONS}) if known else ""
+        identity = (_with_english(scoring) if base.is_dummy else scoring).identity(in_english=True)
+        key = key_of(said | {name: identity[name] for name in _OF_QUESTIONS}) if known else ""
     except MissingSetError:
         if not outline:
             raise
@@ -111,14 +113,32 @@ def plan_translation(
 _OF_QUESTIONS = ("suite", "questions", "limit", "max_new_tokens")
 
 
+def _with_english(scoring: Scoring) -> Scoring:
+    """Returns what is asked, and its English, which stands for perfect translations; a UserError where that is not all there."""
+    suite, others = scoring.benchmark, [code for code in scoring.languages if code != ENGLISH]
+    if ENGLISH not in suite.languages or any(suite.questions_in(code) > suite.questions_in(ENGLISH) for code in others):
+        raise UserError(
+            f"{suite.title} has not all of its questions in English, which dummy takes for translations; name a model in its place."
+        )
+    return scoring.model_copy(update={"languages": (ENGLISH, *others)})
+
+
 def translate(task: Translate, lm: Any, model: Model) -> None:
     """Has `lm`, an lm-eval model that answers for `model`, put the questions into English, greedily.
 
     Where the process dies, the translations that it had are not asked for again.
+
+    Raises:
+        UserError: the prompt style wants a chat template and the model has none, or the model has no room for a question.
     """
     from lm_eval.api.instance import Instance
 
     scoring, suite = task.scoring, task.scoring.benchmark
+    # an engine that was just started, or that another row was asked by, is told nothing else than for the answers
+    tell(lm, scoring.asking, of_lm_eval=False)
+    if scoring.asking.prompt.chat:
+        check_template(lm, task.name, scoring.asking.model_copy(update={"system": None}))
+    check_room(lm, task.name, scoring)
     english = suite.rows(ENGLISH) if model.is_dummy else []
     generation = {"until": [], "max_gen_toks": scoring.max_new_tokens, "do_sample": False, "temperature": 0.0}
     asked: dict[str, list[Instance]] = {}
@@ -147,7 +167,8 @@ def translate(task: Translate, lm: Any, model: Model) -> None:
         texts = iter(lm.generate_until(requests) if requests else [])
         lm.answers = None
         took = getattr(lm, "tokens", {})
-        read = {"style": scoring.asking.style, "language": ENGLISH}
+        # whatever style the question is answered in, its translation is asked for in this one
+        read = {"style": scoring.asking.style if scoring.asking.prompt.chat else DEFAULT_STYLE, "language": ENGLISH}
         made: dict[str, tuple[Translation, ...]] = {}
         for code, instances in asked.items():
             spent = [took.get((each.task_name, each.doc_id), [(None, None)])[0][0] for each in instances]

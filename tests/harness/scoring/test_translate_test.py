@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from tests.harness.scoring.conftest import samples_of
 from xreason.harness.plan import Plan
 from xreason.harness.rows import Row, Translator
 from xreason.harness.run import run
+from xreason.harness.scoring import questions
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Asking, Scoring, scorings
 from xreason.harness.scoring.score import plan_score, score
@@ -56,6 +58,13 @@ class Reader(LM):  # type: ignore[misc]
         raise NotImplementedError
 
     loglikelihood_rolling = loglikelihood
+
+
+class Monotone(Reader):
+    """One that makes the same of every text."""
+
+    def _said(self, request: Any) -> str:
+        return " Question: In response to an instruction, who counts 3? The Response was 4.\n"
 
 
 READER = Model(name="reader", folder=Path(), hash="reader", served_as="reader")
@@ -129,6 +138,59 @@ def test_a_model_is_asked_to_translate_as_the_training_text_asks(tmp_path: Path)
     (chat,) = scorings(["pocket"], ["de"], limit=1, asking=Asking(style="chat"))
     translated(tmp_path / "chat", chat, READER, lm)
     assert lm.prompts[1].startswith("<user>Translate the following sentences from German to English. ")
+
+
+@pytest.mark.parametrize("style", ["native-cot", "metamath"])
+def test_a_translation_is_read_as_it_was_asked_for_whatever_style_its_question_is_answered_in(tmp_path: Path, style: str) -> None:
+    (scoring,) = scorings(["pocket"], ["sw"], limit=1, asking=Asking(style=style))
+    step = translated(tmp_path, scoring, READER, Monotone())
+    (told,) = read_translations(step.folder).languages["sw"]
+    assert told.text == "Question: In response to an instruction, who counts 3? The Response was 4."
+
+
+def test_worked_examples_and_the_dummy_s_translations_are_english_ones_and_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: dict[str, list[tuple[str, ...]]] = {"_exemplar_hashes": [], "_question_hashes": []}
+    for name, languages in read.items():
+        usual = getattr(questions, name)
+
+        def noted(suite: str, codes: tuple[str, ...], *more: int, usual: Any = usual, into: Any = languages) -> Any:
+            into.append(codes)
+            return usual(suite, codes, *more)
+
+        monkeypatch.setattr(questions, name, noted)
+    (scoring,) = scorings(["mgsm"], ["sw", "de"], limit=2, asking=Asking(style="native-cot", shots=2))
+    step = plan_translation("dummy", 0, tmp_path, dummy_model(), dummy_model(), scoring, "none")
+    plan_score("row", 0, tmp_path, READER, READER, scoring, "none", translate=step, of="row")
+    plan_translation("row", 0, tmp_path, READER, READER, scoring, "none")
+    assert read == {"_exemplar_hashes": [("en",)] * 3, "_question_hashes": [("en", "sw", "de"), ("sw", "de"), ("sw", "de")]}
+
+
+def test_where_a_set_has_no_english_the_dummy_has_nothing_to_translate_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SUITES, "pocket", replace(SUITES["pocket"], languages=("de", "sw"), mean_over=None))
+    (scoring,) = scorings(["pocket"], ["sw"], limit=2)
+    with pytest.raises(
+        UserError, match="has not all of its questions in English, which dummy takes for translations; name a model"
+    ):
+        plan_translation("dummy", 0, tmp_path, dummy_model(), dummy_model(), scoring, "none")
+    assert plan_translation("row", 0, tmp_path, READER, READER, scoring, "none").key
+
+
+def test_a_model_translates_alike_whoever_was_asked_before_it(tmp_path: Path) -> None:
+    (scoring,) = scorings(["pocket"], ["sw"], limit=1, asking=Asking(style="chat"))
+    lm: Any = Monotone()
+    # as another row may have left the engine
+    lm.chat_template_args, lm.enable_thinking, lm.think_end, lm.think_end_token = {"mode": "long"}, True, "</think>", "</think>"
+    translated(tmp_path, scoring, READER, lm)
+    assert (lm.chat_template_args, lm.enable_thinking, lm.think_end, lm.think_end_token) == ({}, None, None, None)
+    lm.tokenizer.chat_template = None
+    with pytest.raises(UserError, match="oracle has no chat template"):
+        translated(tmp_path / "other", scoring, READER, lm)
+    lm.max_length = 10
+    (plain,) = scorings(["pocket"], ["sw"], limit=1)
+    with pytest.raises(UserError, match="takes 10 tokens, and a response to"):
+        translated(tmp_path / "room", plain, READER, lm)
 
 
 def test_suites_that_ask_more_than_a_question_are_refused(tmp_path: Path) -> None:

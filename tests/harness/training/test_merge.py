@@ -10,6 +10,7 @@ from xreason.harness.run import run
 from xreason.harness.serving.models import checkpoint_model, plain_model
 from xreason.harness.showing.export import export
 from xreason.harness.training.merge import Merging, plan_merge
+from xreason.harness.training.rates import EarlierRuns
 from xreason.harness.training.train import Train, plan_training, read_training
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.delta import read_checkpoint
@@ -56,6 +57,12 @@ def test_its_report_tells_the_stages_of_all_that_it_is_made_of_and_what_was_merg
     assert (merged[1].folder.parent / "checkpoint").resolve() == merged[1].folder.resolve()
 
 
+def test_a_stage_that_a_merge_tells_again_is_one_earlier_run(merged: tuple[Path, Merging]) -> None:
+    slam = read_training(merged[1].report).stages[1]
+    told = EarlierRuns(merged[0]).tokens_per_second(slam.tuned_parameters, slam.total_parameters)
+    assert told == (pytest.approx(slam.tokens_per_second), 1)
+
+
 def test_a_stage_that_two_of_its_rows_went_through_is_counted_once(merged: tuple[Path, Merging]) -> None:
     slam = plan_of(merged[0], LayerSwap()).trainings[1]
     told = load_method("english-sft", QUICK)
@@ -85,6 +92,18 @@ def test_it_is_found_done_and_made_anew_where_what_it_takes_was(
     assert "merged, seed 0: merged in" in capsys.readouterr().err
     # the same training gives the same weights, and so does the same merge
     assert checkpoint_model(again.merges[0].folder, "merged")[0].hash == model.hash
+
+
+def test_what_it_ran_on_is_told_where_all_that_it_is_made_of_ran_alike(merged: tuple[Path, Merging], tmp_path: Path) -> None:
+    parts = [read_training(need / "training.json") for need in merged[1].needs]
+    assert read_training(merged[1].report).machine == parts[0].machine
+    shutil.copytree(merged[0], tmp_path / "store", symlinks=True)
+    again = plan_of(tmp_path / "store", LayerSwap(transition=0, outside="first"))
+    again.trainings[1].report.write_text(parts[1].model_copy(update={"machine": "another"}).model_dump_json())
+    shutil.rmtree(again.merges[0].folder)
+    run(again)
+    made = read_training(again.merges[0].report)
+    assert (made.machine, made.device, made.devices) == (None, None, None)
 
 
 def test_where_a_training_fails_so_does_what_is_merged_of_it_and_a_merge_of_nothing_says_so(tmp_path: Path) -> None:

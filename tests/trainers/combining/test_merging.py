@@ -1,6 +1,7 @@
 """Merging: every number is the formula's, rounded once; what is taken over is taken over bit for bit."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.trainers.families import FAMILIES, save_tiny_model
 from xreason.tasks.errors import UserError
 from xreason.trainers.checkpoints.base import base_hash, stored_tensors, tensor_files
 from xreason.trainers.checkpoints.delta import Checkpoint, describe_checkpoint, materialise, read_checkpoint
@@ -166,6 +168,46 @@ def test_rows_of_another_base_and_a_merge_that_changes_nothing_are_refused(
         merged_of(Linear(), base, tmp_path)
     with pytest.raises(UserError, match="test of row0 changes no weight"):
         merged_of(TaskArithmetic(scale=0), base, tmp_path, rows=1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_in_every_family_the_lowest_layer_is_one_row_s_and_the_rest_the_other_s(
+    family: str, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    save_tiny_model(base, tokenizer_folder, family)
+    for number in range(2):
+        expert(base, tmp_path / f"row{number}", number)
+    own = dict(stored_tensors(base))
+    rows = [own | dict(stored_tensors(tmp_path / f"row{number}")) for number in range(2)]
+    found, _ = merged_of(LayerSwap(bottom=1, top=0, transition=0, outside="first"), base, tmp_path)
+    lowest = {name for name in own if re.search(r"\b(?:layers|h)\.0\.", name)}
+    assert lowest and len(lowest) * 4 < len(own)
+    for name in own:
+        assert bits(found[name]) == bits(rows[name in lowest][name]), name
+
+
+def test_a_number_that_the_base_s_type_cannot_hold_is_refused(base: Path, tmp_path: Path) -> None:
+    expert(base, tmp_path / "row0", 0)
+    with pytest.raises(UserError, match=r"becomes more than torch\.bfloat16, in which the base stores it, can hold; give smaller"):
+        merged_of(TaskArithmetic(scale=1e41), base, tmp_path, rows=1)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_of_a_base_in_several_files_the_merged_model_is_read_as_one_and_tied_heads_stay_tied(
+    model_of: Callable[..., Path], tmp_path: Path, tied: bool
+) -> None:
+    base = model_of("llama", tied=tied, shard="100KB")
+    assert len(list(base.glob("*.safetensors"))) > 1
+    first, second = (expert(base, tmp_path / f"row{number}", number) for number in range(2))
+    found, checkpoint = merged_of(Linear(), base, tmp_path)
+    assert checkpoint.kind == "full"
+    from transformers import AutoModelForCausalLM
+
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype="auto").state_dict()
+    mean = {name: ((first[name].double() + second[name].double()) / 2).float() for name in first}
+    assert all(bits(loaded[name]) == bits(each) == bits(found[name]) for name, each in mean.items())
+    assert bits(loaded["lm_head.weight"]) == bits(mean["model.embed_tokens.weight" if tied else "lm_head.weight"])
 
 
 def test_a_merged_tensor_keeps_no_more_than_a_few_tensors_in_memory(
