@@ -336,8 +336,7 @@ class Record(Frozen):
     #: suite to how much each question weighs in a language's accuracy, of those in which not all weigh the same.
     weights: dict[str, tuple[Annotated[int, Field(gt=0, lt=2**31)], ...]] = {}
     cautions: tuple[str, ...] = ()  #: what its experiment says that a reader must know, a sentence each
-    #: suite to language code, of suites that are tasks of lm-eval; where their verdicts are 0 or 1, they stand in `scores` too.
-    measures: dict[str, dict[str, Measure]] = {}
+    measures: dict[str, dict[str, Measure]] = {}  #: suite to language code, of lm-eval's own tasks; verdicts of 0 or 1 also in `scores`
 
     @property
     def suites(self) -> tuple[str, ...]:
