@@ -336,7 +336,7 @@ class Record(Frozen):
     #: suite to how much each question weighs in a language's accuracy, of those in which not all weigh the same.
     weights: dict[str, tuple[Annotated[int, Field(gt=0, lt=2**31)], ...]] = {}
     cautions: tuple[str, ...] = ()  #: what its experiment says that a reader must know, a sentence each
-    measures: dict[str, dict[str, Measure]] = {}  #: suite to language code, of lm-eval's own tasks; verdicts of 0, 1 in `scores`, too
+    measures: dict[str, dict[str, Measure]] = {}  #: suite to language code, of lm-eval's tasks; verdicts of 0 or 1 in `scores`, too
 
     @property
     def suites(self) -> tuple[str, ...]:
