@@ -19,6 +19,7 @@ def cautions_of(contenders: Sequence[Contender], suite: str, partial: Sequence[s
     yield from _prompts(contenders)
     yield from in_domain_cautions(contenders, suite)
     yield from _same_weights(contenders)
+    yield from _combined(contenders)
     yield from _costs(contenders)
 
 
@@ -74,6 +75,17 @@ def _same_weights(contenders: Sequence[Contender]) -> Iterator[str]:
         for one, other in combinations(each.records, 2):
             if each.trainings and one.provenance.weights_hash and one.provenance.weights_hash == other.provenance.weights_hash:
                 yield f"{each.name}: seeds {one.seed} and {other.seed} are the same weights, so its interval is too narrow."
+
+
+def _combined(contenders: Sequence[Contender]) -> Iterator[str]:
+    for each in contenders:
+        asked = each.records[0].provenance.translate_test
+        merged = each.trainings[0].merged if each.trainings and not asked else None
+        if merged is not None:
+            made = f"{each.name} was merged, not trained: {merged.how}"
+            yield f"{made}; its training time is that of {' and '.join(merged.rows)}, and of merging."
+        if asked is not None and asked.models > 1:
+            yield f"{each.name} takes {asked.models} models; its training time is that of {asked.of}, which answers, alone."
 
 
 def _costs(contenders: Sequence[Contender]) -> Iterator[str]:

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 
 from xreason.harness import progress
 from xreason.harness.serving.models import Model
-from xreason.harness.store.provenance import machine
 from xreason.harness.store.steps import key_of, keyed, point, step
 from xreason.harness.training.train import CHECKPOINT, TRAINING_FILE, Making, Train, outline_of, read_training
 from xreason.leaderboards.combined.combined import Merged
@@ -102,16 +101,18 @@ def _training(task: Merging, checkpoint: Checkpoint, seconds: float) -> Training
             # rows that start from one row, or are merged of it, tell its stages each, and it ran once
             told = stage.model_copy(update={"name": f"{name}: {stage.name}"})
             stages.setdefault(stage.model_dump_json(exclude={"name"}), told)
-    first, *others = made.values()
     how = TypeAdapter(Formula).dump_python(task.merge.formula, mode="json")
-    devices, files = {each.devices for each in made.values()}, tensor_files(checkpoint.directory)
+    files = tensor_files(checkpoint.directory)
+    # nearly all of its time is theirs
+    ran = {(each.device, each.devices, each.machine) for each in made.values()}
+    device, devices, where = next(iter(ran)) if len(ran) == 1 else (None, None, None)
     return Training(
         stages=tuple(stages.values()),
         recipe=key_of([how, [each.recipe for each in made.values()]]),
         tuned_parameters=sum(tensor.numel() for _, tensor in read_tensors({name: files[name] for name in checkpoint.tensors})),
-        total_parameters=first.total_parameters,
-        device=first.device if all(each.device == first.device for each in others) else None,
-        devices=first.devices if len(devices) == 1 else None,
-        machine=machine(),
+        total_parameters=next(iter(made.values())).total_parameters,
+        device=device,
+        devices=devices,
+        machine=where,
         merged=Merged(how=task.words, rows=task.merge.of, tensors=len(checkpoint.tensors), seconds=seconds),
     )

@@ -33,7 +33,7 @@ _OF_MEANS = {
     "mean in language": "In language: right, and in the question's language.",
     "mean in language with thinking": "With thinking: where neither the answer nor its thinking is in another language.",
     "thinking cut off": "Not right: thinking cut off, at its budget or with the response; the answer cut off; or else wrong.",
-    "cost of use": "Cost of use: tokens that a question takes, all its responses and its translation, and models asked.",
+    "cost of use": "Cost of use: tokens that a question takes, all its responses and its translation, and models in use.",
     "response tokens": "Response tokens: of one response, thinking among them.",
 }
 
@@ -338,7 +338,7 @@ def _of_use(row: Row) -> dict[str, Cell]:
     models = f"{count} model{'s' * (count > 1)}"
     tokens = _format.NOTHING if row.tokens_in_use is None else _format.count(round(row.tokens_in_use))
     cost = Cell(f"{tokens} tokens", models, value=row.tokens_in_use)
-    return {"cost of use": cost, "models asked": Cell(str(count), value=count)}
+    return {"cost of use": cost, "models in use": Cell(str(count), value=count)}
 
 
 def _tuned(row: Row) -> Cell:

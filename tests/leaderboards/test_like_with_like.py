@@ -1,5 +1,7 @@
 """A board compares like with like, or says where it does not."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -8,7 +10,8 @@ import pytest
 from tests.leaderboards.conftest import make_record, score, stage
 from tests.leaderboards.forms.test_terminal import printed
 from xreason.leaderboards.board import Board, BoardError, build_board
-from xreason.leaderboards.combined.combined import TranslateTested
+from xreason.leaderboards.combined.combined import Merged, TranslateTested
+from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.as_json import boards_json
 from xreason.leaderboards.forms.markdown import board_markdown
 from xreason.leaderboards.records import Record, StageCost, Training
@@ -477,3 +480,24 @@ def test_translations_of_another_translator_are_another_row_and_another_seed_of_
 def test_what_use_costs_is_not_told_where_what_translating_took_is_not() -> None:
     board = build_board([model("pocket", SCORES), in_english(tokens=None)], "mgsm", average_languages=("en", "sw"))
     assert board.rows[1].tokens_in_use is None
+
+
+def test_what_use_costs_is_two_numbers_a_row_for_programs_and_one_column_for_people() -> None:
+    board = build_board([model("pocket", SCORES), in_english()], "mgsm", average_languages=("en", "sw"))
+    told = [(row["cost of use"], row["models in use"]) for row in csv.DictReader(io.StringIO(boards_csv([board]), newline=""))]
+    assert told == [("", "1"), ("6", "2")]
+    page = board_markdown([board])
+    assert "| cost of use |" in page and "| 6 tokens 2 models |" in page
+    assert "Cost of use: tokens that a question takes, all its responses and its translation, and models in use." in page
+
+
+def test_a_board_says_of_a_merged_row_what_it_is_made_of_and_of_two_models_whose_training_is_counted() -> None:
+    merged = Merged(how="0.5 slam + 0.5 full", rows=("slam", "full"), tensors=9, seconds=0.5)
+    rows = [model("pocket", SCORES), trained("linear", merged=merged, model="pocket", model_hash="hash-pocket"), in_english()]
+    page = board_markdown([build_board(rows, "mgsm", average_languages=("en", "sw"))])
+    assert (
+        "- linear was merged, not trained: 0.5 slam + 0.5 full; its training time is that of slam and full, and of merging.\n"
+        in page
+    )
+    asked = "translate-test (base asked in English, translated by slam)"
+    assert f"- {asked} takes 2 models; its training time is that of base, which answers, alone.\n" in page

@@ -80,7 +80,7 @@ def model_of(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def octopus_rows() -> Callable[[list[tuple[str, str, str]]], str]:
     """Returns a function that writes (language, question, rationale) as GSM8KInstruct_Parallel's JSON lines."""
     import json
@@ -101,10 +101,13 @@ def octopus_rows() -> Callable[[list[tuple[str, str, str]]], str]:
 @pytest.fixture
 def data(tmp_path: Path, octopus_rows: Callable[[list[tuple[str, str, str]]], str]) -> Path:
     """Returns a data folder in the papers' layout, with the same 32 problems in English and German."""
+    return papers_data(tmp_path / "data", octopus_rows)
+
+
+def papers_data(folder: Path, octopus_rows: Callable[[list[tuple[str, str, str]]], str]) -> Path:
     numbers = [(first, second) for first in range(11, 19) for second in range(21, 25)]
     rows = [("English", f"{one} and {two}?", f"{one + two}") for one, two in numbers]
     rows += [("German", f"{one} und {two}?", f"{one + two}") for one, two in numbers]
-    folder = tmp_path / "data"
     (folder / "gsm8kinstruct_parallel").mkdir(parents=True)
     (folder / "gsm8kinstruct_parallel/train.jsonl").write_text(octopus_rows(rows))
     (folder / "metamath").mkdir()

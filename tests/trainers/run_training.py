@@ -1,4 +1,4 @@
-"""Trains as told by one JSON argument, and is killed from within at a step where that is said; the tests run it as a process."""
+"""Trains as told by JSON arguments, one after another; is killed from within at a step where that is said. Run as a process."""
 
 import json
 import os
@@ -46,4 +46,5 @@ def main(told: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    for argument in sys.argv[1:]:
+        main(json.loads(argument))

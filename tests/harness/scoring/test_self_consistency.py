@@ -143,7 +143,7 @@ def test_what_a_question_takes_in_all_is_a_column_of_its_own_in_every_form(done:
     assert "| cost of use |" in forms["md"].splitlines()[2]
     assert "| 45 tokens 1 model |" in forms["md"].splitlines()[5]
     written = list(csv.DictReader(io.StringIO(forms["csv"])))
-    assert [(each["cost of use"], each["models asked"]) for each in written] == [("9", "1"), ("45", "1")]
+    assert [(each["cost of use"], each["models in use"]) for each in written] == [("9", "1"), ("45", "1")]
     assert r"\shortstack[r]{cost\\of use}" in forms["tex"]
     for name in ("tex", "html", "terminal"):
         assert "45 tokens" in forms[name], name
@@ -160,7 +160,7 @@ def test_no_form_of_a_board_without_such_a_row_has_it(tmp_path: Path) -> None:
     board = compared(tmp_path / "x", None)
     written = [path.read_text() for path in (tmp_path / "x").glob("leaderboard.*")]
     for text in (*written, terminal(board)):
-        assert not {each for each in ("cost of use", "Cost of use", "models asked", "_in_use") if each in text}
+        assert not {each for each in ("cost of use", "Cost of use", "models in use", "_in_use") if each in text}
     assert len(written) == 5
 
 

@@ -94,6 +94,18 @@ def test_it_is_found_done_and_made_anew_where_what_it_takes_was(
     assert checkpoint_model(again.merges[0].folder, "merged")[0].hash == model.hash
 
 
+def test_what_it_ran_on_is_told_where_all_that_it_is_made_of_ran_alike(merged: tuple[Path, Merging], tmp_path: Path) -> None:
+    parts = [read_training(need / "training.json") for need in merged[1].needs]
+    assert read_training(merged[1].report).machine == parts[0].machine
+    shutil.copytree(merged[0], tmp_path / "store", symlinks=True)
+    again = plan_of(tmp_path / "store", LayerSwap(transition=0, outside="first"))
+    again.trainings[1].report.write_text(parts[1].model_copy(update={"machine": "another"}).model_dump_json())
+    shutil.rmtree(again.merges[0].folder)
+    run(again)
+    made = read_training(again.merges[0].report)
+    assert (made.machine, made.device, made.devices) == (None, None, None)
+
+
 def test_where_a_training_fails_so_does_what_is_merged_of_it_and_a_merge_of_nothing_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"merge of math, slam changes no weight of pocket"):
         run(plan_of(tmp_path, TaskArithmetic(scale=0.0)))
