@@ -243,6 +243,7 @@ class StageCost(Frozen):
     sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
     #: (step, language code ("" for none) to loss on rows that no stage trained on); none where nobody looked
     held_out: tuple[tuple[int, dict[str, Loss]], ...] = ()
+    rewards: tuple[tuple[int, dict[str, Loss]], ...] = ()  #: (step, mean of each by its name, of all as "reward"; "kl"), if any
     kept_step: Count | None = None  #: the step whose weights were kept, where that was the best one's; None for the last's
 
 

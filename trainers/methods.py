@@ -28,7 +28,7 @@ PAPER_METHODS = ("slam", "two-stage", "full")
 
 # The order in which they are listed: ours by what they cost, then the others by name.
 _TAKE_OTHERS = ("layer-swap", "linear", "task-arithmetic", "translate-test", "self-consistency")
-_FIRST = (*PAPER_METHODS, "mathoctopus", "lora", "english-sft", "language-sft", "mapo", *_TAKE_OTHERS)
+_FIRST = (*PAPER_METHODS, "mathoctopus", "lora", "english-sft", "language-sft", "mapo", "grpo", *_TAKE_OTHERS)
 _OURS = "xreason"
 
 

@@ -17,6 +17,7 @@ _MARKS: Mapping[str, tuple[str, str]] = {
     "sampled": ("~", "tokens of a sample of the rows (--exact counts all)"),
     "estimated": ("≈", "tokens estimated from characters, no tokenizer here"),
     "expected": ("^", "pairs: those that were made, else one a sample, twice as long as the corpus's rows"),
+    "bound": ("<", "completions that earn rewards, each as long as it may be: a bound"),
     "published": ("*", "a set is not here: rows as published, tokens of about such rows"),
 }
 
