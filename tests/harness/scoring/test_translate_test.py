@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,6 +159,26 @@ def test_translations_that_an_interrupt_cut_short_go_on_where_they_were(tmp_path
     told = [each.text for each in read_translations(step.folder).languages["sw"]]
     assert told == ["of 1", "of 2", "of 3", "of 1", "of 2"]
     assert [each.name for each in step.folder.parent.iterdir()] == [step.folder.name]
+
+
+def test_the_key_of_a_translation_is_of_all_that_can_change_it_and_so_is_that_of_a_score(tmp_path: Path) -> None:
+    def key(by: Model = READER, dtype: str = "none", engine: Mapping[str, Any] = {}, **asked: Any) -> str:
+        (scoring,) = scorings(["pocket"], asked.pop("languages", ["sw"]), **{"limit": 3, **asked})
+        return plan_translation("by", 0, tmp_path, by, by, scoring, dtype, engine=engine).key
+
+    other = READER.model_copy(update={"hash": "other"})
+    keys = [
+        *(key(), key(by=other), key(dtype="bfloat16"), key(engine={"quantization": "fp8"}), key(languages=["de"])),
+        *(key(limit=4), key(max_new_tokens=7), key(asking=Asking(style="chat"))),
+    ]
+    assert len({*keys}) == len(keys)
+    # the same is asked for whatever style the question is answered in
+    assert key(asking=Asking(style="metamath")) == key()
+    (scoring,) = scorings(["pocket"], ["sw"], limit=3)
+    steps = [None, *(plan_translation("by", 0, tmp_path, each, each, scoring, "none") for each in (READER, other))]
+    scores = [plan_score("row", 0, tmp_path, READER, READER, scoring, "none", translate=step, of="row") for step in steps]
+    assert len({each.key for each in scores}) == 3
+    assert [each.needs for each in scores] == [(), *((step.folder,) for step in steps if step)]
 
 
 def test_what_translating_took_is_counted_and_english_takes_none(tmp_path: Path) -> None:
