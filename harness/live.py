@@ -47,7 +47,8 @@ class LiveTable:
             state, line.began, line.ended = job.what, time.monotonic(), None
         elif line.began is not None and line.ended is None:
             line.ended = time.monotonic()
-        line.state, line.how = state, line.how if state == "done" else ""
+        # how far it was said to be last is behind it
+        line.state, line.how = state, line.how if state == "done" and line.how.endswith("tokens/s") else ""
         if not progress.console.is_terminal:
             took = f", {line.seconds} s" if line.ended is not None else ""
             place = f" on {line.where}" if line.where else ""

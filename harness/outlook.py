@@ -41,7 +41,7 @@ from xreason.harness.training.train import Making, Train, outline_of, settled
 from xreason.trainers.checkpoints.base import stored_dtype
 from xreason.trainers.checkpoints.delta import read_checkpoint
 from xreason.trainers.methods import wants_layers
-from xreason.trainers.stages import AllParameters, Method
+from xreason.trainers.stages import AllParameters, Method, Reward
 from xreason.trainers.tuning.counting import count_of, estimate_flops
 from xreason.trainers.tuning.freezing import changed_weights
 from xreason.trainers.tuning.memory import needed, saved_bytes
@@ -95,9 +95,9 @@ class _Seen:
     def __init__(self, earlier: EarlierRuns, reached: float, rate_from: str) -> None:
         self.earlier, self.reached, self.rate_from = earlier, reached, rate_from
 
-    def seconds(self, tokens: int, flops: int, tuned: int, total: int) -> tuple[float, str]:
+    def seconds(self, tokens: int, flops: int, tuned: int, total: int, rewards: bool) -> tuple[float, str]:
         """Returns the seconds of one device that a stage takes, and what tells them."""
-        if before := self.earlier.tokens_per_second(tuned, total):
+        if before := self.earlier.tokens_per_second(tuned, total, rewards):
             return tokens / before[0], f"{before[1]} earlier runs here"
         return flops / self.reached, self.rate_from
 
@@ -109,7 +109,11 @@ def _training(task: Train, plan: Plan, store: Path, seen: _Seen, exact: bool) ->
     for number, (stage, counts) in enumerate(zip(method.stages, counted.stages, strict=True)):
         lengths = stage_lengths(task, number, store, words=int(model.config.get_text_config().vocab_size), exact=exact)
         flops, tokens = estimate_flops(model, stage.tune, checkpointing=False), lengths.tokens(stage, task.seed)
-        seconds, told_by = seen.seconds(tokens, flops * tokens, counts.tuned, counts.total)
+        if isinstance(stage.objective, Reward):
+            # each token is written, and read by the weights of the start for the KL term: a forward pass is a third of training all
+            forward = estimate_flops(model, AllParameters(), checkpointing=False) // 3
+            flops += forward * (2 if stage.objective.beta else 1)
+        seconds, told_by = seen.seconds(tokens, flops * tokens, counts.tuned, counts.total, isinstance(stage.objective, Reward))
         stages.append(
             StageOutlook(
                 name=stage.name,
@@ -223,8 +227,9 @@ def _pairs(task: MakePairs, seen: _Seen) -> PairsOutlook:
 
 
 def _score(task: Score, row: Row, plan: Plan, seen: _Seen) -> ScoreOutlook:
-    told = {"row": task.row, "seed": task.seed, "done": task.is_done()}
-    return _asked(task.scoring, row.base, task.scoring.asking.samples, plan, seen).model_copy(update=told)
+    samples = task.scoring.asking.samples
+    told = {"row": task.row, "seed": task.seed, "done": task.is_done(), "voting": samples if task.votes else None}
+    return _asked(task.scoring, row.base, samples, plan, seen).model_copy(update=told)
 
 
 def _asked(scoring: Scoring, base: Model, samples: int, plan: Plan, seen: _Seen) -> ScoreOutlook:

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict
 from xreason.harness.experiment import BASE_ROW, Experiment
 from xreason.harness.preferring.planned import plan_made
 from xreason.harness.preferring.samples import MakePairs
-from xreason.harness.rows import Row, notes_on, rows_of, translated_rows
+from xreason.harness.rows import Row, asked_rows, notes_on, rows_of
 from xreason.harness.scoring.endpoint import DTYPE, Endpoint, serving
 from xreason.harness.scoring.questions import Scoring, scorings
 from xreason.harness.scoring.translating.translate import Translate
@@ -56,7 +56,7 @@ from xreason.tasks.errors import UserError
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.tasks.pocket import world
 from xreason.trainers.checkpoints.base import POCKET
-from xreason.trainers.combining.declared import Merge, TranslateTest
+from xreason.trainers.combining.declared import Merge, Way
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.methods import load_method, wants_layers
 from xreason.trainers.stages import Method
@@ -179,12 +179,12 @@ def plan_comparison(experiment: Experiment, out: Path, *, devices: int = 1, outl
         steps = [task for row in experiment.methods for task in made.get(row, ()) if task.base.hash == base.hash]
         rows += [Row(name=task.row, seed=task.seed, folder=task.folder.parent, base=base, train=task) for task in steps]
         for row, each in wanted.items():
-            if isinstance(each.method, TranslateTest) and row not in failed and bases[each.base].hash == base.hash:
+            if isinstance(each.method, Way) and row not in failed and bases[each.base].hash == base.hash:
                 try:
                     start = Row(name=name, seed=0, folder=place / "0", base=base, model=base)
                     rows += [
                         row.asked(asked, experiment.dtype, engine, outline=outline)
-                        for row in translated_rows(row, each, folder, start, made, outline)
+                        for row in asked_rows(row, each, folder, start, made, outline)
                     ]
                 except UserError as error:
                     failures.append((row, str(error)))

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from xreason.harness.experiment import BASE_ROW, Experiment
-from xreason.harness.scoring.questions import Scoring
+from xreason.harness.scoring.questions import Asking, Scoring
 from xreason.harness.scoring.score import Score, plan_score
 from xreason.harness.scoring.translating.translate import Translate, plan_translation
 from xreason.harness.serving.arguments import changing
@@ -30,8 +30,8 @@ from xreason.harness.training.merge import Merging
 from xreason.harness.training.train import Train
 from xreason.leaderboards.records import Training
 from xreason.tasks.errors import UserError
-from xreason.tasks.names import canonical
-from xreason.trainers.combining.declared import Combined, Merge, TranslateTest
+from xreason.tasks.names import canonical, few
+from xreason.trainers.combining.declared import Combined, Merge, SelfConsistency, TranslateTest, Way
 from xreason.trainers.methods import load_row, method_names
 from xreason.trainers.stages import Method
 
@@ -78,7 +78,8 @@ class Row(BaseModel):
     train: Train | Merging | None = None  #: that step, or None
     training: Training | None = None  #: what its training took, where that was done before and elsewhere
     translator: Translator | None = None  #: what puts its questions into English first; None where they are asked as they are
-    of: str = ""  #: with a translator, the row whose model it is
+    voting: SelfConsistency | None = None  #: how its answers are voted for; None where each is given once
+    of: str = ""  #: with a translator or a vote, the row whose model it is
     scores: tuple[Score, ...] = ()  #: one step a suite
 
     def asked(self, questions: Sequence[Scoring], dtype: str, engine: Mapping[str, Any], *, outline: bool = False) -> "Row":
@@ -89,9 +90,10 @@ class Row(BaseModel):
         served = self.base.served_dtype(dtype)
         told: dict[str, Any] = {"engine": changing(engine), "outline": outline}
         place = self.name, self.seed, self.folder, made, self.base
+        questions = [_voted(each, self.voting) for each in questions] if self.voting else questions
         first = [self._translating(each, dtype, **told) for each in questions]
         scores = tuple(
-            plan_score(*place, each, served, **told, translate=step, of=self.of)
+            plan_score(*place, each, served, **told, translate=step, of=self.of, votes=self.voting is not None)
             for each, step in zip(questions, first, strict=True)
         )
         return self.model_copy(update={"scores": scores})
@@ -103,6 +105,20 @@ class Row(BaseModel):
         if (made := by.train or by.model) is None:
             raise ValueError(f"{by.name} has neither a model nor a step that makes one")
         return plan_translation(by.name, by.seed, by.folder, made, by.base, questions, by.base.served_dtype(dtype), **told)
+
+
+def _voted(questions: Scoring, how: SelfConsistency) -> Scoring:
+    """Returns the same questions, asked as often as a vote needs.
+
+    Raises:
+        UserError: nothing is generated, or lm-eval reads it; or other rows sample themselves, and so cannot stand beside a vote.
+    """
+    suite, asking = questions.benchmark, questions.asking
+    if suite.lm_eval or not suite.generates:
+        raise UserError(f"{how.name} votes over answers that are generated and read here, not over {suite.title}; leave one out.")
+    if asking.temperature > 0:
+        raise UserError(f"{how.name} stands beside greedy answers and samples for itself; leave out temperature, or that row.")
+    return questions.model_copy(update={"asking": Asking(**{**asking.model_dump(), **how.asking})})
 
 
 def rows_of(experiment: Experiment) -> dict[str, Member]:
@@ -117,7 +133,7 @@ def rows_of(experiment: Experiment) -> dict[str, Member]:
         if name in found:
             return known(name, within)
         if name in within:
-            raise UserError(f"{' takes '.join((*within, name))}: a row cannot be made of itself; give another `of` or `start`.")
+            raise UserError(f"{few((*within, name), ' takes ')}: a row cannot be made of itself; give another `of` or `start`.")
         taken_by = None if name in experiment.methods else within[-1]
         if isinstance(method, Method):
             if method.start in experiment.methods:
@@ -141,10 +157,10 @@ def rows_of(experiment: Experiment) -> dict[str, Member]:
         return method.base or told or experiment.base
 
     def combined(name: str, method: Combined, within: tuple[str, ...], taken_by: str | None) -> Member:
-        of = tuple(taken(name, each) for each in ((method.of,) if isinstance(method, TranslateTest) else method.of))
+        of = tuple(taken(name, each) for each in (method.of if isinstance(method, Merge) else (method.of,)))
         made = {each: add(each, _method_of(experiment, each), (*within, name)) for each in of if each != BASE_ROW}
         for each, wanted in made.items():
-            if isinstance(wanted.method, TranslateTest):
+            if isinstance(wanted.method, Way):
                 raise UserError(f"{name} takes {each}, which is a way of asking a model and makes none; give another `of`.")
         first = next(iter(made.values()), None)
         start = first.base if first else experiment.base
@@ -152,20 +168,20 @@ def rows_of(experiment: Experiment) -> dict[str, Member]:
             if BASE_ROW in of:
                 raise UserError(f"{name} takes rows, not the base itself, which is in task-arithmetic's sum; name rows.")
             return Member(method, method.base or start, of, taken_by=taken_by)
-        translator = _row_called(experiment, method.translator) if method.translator else None
+        called = method.translator if isinstance(method, TranslateTest) else None
+        translator = _row_called(experiment, called) if called else None
         if translator not in (None, BASE_ROW):
             by = add(str(translator), _method_of(experiment, str(translator)), (*within, name))
-            if isinstance(by.method, TranslateTest):
+            if isinstance(by.method, Way):
                 raise UserError(f"{name} has {translator} translate, which is a way of asking a model; give a model's row.")
         return Member(method, start, of, translator, taken_by)
 
     def taken(name: str, each: str) -> str:
         row = _row_called(experiment, each)
         if row is None:
-            rows = ", ".join(experiment.methods)
-            raise UserError(
-                f"{name} takes {each}, which is neither a row nor a method; name a row ({rows}) or see `xreason methods`."
-            )
+            both = few((name, each), " takes ")
+            rows = few([*experiment.methods])
+            raise UserError(f"{both}, which is neither a row nor a method; name a row ({rows}) or see `xreason methods`.")
         return row
 
     for name in experiment.methods:
@@ -199,11 +215,11 @@ def _row_called(experiment: Experiment, name: str) -> str | None:
             return row
     having = [row for row, told in experiment.methods.items() if canonical(str(told.get("method", row))) == plain]
     if len(having) > 1:
-        raise UserError(f"{name} may be any of the rows {', '.join(having)}; give `of` the one that is meant.")
+        raise UserError(f"{name} may be any of the rows {few(having)}; give `of` the one that is meant.")
     return having[0] if having else plain if plain in method_names() else None
 
 
-def translated_rows(
+def asked_rows(
     name: str, told: Member, folder: Path, base: Row, made: Mapping[str, Sequence[Train | Merging]], outline: bool
 ) -> Iterator[Row]:
     """Yields the rows of a way of asking: one a seed of the row whose model answers, or translates for the `base` itself."""
@@ -219,12 +235,14 @@ def translated_rows(
 
     for seed in next(([each.seed for each in made[row]] for row in (of, told.translator or of) if row in made), [0]):
         answering = asked(of, seed)
-        by = asked(told.translator, seed) if told.translator else answering
-        if isinstance(told.method, TranslateTest) and told.method.translator and not told.translator:
-            by = _translator(told.method.translator, folder, outline)
+        way: dict[str, Any] = {"voting": told.method}
+        if isinstance(told.method, TranslateTest):
+            way = {"translator": asked(told.translator, seed) if told.translator else answering}
+            if told.method.translator and not told.translator:
+                way = {"translator": _translator(told.method.translator, folder, outline)}
         place = folder / name / str(seed)
         model: dict[str, Any] = {"base": answering.base, "model": answering.model, "train": answering.train}
-        yield Row(name=name, seed=seed, folder=place, **model, translator=by, of=answering.name)
+        yield Row(name=name, seed=seed, folder=place, **model, **way, of=answering.name)
 
 
 def _translator(reference: str, folder: Path, outline: bool) -> Translator:

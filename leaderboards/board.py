@@ -11,7 +11,7 @@ from pydantic import Field, computed_field
 
 from xreason.leaderboards.cautions import cautions_of
 from xreason.leaderboards.comparable import BoardError, check_comparable
-from xreason.leaderboards.contenders import Contender, contenders_of, key_of
+from xreason.leaderboards.contenders import Contender, contenders_of, is_system, key_of
 from xreason.leaderboards.means.measured import Measured
 from xreason.leaderboards.means.subsets import subset_means
 from xreason.leaderboards.published.reported import PublishedRow
@@ -176,6 +176,7 @@ def build_board(
         over=over,
     )
     everywhere = ENGLISH in common
+    of_use = any(is_system(record) for record in ordered)
     compared_english = measured.differences(over, [ENGLISH], reading) if everywhere else []
     english = {each.key: difference for (each, _), difference in zip(over, compared_english, strict=False)}
     rows = [
@@ -183,6 +184,7 @@ def build_board(
             each,
             measured,
             columns,
+            of_use=of_use,
             rank=None if each.key in first else 1 + better[each.key],
             mean=means[each.key],
             gain=gains.get(each.key),
@@ -264,9 +266,9 @@ def _columns(
     return _Columns((*first, *sorted(common - set(first)), *partial), partial, tuple(averaged), reading)
 
 
-def _row(contender: Contender, measured: Measured, columns: _Columns, **found: Any) -> Row:
+def _row(contender: Contender, measured: Measured, columns: _Columns, *, of_use: bool, **found: Any) -> Row:
     shown = [code for code in columns.shown if all(code in scores for scores in contender.scores)]
-    responses = {code: _mean_responses([scores[code].responses for scores in contender.scores]) for code in shown}
+    responses = {code: _mean_responses([scores[code].responses for scores in contender.said]) for code in shown}
     trainings, other, without_english = contender.trainings, _other(columns.reading), columns.without_english
     asked = contender.records[0].provenance.translate_test
 
@@ -294,8 +296,8 @@ def _row(contender: Contender, measured: Measured, columns: _Columns, **found: A
         mean_responses=_mean_responses([responses[code] for code in columns.averaged]),
         mean_tokens=_mean_tokens(contender, columns, lambda score: score.mean_tokens),
         mean_thinking_tokens=_mean_tokens(contender, columns, lambda score: score.mean_thinking_tokens),
-        tokens_in_use=_mean_tokens(contender, columns, partial(_tokens_in_use, translated=asked is not None)),
-        models_in_use=asked.models if asked else 1,
+        tokens_in_use=_mean_tokens(contender, columns, partial(_tokens_in_use, translated=asked is not None)) if of_use else None,
+        models_in_use=(asked.models if asked else 1) if of_use else None,
         sampling=_sampling(contender, measured, columns) if contender.key.style.samples > 1 else None,
         trainings=trainings,
         checkpoint_bytes=tuple(record.checkpoint_bytes for record in contender.records),
@@ -335,7 +337,7 @@ def _mean_responses(shares: Sequence[ResponseShares]) -> ResponseShares:
 
 def _mean_tokens(contender: Contender, columns: _Columns, told: Callable[[LanguageScore], float | None]) -> float | None:
     """The mean over seeds and average languages; None where one of them was not told."""
-    means = [told(scores[code]) for scores in contender.scores for code in columns.averaged]
+    means = [told(scores[code]) for scores in contender.said for code in columns.averaged]
     known = [each for each in means if each is not None]
     return sum(known) / len(known) if len(known) == len(means) else None
 

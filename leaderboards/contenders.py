@@ -9,10 +9,12 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from xreason.leaderboards.records import LanguageScore, Record, StageCost, Training
+from xreason.leaderboards.combined.combined import SelfConsistent, TranslateTested
+from xreason.leaderboards.records import LanguageScore, Provenance, Record, StageCost, Training
 from xreason.leaderboards.styles import Style, distinguishing, style_of
 
 #: Of a stage, what its method sets; the rest is what it took.
@@ -51,9 +53,16 @@ class Contender:
         return tuple(record.training for record in self.records if record.training is not None)
 
     @property
-    def scores(self) -> list[Mapping[str, LanguageScore]]:
-        """Language code to score, a mapping a seed; empty where a suite has no verdicts."""
+    def said(self) -> list[Mapping[str, LanguageScore]]:
+        """Language code to score of all that was said, a mapping a seed; empty where a suite has no verdicts."""
         return [record.scores.get(self.suite, {}) for record in self.records]
+
+    @cached_property
+    def scores(self) -> list[Mapping[str, LanguageScore]]:
+        """The same, with a single answer to each question where that is the one which a vote chose."""
+        if self.records[0].provenance.self_consistency is None:
+            return self.said
+        return [{code: voted(score) for code, score in scores.items()} for scores in self.said]
 
     @property
     def is_trained(self) -> bool:
@@ -79,6 +88,24 @@ def contenders_of(records: Sequence[Record], suite: str) -> list[Contender]:
     return [_renamed(each) if each.name in shared else each for each in contenders]
 
 
+def voted(score: LanguageScore) -> LanguageScore:
+    """Returns the score of the answers that votes over its samples chose, each reading's own; what it took is not in it.
+
+    Its language, and where it was cut off, are those of the first response that gives it (LanguageScore.elected).
+    """
+    elected = score.elected or (0,) * score.questions
+
+    def of_elected(samples: Sequence[str] | None) -> tuple[str, ...] | None:
+        return None if samples is None else ("".join(samples[place][number] for number, place in enumerate(elected)),)
+
+    names = ("answered", "cut_off", "in_language", "cut_off_thinking", "cut_off_answering", "thinking_in_language")
+    chosen: dict[str, Any] = {name: of_elected(getattr(score, name)) for name in names}
+    for reading in ("paper", "strict", "metamath"):
+        majority = getattr(score, f"majority_{reading}")
+        chosen |= {reading: majority and (majority,), f"majority_{reading}": None}
+    return score.model_copy(update={**chosen, "elected": None, "tokens": None, "thinking_tokens": None})
+
+
 def key_of(record: Record) -> Key:
     """Returns what tells the record's row from others."""
     return Key(record.method, record.provenance.model_hash, style_of(record.provenance), made_of(record))
@@ -87,13 +114,14 @@ def key_of(record: Record) -> Key:
 def made_of(record: Record) -> str:
     """Returns a hash: of its training's recipe, or of what its stages tell where that is not recorded; else of its weights.
 
-    Of a model whose questions were put into English, of that and of how that was done.
+    Of a model that was asked in a way of its own, of that and of how that was done.
     """
     training, provenance = record.training, record.provenance
-    if (asked := provenance.translate_test) is not None:
-        plain = provenance.model_copy(update={"translate_test": None})
+    if (way := _way(provenance)) is not None:
+        plain = provenance.model_copy(update={"translate_test": None, "self_consistency": None})
         made = made_of(record.model_copy(update={"provenance": plain}))
-        return hashlib.sha256(f"{made} {asked.model_dump_json()}".encode()).hexdigest()
+        sampled = f" {_sampled(provenance)}" if provenance.self_consistency else ""
+        return hashlib.sha256(f"{made} {way.model_dump_json()}{sampled}".encode()).hexdigest()
     if training is None:
         return provenance.weights_hash or provenance.model_hash
     if training.recipe is not None:
@@ -105,19 +133,35 @@ def made_of(record: Record) -> str:
 def is_base(record: Record) -> bool:
     """Returns whether it is of a model as it was published: without a training, its weights those of its base, or not recorded.
 
-    One that was asked in English alone is none: it is held against that model asked as others are.
+    One that was asked in a way of its own is none: it is held against that model asked as others are.
     """
-    if record.provenance.translate_test is not None:
+    if is_system(record):
         return False
     return record.training is None and record.provenance.weights_hash in (None, record.provenance.model_hash)
 
 
+def is_system(record: Record) -> bool:
+    """Returns whether it is of a model and a way of asking it."""
+    return _way(record.provenance) is not None
+
+
 def _asked(record: Record) -> str:
-    """Returns how a row was asked whose questions were put into English first; "" for any other."""
-    told = record.provenance.translate_test
+    """Returns how a row was asked that was asked in a way of its own; "" for any other."""
+    told = _way(record.provenance)
     if told is None:
         return ""
+    if isinstance(told, SelfConsistent):
+        return f"{told.of}, majority of {_sampled(record.provenance)}"
     return f"{told.of} asked in English, translated by {'itself' if told.translator == told.of else told.translator}"
+
+
+def _way(provenance: Provenance) -> TranslateTested | SelfConsistent | None:
+    return provenance.translate_test or provenance.self_consistency
+
+
+def _sampled(provenance: Provenance) -> str:
+    bounds = "".join(f", {name} {value:g}" for name, value in sorted(provenance.sampling.items()))
+    return f"{provenance.samples} at temperature {provenance.temperature:g}{bounds}"
 
 
 def _order(record: Record) -> tuple[object, ...]:

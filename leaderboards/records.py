@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from xreason.leaderboards.combined.combined import Merged, TranslateTested
+from xreason.leaderboards.combined.combined import Merged, SelfConsistent, TranslateTested
 from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.statistics.answers import Counts, Outcomes
 
@@ -78,6 +78,8 @@ class LanguageScore(Frozen):
     majority_strict: Bits | None
     metamath: Verdict | None = None  #: as paper, by MetaMath's own reading; None where that was not made; likewise its majority
     majority_metamath: Bits | None = None
+    #: the first sample that gives the answer most give, by the strict reading; None with one sample, or where that was not kept.
+    elected: tuple[Count, ...] | None = None
     questions_hash: str | None = None  #: SHA-256 of the questions and golds, in order, as asked; None where that is not known
     tokens: Count | None = None  #: that all responses of all samples took together; None where that is not known
     thinking_tokens: Count | None = None  #: of them, thinking, which is cut off before it is read; None also without marks
@@ -241,6 +243,7 @@ class StageCost(Frozen):
     sources: tuple[str, ...] | None = None  #: data sets that its text was made from: "gsm8k"; None where that is not known
     #: (step, language code ("" for none) to loss on rows that no stage trained on); none where nobody looked
     held_out: tuple[tuple[int, dict[str, Loss]], ...] = ()
+    rewards: tuple[tuple[int, dict[str, Loss]], ...] = ()  #: (step, mean of each by its name, of all as "reward"; "kl"), if any
     kept_step: Count | None = None  #: the step whose weights were kept, where that was the best one's; None for the last's
 
 
@@ -312,6 +315,7 @@ class Provenance(Frozen):
     thinking_tokens: Count | None = None  #: after which thinking was ended, by vLLM; None for no such budget
     worked_examples: Literal["drawn", "first"] = "drawn"  #: anew for every question, or the first ones for all
     translate_test: TranslateTested | None = None  #: None where questions were asked as they are
+    self_consistency: SelfConsistent | None = None  #: None where no vote over the samples is the answer
     #: suite to the data sets of whose kind its questions are, by the names of StageCost.sources; None where that is not known.
     in_domain: dict[str, tuple[str, ...]] | None = None
 
@@ -345,13 +349,9 @@ class Record(Frozen):
         return {code for told in (self.scores, self.measures) for each in told.values() for code in each}
 
     @model_validator(mode="after")
-    def _of_some_suite(self) -> Self:
+    def _of_some_suite_with_samples_as_the_provenance_says(self) -> Self:
         if not self.suites:
             raise PydanticCustomError("suites", "it tells of no suite")
-        return self
-
-    @model_validator(mode="after")
-    def _samples_as_the_provenance_says(self) -> Self:
         for suite, language, score in ((suite, *each) for suite, scores in self.scores.items() for each in scores.items()):
             if score.samples != self.provenance.samples:
                 found = f"{suite} in {language} has {score.samples} samples a question"

@@ -126,10 +126,10 @@ class Row(Frozen):
     trainings: tuple[Training, ...]
     checkpoint_bytes: tuple[int | None, ...]  #: size of each seed's checkpoint, in the order of `seeds`
 
-    #: tokens that a question takes, its responses and putting it into English together, a mean over the average languages; None
-    #: where a record does not tell.
-    tokens_in_use: float | None = None
-    models_in_use: int = 1  #: models that answering a question takes
+    #: tokens that a question takes, all its responses and putting it into English together, a mean over the average languages;
+    #: None where a record does not tell, and, as the next, where no row of the board is a model and a way of asking it.
+    tokens_in_use: float | None = Field(default=None, exclude_if=is_empty)
+    models_in_use: int | None = Field(default=None, exclude_if=is_empty)  #: models that answering a question takes
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -74,7 +74,10 @@ class Style:
 
 
 def style_of(provenance: Provenance) -> Style:
-    """The style that a record's provenance tells."""
+    """The style that a record's provenance tells; of a vote, that of the single greedy answers which it stands beside."""
+    if provenance.self_consistency is not None:
+        beside = {"samples": 1, "temperature": 0.0, "sampling": {}, "self_consistency": None}
+        return style_of(provenance.model_copy(update=beside))
     return Style(
         provenance.prompt,
         provenance.prompt_hash,

@@ -1,7 +1,7 @@
 """Methods by name: those in the box, and those that other packages bring.
 
 A package, ours too, adds a method by an entry point in the group `xreason.methods` that names a function which returns a Method, or
-a Merge or a TranslateTest of other rows (combining/declared.py):
+a Merge of other rows or a way of asking one (combining/declared.py):
 
     [project.entry-points."xreason.methods"]
     my-method = "my_package.my_method:my_method"
@@ -19,7 +19,7 @@ from typing import Any
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import canonical, unknown
-from xreason.trainers.combining.declared import Combined, Merge, TranslateTest
+from xreason.trainers.combining.declared import Combined, Merge
 from xreason.trainers.stages import METHOD_SETTINGS, STAGE_SETTINGS, FeedForward, Method, Tune
 
 GROUP = "xreason.methods"
@@ -27,8 +27,8 @@ GROUP = "xreason.methods"
 PAPER_METHODS = ("slam", "two-stage", "full")
 
 # The order in which they are listed: ours by what they cost, then the others by name.
-_TAKE_OTHERS = ("layer-swap", "linear", "task-arithmetic", "translate-test")
-_FIRST = (*PAPER_METHODS, "mathoctopus", "lora", "english-sft", "language-sft", "mapo", *_TAKE_OTHERS)
+_TAKE_OTHERS = ("layer-swap", "linear", "task-arithmetic", "translate-test", "self-consistency")
+_FIRST = (*PAPER_METHODS, "mathoctopus", "lora", "english-sft", "language-sft", "mapo", "grpo", *_TAKE_OTHERS)
 _OURS = "xreason"
 
 
@@ -163,7 +163,7 @@ def _made(entry: EntryPoint, function: Callable[..., object], settings: Mapping[
         raise
     except Exception as error:  # as above
         raise _broken(entry, f"cannot be made of {dict(settings)}", error, "give it other settings, or repair") from error
-    if not isinstance(method, Method | Merge | TranslateTest):
+    if not isinstance(method, Method | Combined):
         raise _broken(entry, f"returned {type(method).__name__} and no xreason.trainers.stages.Method")
     return method
 

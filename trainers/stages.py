@@ -30,8 +30,9 @@ from xreason.trainers.settings.checked import Positive as _Positive
 from xreason.trainers.settings.checked import Whole as _Whole
 from xreason.trainers.settings.checked import WholeOrNone as _WholeOrNone
 from xreason.trainers.settings.objectives import Imitate as Imitate
-from xreason.trainers.settings.objectives import Objective
+from xreason.trainers.settings.objectives import Objective, kind_of
 from xreason.trainers.settings.objectives import Prefer as Prefer
+from xreason.trainers.settings.objectives import Reward as Reward
 from xreason.trainers.settings.objectives import Samples as Samples
 
 #: Transformers' learning-rate schedules that need to know nothing but the numbers of steps and of warm-up steps.
@@ -212,8 +213,10 @@ class Stage(_Checked):
     #: weights that the stage ends with: those of its last step, or of the one whose held-out loss was lowest.
     keep: Annotated[Literal["last", "best"], Field(description="last or best")] = "last"
     patience: _WholeOrNone = None  #: ends the stage after so many looks in a row without a lower loss. None never does.
-    #: what is learnt of the rows; of pairs, `batch_size` and `micro_batch_size` count pairs.
-    objective: Annotated[Objective, Field(description="imitate, or {loss: dpo}, or {loss: simpo}")] = field(default_factory=Imitate)
+    #: what is learnt of the rows; of pairs, `batch_size` and `micro_batch_size` count pairs, of rewards completions.
+    objective: Annotated[Objective, Field(description="imitate, {loss: dpo}, {loss: simpo}, or {reward: {correct: 1}}")] = field(
+        default_factory=Imitate
+    )
     #: how pairs to prefer are made of the corpora's questions; None where their rows are pairs (Example.rejected).
     samples: Annotated[Samples | None, Field(description="a mapping such as {count: 8, pairs: right}")] = None
 
@@ -225,16 +228,30 @@ class Stage(_Checked):
         return {name: value for name, value in said.items() if name not in usual or value != usual[name]}
 
     @model_validator(mode="after")
-    def _samples_are_preferred(self) -> Self:
-        if self.samples and isinstance(self.objective, Imitate):
-            raise UserError(f"samples make pairs, and stage {self.name!r} imitates; set objective: prefer.")
-        if isinstance(self.objective, Prefer) and self.held_out is not None:
-            raise UserError(f"held_out tells the loss of what is imitated, and stage {self.name!r} prefers; leave it out.")
-        if isinstance(self.objective, Prefer) and (self.loss_on, self.truncation) != ("response", "right"):
+    def _objective_fits(self) -> Self:
+        if self.samples and not isinstance(self.objective, Prefer):
+            does = "imitates" if isinstance(self.objective, Imitate) else "samples as it learns"
+            raise UserError(f"samples make pairs, and stage {self.name!r} {does}; set objective: prefer.")
+        if isinstance(self.objective, Imitate):
+            return self
+        does = "prefers" if isinstance(self.objective, Prefer) else "earns rewards"
+        if self.held_out is not None:
+            raise UserError(f"held_out tells the loss of what is imitated, and stage {self.name!r} {does}; leave it out.")
+        if (self.loss_on, self.truncation) != ("response", "right"):
             raise UserError(
-                f"Stage {self.name!r} prefers between responses to one prompt, which is whole and bears no loss; leave "
+                f"Stage {self.name!r} {does} by responses to a prompt, which is whole and bears no loss; leave "
                 "loss_on: response and truncation: right."
             )
+        if isinstance(self.objective, Reward):
+            if self.batch_size % self.objective.num_generations:
+                sizes = f"batch_size={self.batch_size} of stage {self.name!r}"
+                raise UserError(
+                    f"{sizes} counts completions; choose a multiple of num_generations={self.objective.num_generations}."
+                )
+            if self.max_length <= self.objective.max_completion_length:
+                lengths = f"max_length={self.max_length} of stage {self.name!r} holds a prompt and its completion"
+                most = self.objective.max_completion_length
+                raise UserError(f"{lengths}; raise it, or set max_completion_length, which is {most}, lower.")
         return self
 
     @model_validator(mode="after")
@@ -301,7 +318,9 @@ def _over(stage: Stage, settings: Mapping[str, Any]) -> dict[str, Any]:
     laid = {}
     for name in ("objective", "samples"):
         said, own = settings.get(name), getattr(stage, name)
-        if isinstance(said, Mapping) and own is not None and said.get("kind", "prefer") == getattr(own, "kind", "prefer"):
+        if not isinstance(said, Mapping) or own is None:
+            continue
+        if name == "samples" or kind_of(said, "prefer" if isinstance(own, Imitate) else own.kind) == own.kind:
             laid[name] = {each.name: getattr(own, each.name) for each in fields(own)} | dict(said)
     return {**settings, **laid}
 

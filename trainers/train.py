@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -23,7 +23,7 @@ from xreason.trainers.corpora.mixing import StageText, stage_texts
 from xreason.trainers.corpora.own.references import without_places
 from xreason.trainers.corpora.pairs.made import read_pairs
 from xreason.trainers.loop.reports import StageProgress, StageReport, check_packages
-from xreason.trainers.stages import Method, Stage, Tune
+from xreason.trainers.stages import Method, Reward, Stage, Tune
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -100,6 +100,7 @@ def train(
     precise = has_bfloat16 if mixed_precision is None else mixed_precision
     from xreason.trainers.loop import resuming, sharding
     from xreason.trainers.loop.loop import run_stage
+    from xreason.trainers.rewarding.grpo import run_reward_stage
     from xreason.trainers.tuning.adapters import kept_adapters
     from xreason.trainers.tuning.freezing import changed_weights, tuned_in_all
 
@@ -125,23 +126,22 @@ def train(
             resuming.load_finished(model, saving.directory)
             reports.append(report)
             continue
-        report = run_stage(
-            model,
-            tokenizer,
-            stage,
-            text.rows,
-            seed=seed,
-            directory=logs / f"stage-{number}" if logs else None,
-            progress=progress if sharding.rank() == 0 else None,
-            corpus=text.words + _asides(stage),
-            languages=tuple(dict.fromkeys(language for corpus in text.corpora for language in corpus.languages)),
-            device=device,
-            mixed_precision=precise,
-            recompute=recompute,
-            report_to=report_to,
-            saving=saving,
-            held_out=text.held_out,
-        )
+        told: dict[str, Any] = {
+            "seed": seed,
+            "directory": logs / f"stage-{number}" if logs else None,
+            "progress": progress if sharding.rank() == 0 else None,
+            "corpus": text.words + _asides(stage),
+            "languages": tuple(dict.fromkeys(language for corpus in text.corpora for language in corpus.languages)),
+            "device": device,
+            "mixed_precision": precise,
+            "recompute": recompute,
+            "report_to": report_to,
+            "saving": saving,
+        }
+        if isinstance(stage.objective, Reward):
+            report = run_reward_stage(model, tokenizer, stage, text.rows, **told)
+        else:
+            report = run_stage(model, tokenizer, stage, text.rows, held_out=text.held_out, **told)
         if saving and not kept_adapters(model):  # which a stage that is done could not give back
             resuming.finish(model, changed[number], report, saving.directory)
         reports.append(report)

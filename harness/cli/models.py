@@ -74,10 +74,18 @@ def doctor(
     options.show(as_json, diagnosis, *doctor_tables(diagnosis))
 
 
-def methods(as_json: options.Json = False) -> None:
+def methods(
+    rewards: Annotated[bool, typer.Option("--rewards", help="Lists what stages can be rewarded for instead.")] = False,
+    as_json: options.Json = False,
+) -> None:
     """Lists methods, the box's and other packages': their stages and sources."""
-    from xreason.harness.showing.tables import methods_as_dicts, methods_table
+    from xreason.harness.showing.tables import methods_as_dicts, methods_table, rewards_table
 
+    if rewards:
+        from xreason.tasks.rewards.named import list_rewards
+
+        options.show(as_json, list_rewards(), rewards_table())
+        return
     options.show(as_json, methods_as_dicts(), methods_table())
 
 

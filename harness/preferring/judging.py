@@ -12,9 +12,8 @@ from itertools import product
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.readings.identification import in_language
-from xreason.tasks.readings.paper import paper_reading
-from xreason.tasks.readings.strict import strict_reading
 from xreason.tasks.readings.verdicts import answer_part, verdicts
+from xreason.tasks.rewards.completions import gold_in
 from xreason.trainers.corpora.examples import Example
 from xreason.trainers.stages import Samples
 
@@ -42,11 +41,10 @@ class Question:
 def judged(row: Example, said: Sequence[tuple[str, bool]], frame: str) -> Question:
     """Returns what a row's samples (text, and whether it ended) are, but for their language and alignment."""
     language = row.language or "en"
-    paper, strict = paper_reading(row.response), strict_reading(row.response, language)
+    gold = gold_in(row.response, language)
     texts = dict(reversed([*reversed(said)]))  # each once
-    if strict is None or abs(float(strict) - paper) >= 1e-3:
+    if not gold:
         return Question(row, "", tuple(Sample(text, ended, None) for text, ended in texts.items()))
-    gold = format(strict, "f")
     told = verdicts([answer_part(text, {"style": frame, "language": language}) for text in texts], gold, language)
     both = [one if one == other else None for one, other in zip(told.paper, told.strict, strict=True)]
     return Question(row, gold, tuple(Sample(*each, right) for each, right in zip(texts.items(), both, strict=True)))

@@ -9,11 +9,12 @@ from xreason.harness.serving.models import Model, is_checkpoint
 from xreason.harness.training.layers import FindLayers
 from xreason.harness.training.train import Train, plan_training, start_key
 from xreason.tasks.errors import UserError
+from xreason.tasks.rewards.named import load_rewards
 from xreason.trainers.checkpoints.base import resolve_outline
 from xreason.trainers.checkpoints.delta import read_checkpoint
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.corpora.load import load_corpus
-from xreason.trainers.stages import Method, Prefer, Stage
+from xreason.trainers.stages import Method, Prefer, Reward, Stage
 
 
 def plan_made(
@@ -46,6 +47,10 @@ def plan_made(
     for stage in method.stages:
         if isinstance(stage.objective, Prefer) and not stage.samples:
             _check_pairs(row, stage, seed, languages, source=text["source"], data=text["data"])
+        if isinstance(stage.objective, Reward):
+            load_rewards(stage.objective.reward)
+            if devices > 1:
+                raise UserError(f"{row} earns rewards, which one GPU does here; leave --launch out, or that row.")
     made = None
     if method.stages[0].samples:
         known = None if begin is None else (begin.folder if isinstance(begin, Train) else begin, start_key(begin))
@@ -62,7 +67,7 @@ def _check_pairs(row: str, stage: Stage, seed: int, languages: Sequence[str], *,
         if any(example.rejected is None for example in corpus.examples):
             raise UserError(
                 f"{row} is to prefer between responses, and the rows of {name} have one each; let the model make pairs of them: "
-                "samples: {count: 8}."
+                "samples: {count: 8}, or give rows with columns chosen and rejected."
             )
 
 

@@ -13,7 +13,7 @@ from xreason.harness.scoring.translating.translate import read_translations
 from xreason.harness.scoring.verdicts import VERDICTS_FILE, identifier_of, read_measures, read_scores
 from xreason.harness.serving.models import DUMMY, Model
 from xreason.leaderboards.board import Board, BoardError, Failure, build_board
-from xreason.leaderboards.combined.combined import TranslateTested
+from xreason.leaderboards.combined.combined import SelfConsistent, TranslateTested
 from xreason.leaderboards.contamination import OVERLAP_FILE, Overlap, overlap_cautions, read_overlap
 from xreason.leaderboards.contenders import contenders_of
 from xreason.leaderboards.forms.markdown import write_board
@@ -67,6 +67,7 @@ def record_of(
             **asking.told(),
             suite_versions={task.scoring.suite: task.scoring.benchmark.version for task in scores},
             translate_test=_translate_test(first, served or base, translator),
+            self_consistency=SelfConsistent(of=first.of) if first.votes else None,
             in_domain={task.scoring.suite: task.scoring.benchmark.in_domain for task in scores},
             identifier=identifier_of(first.folder),
             max_new_tokens={task.scoring.suite: task.scoring.max_new_tokens for task in scores},

@@ -10,7 +10,7 @@ from typing import Any
 from xreason.harness.scoring.lmeval.shown import OF_LM_EVAL, shown_samples
 from xreason.harness.scoring.verdicts import stored_samples
 from xreason.leaderboards.board import Board
-from xreason.leaderboards.contenders import contenders_of
+from xreason.leaderboards.contenders import contenders_of, voted
 from xreason.leaderboards.forms.page.page import write_page
 from xreason.leaderboards.forms.page.samples import Question, Response, Samples
 from xreason.leaderboards.records import LanguageScore, Record
@@ -98,6 +98,10 @@ def _streams(name: str, seeds: int, record: Record, folder: Path, suite: str, co
         samples = stored_samples(directory, tasks[0])
     if len(samples) != score.questions:
         return  # of another limit than the record's
+    if record.provenance.self_consistency and score.elected:
+        # of what a vote was over, the response that stands for it
+        said = zip(samples, score.elected, strict=True)
+        samples, score = [each | {"resps": [[each["resps"][0][place]]]} for each, place in said], voted(score)
     seed = f", seed {record.seed}" if seeds > 1 else ""
     for place in range(score.samples):
         yield _Stream(f"{name}{seed}" + (f", sample {place + 1}" if score.samples > 1 else ""), False, samples, score, place)

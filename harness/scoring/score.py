@@ -35,6 +35,7 @@ class Score(Step):
     engine: dict[str, Any] = Field(default_factory=dict)  #: arguments of vLLM that can change an answer, as far as they are set
     translate: Translate | None = None  #: the step that puts the questions into English first, or None
     of: str = ""  #: the row whose model answers, where that is another's
+    votes: bool = False  #: whether the answer that most of its samples give is the row's
 
 
 class Circumstances(BaseModel):
@@ -65,6 +66,7 @@ def plan_score(
     outline: bool = False,
     translate: Translate | None = None,
     of: str = "",
+    votes: bool = False,
 ) -> Score:
     """Returns the step; reads the questions, so that what is missing is known before hours of work.
 
@@ -79,6 +81,7 @@ def plan_score(
         engine: arguments of vLLM that can change an answer.
         translate: the step that puts the questions into English first, for a model `of` another row.
         of: that row.
+        votes: whether the answer that most of its samples give is the row's.
         outline: lets questions be missing; then the step has no key, as where what it needs has none.
 
     Raises:
@@ -99,7 +102,7 @@ def plan_score(
         key = ""
     place = keyed(folder / "scores" / scoring.name, key)
     told: dict[str, Any] = {"row": row, "seed": seed, "scoring": scoring, "engine": dict(engine)}
-    return Score(folder=place, key=key, needs=needs, **told, translate=translate, of=of)
+    return Score(folder=place, key=key, needs=needs, **told, translate=translate, of=of, votes=votes)
 
 
 def score(task: Score, lm: Any, model: Model) -> None:

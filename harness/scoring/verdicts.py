@@ -65,6 +65,7 @@ def language_score(
         in_language=_identified(texts, language),
         majority_paper=_flag(each.majority_paper for each in read) if several else None,
         majority_strict=_flag(each.majority_strict for each in read) if several else None,
+        elected=tuple(each.elected for each in read) if several else None,
         metamath=flags(metamath) if metamath else None,
         majority_metamath=_flag(each.majority_metamath or False for each in read) if several and metamath else None,
         tokens=took[0],

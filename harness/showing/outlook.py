@@ -17,6 +17,7 @@ _MARKS: Mapping[str, tuple[str, str]] = {
     "sampled": ("~", "tokens of a sample of the rows (--exact counts all)"),
     "estimated": ("≈", "tokens estimated from characters, no tokenizer here"),
     "expected": ("^", "pairs: those that were made, else one a sample, twice as long as the corpus's rows"),
+    "bound": ("<", "completions that earn rewards, each as long as it may be: a bound"),
     "published": ("*", "a set is not here: rows as published, tokens of about such rows"),
 }
 
@@ -46,6 +47,9 @@ def _parts(seen: Outlook) -> Iterator[Table | str]:
     if seen.translations:
         said = (f"{each.suite} by {each.row} ({'done' if each.done else 'to do'})" for each in seen.translations)
         yield escape(f"Put into English before it is asked: {', '.join(said)}.")
+    if votes := [each for each in seen.scores if each.voting]:
+        said = (f"{each.suite} by {each.row}, {each.voting} times ({'done' if each.done else 'to do'})" for each in votes)
+        yield escape(f"Answered several times, for a vote: {', '.join(said)}.")
     for number, start in enumerate(seen.engines, start=1):
         then = f", then {', '.join(start.then)}" if start.then else ""
         yield escape(f"Engine {number}: {start.row} ({start.why}){then}.")

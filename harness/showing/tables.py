@@ -16,6 +16,7 @@ from xreason.leaderboards.forms.training.stages import training_cells
 from xreason.leaderboards.records import Training
 from xreason.tasks.languages import LANGUAGES
 from xreason.tasks.prompts import STYLES
+from xreason.tasks.rewards.named import list_rewards
 from xreason.tasks.suites import SUITES
 from xreason.trainers.combining.declared import Combined
 from xreason.trainers.methods import list_methods
@@ -119,6 +120,14 @@ def methods_table() -> Table:
         for each in others:
             table.add_row("", *map(escape, each))
         table.add_section()
+    return table
+
+
+def rewards_table() -> Table:
+    """Returns the rewards that are registered as a table, one row each."""
+    table = Table("reward", "what it gives", "package", title="Rewards: objective: {reward: {NAME: WEIGHT}}")
+    for each in list_rewards():
+        table.add_row(*map(escape, (each["reward"], each["description"], each["package"])))
     return table
 
 

@@ -118,6 +118,7 @@ class ScoreOutlook(Frozen):
     tokens_at_most: int  #: of all responses, were none shorter than it may be
     device_seconds: float
     seconds_from: str  #: what tells them
+    voting: int | None = None  #: responses a question that a vote is over; None without one
 
 
 class EngineStart(Frozen):

@@ -5,6 +5,7 @@
     estimated    no tokenizer here: by the characters of each script
     published    the set is not here: rows as published, and about how long one is (trainers/corpora/published.py)
     expected     of pairs: as many as were made, else one a sample; each twice as long as a row of the corpus that is asked
+    bound        of rewards: every completion as long as it may be
 
 runs/counts/KEY.npz     lengths of a stage's rows, in tokens; KEY is of the corpora, the tokenizer, and how rows are framed and cut
 """
@@ -34,7 +35,7 @@ from xreason.trainers.corpora.pairs.made import pairs_made
 from xreason.trainers.corpora.published import ROWS, estimated_tokens, published_rows, published_tokens, vocabulary
 from xreason.trainers.corpora.tokens import tokenize
 from xreason.trainers.loop.batches import StepOrder
-from xreason.trainers.stages import Frame, Imitate, Stage
+from xreason.trainers.stages import Frame, Imitate, Reward, Stage
 
 FOLDER = "counts"
 # Raised when rows are framed, cut or tokenized otherwise.
@@ -46,7 +47,7 @@ _LOOKED_AT = 4096
 #: What tokenizer.json says by itself, for Transformers adds nothing to tokenizers of these classes.
 _PLAIN = {"TokenizersBackend", "PreTrainedTokenizerFast"}
 
-How = Literal["counted", "sampled", "estimated", "published", "expected"]
+How = Literal["counted", "sampled", "estimated", "published", "expected", "bound"]
 
 
 class Missing(Frozen):
@@ -103,12 +104,17 @@ def stage_lengths(task: Train, number: int, store: Path, *, words: int, exact: b
     lengths = _row_lengths(task, number, store, words, exact)
     if isinstance(stage.objective, Imitate):
         return lengths
+    known = tuple(each for each in lengths.how if each != "counted")
+    if isinstance(stage.objective, Reward):
+        completions = lengths.rows * stage.objective.num_generations * stage.objective.num_iterations
+        longest = min(lengths.mean + stage.objective.max_completion_length, stage.max_length)
+        return Lengths(completions, longest, (*known, "bound"), missing=lengths.missing)
     pairs = lengths.rows
     if stage.samples:
         made = pairs_made(task.pairs) if task.pairs else None
         pairs = sum(made.pairs.values()) if made else lengths.rows * (stage.samples.most or stage.samples.count)
     mean = 2 * min(lengths.mean, stage.max_length)
-    return Lengths(pairs, mean, (*(each for each in lengths.how if each != "counted"), "expected"), missing=lengths.missing)
+    return Lengths(pairs, mean, (*known, "expected"), missing=lengths.missing)
 
 
 def _row_lengths(task: Train, number: int, store: Path, words: int, exact: bool) -> Lengths:

@@ -55,14 +55,18 @@ class EarlierRuns:
     def __init__(self, store: Path) -> None:
         self._store = store
 
-    def tokens_per_second(self, tuned: int, total: int) -> tuple[float, int] | None:
-        """Returns the tokens a second and device of stages that tuned so many of so many parameters, and the number of stages."""
+    def tokens_per_second(self, tuned: int, total: int, rewards: bool) -> tuple[float, int] | None:
+        """Returns the tokens a second and device of stages that tuned so many of so many parameters, and the number of stages.
+
+        Those that earn `rewards` tell of such alone, for they write most of their tokens themselves.
+        """
         # a merge, and a training that starts from another, tell the stages of others too
         told = {
             stage.model_dump_json(exclude={"name"}): stage.tokens_per_second / (training.devices or 1)
             for training in self._trainings
             for stage in training.stages
             if (stage.tuned_parameters, stage.total_parameters) == (tuned, total) and stage.tokens_per_second
+            if bool(stage.rewards) == rewards
         }
         return (median(told.values()), len(told)) if told else None
 

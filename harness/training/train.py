@@ -29,13 +29,14 @@ from xreason.leaderboards.files import write_whole
 from xreason.leaderboards.records import StageCost, Training
 from xreason.tasks.errors import MissingSetError, UserError
 from xreason.tasks.prompts import STYLES
+from xreason.tasks.rewards.named import versions_of
 from xreason.trainers.checkpoints.hashes import kept_hash
 from xreason.trainers.corpora.examples import Source
 from xreason.trainers.corpora.load import is_own, load_corpus
 from xreason.trainers.corpora.own.references import without_places
 from xreason.trainers.loop.reports import StageProgress
 from xreason.trainers.methods import wants_layers, with_layers
-from xreason.trainers.stages import FeedForward, Method, Tune
+from xreason.trainers.stages import FeedForward, Method, Reward, Tune
 from xreason.trainers.train import texts_of
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ def plan_training(
         "seed": seed,
         "versions": training_versions(),
     }
+    if rewards := {name for stage in method.stages if isinstance(stage.objective, Reward) for name in stage.objective.reward}:
+        said["rewards"] = versions_of(rewards)
     if start is not None:
         said["start"] = start_key(start)
     if pairs is not None:
@@ -364,8 +367,9 @@ def _stages_before(task: Train) -> tuple[StageCost, ...]:
 
 def _words(state: StageProgress) -> str:
     held_out = " ".join(f"{code}{' ' if code else ''}{loss:.3f}" for code, loss in state.held_out.items())
+    learnt = ", ".join(f"{name} {mean:.3f}" for name, mean in state.rewards.items()) or f"loss {state.loss:.3f}"
     return (
-        f"loss {state.loss:.3f}, {f'held out {held_out}, ' if held_out else ''}"
+        f"{learnt}, {f'held out {held_out}, ' if held_out else ''}"
         f"rate {state.learning_rate:.1e}, gradient {state.gradient_norm:.2f}, "
         f"{state.tokens_per_second:,.0f} tokens/s, {state.memory_bytes / 2**30:.1f} GiB"
     )

@@ -1,4 +1,4 @@
-"""What a record tells of a merge, and of a way of asking."""
+"""What a record tells of a merge, and of ways of asking."""
 
 from typing import Annotated
 
@@ -25,3 +25,9 @@ class TranslateTested(_Frozen):
     translator: str  #: what translated, the same row for itself
     models: Annotated[int, Field(gt=0)]  #: how many models that takes
     made: str | None = None  #: a hash of the recipe of the translator's training, or of its weights where it was not trained here
+
+
+class SelfConsistent(_Frozen):
+    """A way of asking: the answer to a question is the one that most of its samples give."""
+
+    of: str  #: the row whose model answered

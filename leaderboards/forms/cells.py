@@ -19,22 +19,21 @@ NAMES = ("model", "first", "second")
 #: What a pen says that prints `Cell.side`.
 SIDE = "±: the wider side of the interval."
 #: Beside rank, model and suites; the last are left out first.
-_BY_WORTH = ("gain", "English", "training time", "tuned")
+_BY_WORTH = ("gain", "cost of use", "English", "training time", "tuned")
 #: What became of answers that are not right: field of Misses to its heading.
 _MISSES = {"cut_off_thinking": "thinking cut off", "cut_off_answering": "answer cut off", "wrong": "wrong"}
 #: Of what a row says, what stands where there is room.
 _MEANS = (
     *("rank", "mean", "mean in language", "mean in language with thinking", *_MISSES.values(), "mean without English"),
     *("gain", "p of gain (Holm)", "English", "tuned"),
-    *("training time", "response tokens", "thinking tokens", "cost of use", "models in use"),
+    *("training time", "response tokens", "thinking tokens", "cost of use"),
 )
 #: What headings beyond those of Table 1 say.
 _OF_MEANS = {
     "mean in language": "In language: right, and in the question's language.",
     "mean in language with thinking": "With thinking: where neither the answer nor its thinking is in another language.",
     "thinking cut off": "Not right: thinking cut off, at its budget or with the response; the answer cut off; or else wrong.",
-    "cost of use": "Cost of use: tokens that a question takes in all, putting it into English among them.",
-    "models in use": "Models in use: how many models it takes to answer a question.",
+    "cost of use": "Cost of use: tokens that a question takes, all its responses and its translation, and models in use.",
     "response tokens": "Response tokens: of one response, thinking among them.",
 }
 
@@ -79,9 +78,10 @@ class Table:
 def tables_one(boards: Sequence[Board]) -> list[Table]:
     """Returns Table 1 of boards, one a suite, of the same comparison: for each five suites one.
 
-    Rank, gain and English are of the first suite, which their headings name where there are several. Where the columns would be
-    more than eight, the tuned share is left out first, then the time, then English. A suite that lm-eval measures otherwise than by
-    0 or 1 has none of the three, and none of its values is best.
+    Rank, gain, English and the cost of use are of the first suite, which their headings name where there are several; the cost
+    stands only where a row is a model and a way of asking it. Where the columns would be more than eight, the tuned share is left
+    out first, then the time, English, the cost. A suite that lm-eval measures otherwise than by 0 or 1 has only the tuned share and
+    the time, and none of its values is best.
     """
     return [_table_one(boards[start : start + _MOST_SUITES]) for start in range(0, len(boards), _MOST_SUITES)]
 
@@ -217,7 +217,7 @@ def row_cells(board: Board, row: Row) -> dict[str, Cell]:
         "training time": _time(row),
         "response tokens": _tokens(row.mean_tokens),
         "thinking tokens": _tokens(row.mean_thinking_tokens),
-        **(_use(row) if any(source.translate_test for source in board.provenance) else {}),
+        **(_of_use(row) if any(each.models_in_use for each in board.rows) else {}),
         **{each.name: _accuracy(row.subsets[each.name]) for each in board.subsets},
         **{f"gain {each.name}": _gain(row.subset_gains.get(each.name)) for each in board.subsets},
         **languages,
@@ -253,8 +253,10 @@ def _named(name: str) -> Cell:
 def _table_one(boards: Sequence[Board]) -> Table:
     first = boards[0]
     of = f" ({first.suite})" if len(boards) > 1 else ""
-    told = [each for each in _BY_WORTH if not (first.measure and each in ("gain", "English"))][: MOST_COLUMNS - 2 - len(boards)]
-    after = [heading for heading in ("gain", "English", "tuned", "training time") if heading in told]
+    absent = {"gain", "English"} if first.measure else set[str]()
+    absent |= set() if any(row.models_in_use for row in first.rows) else {"cost of use"}
+    told = [each for each in _BY_WORTH if each not in absent][: MOST_COLUMNS - 2 - len(boards)]
+    after = [heading for heading in ("gain", "English", "cost of use", "tuned", "training time") if heading in told]
     # what lm-eval measures itself is not ranked
     ranked = [] if first.measure else ["rank"]
     by_name = [{row.name: row_cells(board, row) for row in board.rows} for board in boards]
@@ -267,7 +269,7 @@ def _table_one(boards: Sequence[Board]) -> Table:
         means = [rows[name]["mean"] if name in rows else Cell(_format.NOTHING) for rows in by_name]
         ends = [costs.get(heading) or of_first.get(heading, Cell()) for heading in after]
         lines.append([*(of_first.get(heading, Cell()) for heading in ranked), own["model"], *means, *ends])
-    named = {"rank": f"rank{of}", "gain": f"gain{of}", "English": f"English{of}"}
+    named = {each: f"{each}{of}" for each in ("rank", "gain", "English", "cost of use")}
     suites = [board.suite for board in boards]
     headings = [*map(named.__getitem__, ranked), "model", *suites, *(named.get(heading, heading) for heading in after)]
     best = [len(ranked) + 1 + place for place, board in enumerate(boards) if not board.measure]
@@ -289,6 +291,7 @@ def _legend(boards: Sequence[Board], columns: Sequence[str]) -> Iterator[str]:
     said = {
         "gain": "Gain: this mean less the base's; †: significant by Holm's correction, and not resting on a single training.",
         "English": f"English: less the base's; within: surely no more than {first.english_margin:g} points off.",
+        "cost of use": _OF_MEANS["cost of use"],
         "tuned": "Tuned: the share of parameters that any stage may change.",
         "training time": "Training time: of one seed, all devices together.",
     }
@@ -330,10 +333,12 @@ def _tokens(mean: float | None) -> Cell:
     return Cell(_format.NOTHING) if mean is None else Cell(_format.count(round(mean)), value=mean)
 
 
-def _use(row: Row) -> dict[str, Cell]:
-    tokens = row.tokens_in_use
-    cost = Cell(_format.NOTHING) if tokens is None else Cell(f"{_format.count(round(tokens))} tokens", value=tokens)
-    return {"cost of use": cost, "models in use": Cell(str(row.models_in_use), value=row.models_in_use)}
+def _of_use(row: Row) -> dict[str, Cell]:
+    count = row.models_in_use or 1
+    models = f"{count} model{'s' * (count > 1)}"
+    tokens = _format.NOTHING if row.tokens_in_use is None else _format.count(round(row.tokens_in_use))
+    cost = Cell(f"{tokens} tokens", models, value=row.tokens_in_use)
+    return {"cost of use": cost, "models in use": Cell(str(count), value=count)}
 
 
 def _tuned(row: Row) -> Cell:

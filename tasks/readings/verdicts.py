@@ -55,8 +55,9 @@ class Verdicts:
 
     Of each sample: whether the papers count it as right, whether a careful reader does, whether the strict reading finds an answer
     in it at all, and whether MetaMath counts it as right. Of all: whether the papers' reading that most samples share is right (of
-    several such, the one that was read first), and the same of the two others, where a sample without an answer has no vote.
-    MetaMath reads numbers alone; of another kind of answer it is None.
+    several such, the one that was read first), and the same of the two others, where a sample without an answer has no vote; and
+    the first sample that gives the answer which the strict reading's vote chose, 0 where none has one. MetaMath reads numbers
+    alone; of another kind of answer it is None.
     """
 
     paper: tuple[bool, ...]
@@ -66,6 +67,7 @@ class Verdicts:
     majority_paper: bool
     majority_strict: bool
     majority_metamath: bool | None
+    elected: int
 
 
 def kind_of(document: Mapping[str, Any]) -> Kind:
@@ -207,6 +209,7 @@ def _read(paper: Sequence[str | None], strict: Sequence[str | None], gold: str) 
         majority_paper=_majority(paper) == gold,
         majority_strict=_majority(strict) == gold,
         majority_metamath=None,
+        elected=_elected(strict),
     )
 
 
@@ -243,12 +246,18 @@ def verdicts(texts: Sequence[str], gold: str, language: str) -> Verdicts:
         majority_paper=paper_right(Counter(paper).most_common(1)[0][0]),
         majority_strict=strict_right(_majority(strict)),
         majority_metamath=metamath_right(_majority(metamath)),
+        elected=_elected(strict),
     )
 
 
 def _majority(readings: Iterable[_Reading | None]) -> _Reading | None:
     votes = Counter(reading for reading in readings if reading is not None)
     return votes.most_common(1)[0][0] if votes else None
+
+
+def _elected(readings: Sequence[_Reading | None]) -> int:
+    chosen = _majority(readings)
+    return 0 if chosen is None else readings.index(chosen)
 
 
 #: What ends a model's thinking, where nothing else is said.

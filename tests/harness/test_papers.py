@@ -12,7 +12,7 @@ from tests.places import ROOT
 from xreason.harness.experiment import Experiment, experiment_file, read_experiment
 from xreason.tasks.languages import PAPER_LANGUAGES
 from xreason.trainers.methods import load_method, load_row
-from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Method, Prefer, Samples, Tune
+from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Method, Prefer, Reward, Samples, Tune
 
 METAMATH, LLAMA = "meta-math/MetaMath-{}-V1.0", "meta-llama/Llama-2-{}-hf"
 
@@ -61,8 +61,8 @@ def test_every_method_in_the_box_that_names_a_paper_stands_in_its_comparison() -
     # what takes other rows trains nothing that a script could say
     methods = {name: method for name in box if isinstance(method := load_row(name), Method)}
     cited = {name for name, method in methods.items() if "arXiv" in method.source}
-    # MAPO is none of the SLAM paper's rows
-    assert cited - {"mapo"} == set(TABLE)
+    # MAPO and GRPO are none of the SLAM paper's rows
+    assert cited - {"mapo", "grpo"} == set(TABLE)
     assert set(TABLE) <= set(papers("7b").methods)
 
 
@@ -76,6 +76,15 @@ def test_mapo_has_its_published_settings() -> None:
     assert stage.epochs >= stage.max_steps
     assert stage.max_length == 1024
     assert stage.samples == Samples("alignment", 20, 0.8, 512, None, "facebook/nllb-200-distilled-600M")
+
+
+def test_grpo_has_the_settings_of_deepseekmath_but_as_many_samples_as_the_multilingual_papers() -> None:
+    """Shao et al. 2024, arXiv 2402.03300, section 4.2; XZhang00/M-Thinker at 9a65c0af, GRPO-M-Thinker-7B-Iter1.sh: rollout.n=8."""
+    (stage,) = load_method("grpo").stages
+    assert stage.objective == Reward({"correct": 1.0, "in_language": 0.5}, 8, 1024, beta=0.04, loss_type="grpo")
+    assert (stage.learning_rate, stage.batch_size, stage.objective.num_iterations) == (1e-6, 1024, 1)
+    assert stage.max_length - stage.objective.max_completion_length == 512
+    assert (stage.tune, stage.corpora) == (AllParameters(), ("multilingual-reasoning",))
 
 
 @pytest.mark.parametrize("size", ["7b", "13b"])

@@ -8,6 +8,7 @@ import pytest
 from tests.harness.conftest import Run
 from tests.harness.test_plan import other as other
 from tests.harness.test_plan import planned as planned_of
+from tests.places import ROOT
 from xreason.harness.outlook import outlook
 from xreason.harness.plan import Plan
 from xreason.harness.run import _scorings
@@ -107,6 +108,9 @@ WRONG = [
         "  one: {method: translate-test, of: slam}\n  two: {method: translate-test, of: math, translator: one}\n",
         "two has one translate, which is a way of asking a model; give a model's row",
     ),
+    ("  linear: {of: [slam, self-consistency]}\n", "linear takes self-consistency, which is a way of asking a model"),
+    ("  translate-test: {of: self-consistency}\n", "translate-test takes self-consistency, which is a way of asking a model"),
+    ("  self-consistency: {of: slam, samples: 1}\n", "line 8: samples=1 is not possible .* give a whole number from 2"),
 ]
 
 
@@ -191,17 +195,77 @@ def test_each_row_is_asked_in_english_by_its_own_translation_or_one_that_they_sh
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
 
 
-def test_the_dry_run_shows_what_is_merged_and_translated(xreason: Run, tmp_path: Path) -> None:
+def test_a_chain_of_300_rows_and_names_without_end_are_one_sentence_too(tmp_path: Path) -> None:
+    said = []
+    for last in ("row-0", "nothing"):
+        after = [*(f"row-{number}" for number in range(1, 300)), last]
+        rows = "".join(f"  row-{number}: {{method: linear, of: [{each}, slam]}}\n" for number, each in enumerate(after))
+        with pytest.raises(UserError) as raised:
+            planned(tmp_path, rows)
+        said.append(str(raised.value))
+    assert said[0].startswith(
+        "row-0 takes row-1 takes row-2 takes (295 more) takes row-298 takes row-299 takes row-0: a row cannot"
+    )
+    assert said[1].endswith("name a row (row-0, row-1, row-2, (294 more), row-297, row-298, row-299) or see `xreason methods`.")
+    names = [f"{letter}{'x' * 900}" for letter in "abc"]
+    circle = "".join(f"  {name}: {{method: full, start: {names[place - 1]}}}\n" for place, name in enumerate(names))
+    with pytest.raises(UserError, match="a row cannot be made of itself") as raised:
+        planned(tmp_path, circle)
+    assert max(map(len, [*said, str(raised.value)])) <= 400
+
+
+def test_a_vote_is_taken_of_each_seed_of_its_row_and_of_the_base_once(tmp_path: Path) -> None:
+    methods = "  slam: {layers: 1, rows: 8}\n  vote: {method: self-consistency, of: slam, samples: 5}\n  self-consistency:\n"
+    plan = planned(tmp_path, methods, seeds=[0, 1])
+    votes = [row for row in plan.rows if row.voting]
+    assert [(row.name, row.seed, row.of) for row in votes] == [
+        ("vote", 0, "slam"),
+        ("vote", 1, "slam"),
+        ("self-consistency", 0, "base"),
+    ]
+    made = {task.seed: task.folder for task in plan.trainings}
+    for row in votes:
+        (score,) = row.scores
+        assert score.votes
+        assert score.needs == ((made[row.seed],) if row.train else ())
+        assert score.scoring.asking.samples == (5 if row.of == "slam" else 40)
+        assert score.scoring.asking.temperature == 0.7
+    # it replaces nothing: each is in a folder of its own
+    assert len({score.folder for row in plan.rows for score in row.scores}) == len(plan.rows)
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+def test_a_vote_beside_samples_fails_alone(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "  slam: {layers: 1, rows: 8}\n  self-consistency:\n", samples=4, temperature=0.6)
+    ((row, reason),) = plan.failures
+    assert row == "self-consistency"
+    assert reason.startswith("self-consistency stands beside greedy answers and samples for itself; leave out temperature")
+    assert [row.name for row in plan.rows] == ["base", "slam"]
+
+
+def test_the_dry_run_shows_what_is_merged_translated_and_voted_for(xreason: Run, tmp_path: Path) -> None:
     path = tmp_path / "merges.yaml"
     said = "base: pocket\nsuites: [pocket]\nlanguages: [en, sw]\nsource: pocket\nlimit: 2\nmethods:\n"
-    path.write_text(f"{said}{EXPERTS}  swap: {{method: layer-swap, of: [math, slam]}}\n  translate-test: {{of: swap}}\n")
+    path.write_text(
+        f"{said}{EXPERTS}  swap: {{method: layer-swap, of: [math, slam]}}\n  translate-test: {{of: swap}}\n  self-consistency:\n"
+    )
     shown = xreason("compare", path, "--out", tmp_path / "runs", "--dry-run").stdout
     assert "What is merged, without training" in shown
     assert "layers 0, 5 of slam; layers 2-3 of math" in " ".join(shown.split()).replace("│ │ │ ", "")
     assert "Put into English before it is asked: pocket by swap (to do)." in shown
+    assert "Answered several times, for a vote: pocket by self-consistency, 40 times (to do)." in " ".join(shown.split())
     told = json.loads(xreason("compare", path, "--out", tmp_path / "runs", "--dry-run", "--json").stdout)
-    assert (told["steps"], told["steps_done"]) == (9, 0)
+    assert (told["steps"], told["steps_done"]) == (10, 0)
     first, *_ = told["engines"]
     assert (first["row"], first["then"][:2]) == ("swap, seed 0, to translate", ["base", "math, seed 0"])
+    assert [each["tokens_at_most"] for each in told["scores"] if each["voting"]] == [40 * told["scores"][0]["tokens_at_most"]]
     (merge,) = told["merges"]
     assert (merge["row"], merge["checkpoint"]) == ("swap", "full")
+
+
+def test_the_rows_of_the_guide_that_take_others_are_planned(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "a-method-of-your-own.md").read_text().partition("## What takes other rows")[2].partition("\n## ")[0]
+    rows = "".join(block.partition("```")[0] for block in guide.split("```yaml\n")[1:]).removeprefix("methods:\n")
+    plan = planned(tmp_path, f"{rows}  slam: {{layers: 1, rows: 8}}\n", limit=2)
+    assert not plan.failures
+    assert {row.name for row in plan.rows if row.voting} == {"self-consistency", "slam-voted"}

@@ -482,13 +482,13 @@ def test_what_use_costs_is_not_told_where_what_translating_took_is_not() -> None
     assert board.rows[1].tokens_in_use is None
 
 
-def test_what_use_costs_is_two_numbers_a_row_for_programs_and_a_legend_for_people() -> None:
+def test_what_use_costs_is_two_numbers_a_row_for_programs_and_one_column_for_people() -> None:
     board = build_board([model("pocket", SCORES), in_english()], "mgsm", average_languages=("en", "sw"))
     told = [(row["cost of use"], row["models in use"]) for row in csv.DictReader(io.StringIO(boards_csv([board]), newline=""))]
     assert told == [("", "1"), ("6", "2")]
     page = board_markdown([board])
-    assert "| cost of use | models in use |" in page and "| 6 tokens | 2 |" in page
-    assert "Models in use: how many models it takes to answer a question." in page
+    assert "| cost of use |" in page and "| 6 tokens 2 models |" in page
+    assert "Cost of use: tokens that a question takes, all its responses and its translation, and models in use." in page
 
 
 def test_a_board_says_of_a_merged_row_what_it_is_made_of_and_of_two_models_whose_training_is_counted() -> None:

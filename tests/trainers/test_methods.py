@@ -174,8 +174,17 @@ def test_without_an_installation_one_sentence_says_what_to_do(monkeypatch: pytes
 
 def test_ours_come_first_and_others_by_name(package: Path) -> None:
     (package / "entry_points.txt").write_text("[xreason.methods]\nzeta = other_methods:half\nalpha_beta = other_methods:half\n")
-    trained = ("slam", "two-stage", "full", "mathoctopus", "lora", "english-sft", "language-sft", "mapo")
-    assert method_names() == (*trained, "layer-swap", "linear", "task-arithmetic", "translate-test", "alpha-beta", "zeta")
+    trained = ("slam", "two-stage", "full", "mathoctopus", "lora", "english-sft", "language-sft", "mapo", "grpo")
+    assert method_names() == (
+        *trained,
+        "layer-swap",
+        "linear",
+        "task-arithmetic",
+        "translate-test",
+        "self-consistency",
+        "alpha-beta",
+        "zeta",
+    )
 
 
 def test_what_is_in_the_box_is_declared_for_an_installed_distribution_too() -> None:

@@ -1,4 +1,4 @@
-"""Methods that take other rows of a comparison: their weights, merged by a formula, or their answers to what was translated first.
+"""Methods that take other rows of a comparison: their weights, merged by a formula, or their answers: in English, or by vote.
 
 A short file each, over what declared.py offers; merging.py does the merging. Checkpoints of other rows and a formula enter, a
 checkpoint leaves. Methods are loaded by name (trainers/methods.py); the merging is called by the harness.

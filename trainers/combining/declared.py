@@ -1,4 +1,4 @@
-"""What a method is made of that takes other rows: a Merge of their weights, or a TranslateTest, which asks one in English.
+"""What a method is made of that takes other rows: a Merge of their weights, or a way of asking one: in English, or for a vote.
 
 Where a Method trains, these compute or ask: they have no stages. `of` names rows of the same comparison, of the same base and seed;
 a row that nobody asked for is a method of that name, which is then trained too. All are frozen and checked as a Method is.
@@ -15,6 +15,7 @@ from xreason.trainers.settings.checked import Checked as _Checked
 from xreason.trainers.settings.checked import Name as _Name
 from xreason.trainers.settings.checked import Names as _Names
 from xreason.trainers.settings.checked import Number as _Number
+from xreason.trainers.settings.checked import Whole as _Whole
 from xreason.trainers.stages import ranges
 
 #: The decoder layers of Llama 3.1 8B, of which layer swapping was published.
@@ -24,6 +25,7 @@ _Layers = Annotated[int, Field(ge=0, description="a whole number from 0"), _Numb
 _LayersOrNone = Annotated[_Layers | None, Field(description="a whole number from 0")]
 _Share = Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1"), _Number]
 _Factor = Annotated[float, Field(description="a number"), _Number]
+_Part = Annotated[float, Field(gt=0, le=1, description="a number above 0, up to 1"), _Number]
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -151,5 +153,27 @@ class TranslateTest(_Checked):
     translator: Annotated[str | None, Field(min_length=1, description="a row, a model folder or a hub id")] = None
 
 
+@dataclass(frozen=True, config=_CONFIG)
+class SelfConsistency(_Checked):
+    """A row's model that answers each question several times, by sampling; the answer that most responses give is the row's."""
+
+    name: _Name  #: as it is typed and printed
+    source: str
+    description: str
+    of: Annotated[_Name, Field(description="the name of a row, or base")] = "base"  #: the row whose model answers
+    samples: Annotated[int, Field(ge=2, description="a whole number from 2"), _Number] = 40  #: responses a question
+    temperature: Annotated[float, Field(gt=0, le=100, description="a number above 0, such as 0.7"), _Number] = 0.7
+    top_p: Annotated[_Part | None, Field(description="a number above 0, up to 1")] = None  #: as vLLM's; likewise the next two
+    top_k: Annotated[_Whole | None, Field(description="a whole number from 1")] = None
+    min_p: Annotated[_Share | None, Field(description="a number from 0 to 1")] = None
+
+    @property
+    def asking(self) -> dict[str, float | None]:
+        """How it samples, by the names of vLLM."""
+        return {name: getattr(self, name) for name in ("samples", "temperature", "top_p", "top_k", "min_p")}
+
+
+#: A way of asking a row's model, which makes no model.
+Way = TranslateTest | SelfConsistency
 #: What takes other rows.
-Combined = Merge | TranslateTest
+Combined = Merge | Way

@@ -130,14 +130,7 @@ def run_stage(
         # PyTorch's DataLoader draws one number; drawing it too leaves dropout what it was when one was here
         torch.empty((), dtype=torch.int64).random_()
 
-        # optimizer and schedule; biases and norms do not decay
-        groups: list[dict[str, Any]] = [{"params": [], "weight_decay": decay} for decay in (0.0, stage.weight_decay)]
-        for name, weight in learning.items():
-            groups[weight.ndim > 1 and "bias" not in name]["params"].append(weight)
-        if (in_8bit := stage.optimizer == "adamw-8bit") and world > 1:
-            raise UserError("adamw-8bit steps whole weights, and here are shards; set optimizer: adamw, or train on one GPU.")
-        adamw = import_module("bitsandbytes.optim").AdamW8bit if in_8bit else partial(torch.optim.AdamW, fused=True)
-        optimizer = adamw(groups, lr=stage.learning_rate, betas=stage.betas)
+        optimizer = optimizer_of(stage, learning)
         schedule = get_scheduler(stage.schedule, optimizer, int(total * stage.warmup_ratio), total)
 
         def copy_masters() -> None:
@@ -302,3 +295,19 @@ def run_stage(
         layout=choice.describe(),
         kernels=kernels,
     )
+
+
+def optimizer_of(stage: Stage, learning: Mapping[str, torch.Tensor]) -> torch.optim.Optimizer:
+    """Returns AdamW over weights, by name, as a stage sets it; biases and norms do not decay.
+
+    Raises:
+        UserError: 8 bits are asked for of a model in shards.
+    """
+    groups: list[dict[str, Any]] = [{"params": [], "weight_decay": decay} for decay in (0.0, stage.weight_decay)]
+    for name, weight in learning.items():
+        groups[weight.ndim > 1 and "bias" not in name]["params"].append(weight)
+    if (in_8bit := stage.optimizer == "adamw-8bit") and sharding.world_size() > 1:
+        raise UserError("adamw-8bit steps whole weights, and here are shards; set optimizer: adamw, or train on one GPU.")
+    adamw = import_module("bitsandbytes.optim").AdamW8bit if in_8bit else partial(torch.optim.AdamW, fused=True)
+    optimizer: torch.optim.Optimizer = adamw(groups, lr=stage.learning_rate, betas=stage.betas)
+    return optimizer

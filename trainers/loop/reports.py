@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.names import unknown
-from xreason.trainers.stages import Stage
+from xreason.trainers.stages import Reward, Stage
 
 
 class StageProgress(BaseModel, frozen=True):
@@ -29,11 +29,15 @@ class StageProgress(BaseModel, frozen=True):
     held_out: dict[str, float] = {}
     truncated: dict[str, int] = {}  #: as StageReport's, of what was seen so far, where rows are read as their step comes
     left_out: int = 0
+    #: means over the same steps: of the rewards together ("reward"), of each by its name, and of the KL divergence from the start
+    #: ("kl"); empty where none are earned.
+    rewards: dict[str, float] = {}
 
     def numbers(self) -> dict[str, float]:
         """Returns what trackers log, by name."""
         said = {f"train/{name}": value for name, value in self if isinstance(value, int | float) and name != "left_out"}
-        return said | {f"held-out/{code or 'all'}": loss for code, loss in self.held_out.items()}
+        said |= {f"held-out/{code or 'all'}": loss for code, loss in self.held_out.items()}
+        return said | {f"rewards/{name}": mean for name, mean in self.rewards.items()}
 
 
 class StageReport(BaseModel, frozen=True):
@@ -62,6 +66,7 @@ class StageReport(BaseModel, frozen=True):
     layout: str = ""  #: in words, how much a forward pass took, and what of it was computed again
     held_out: tuple[tuple[int, dict[str, float]], ...] = ()  #: (step, losses as StageProgress.held_out), at each look
     kept_step: int | None = None  #: whose weights were kept, where that was the best step's; None where it was the last's
+    rewards: tuple[tuple[int, dict[str, float]], ...] = ()  #: (step, means as StageProgress.rewards), where rewards are earned
     kernels: str = ""  #: the package, with its version, whose fused kernels computed; empty where the model's own did
 
 
@@ -73,6 +78,8 @@ def check_packages(stages: Sequence[Stage], report_to: Sequence[str]) -> None:
     """
     if any(stage.optimizer == "adamw-8bit" for stage in stages) and find_spec("bitsandbytes") is None:
         raise UserError("The optimizer adamw-8bit needs a package; run `pip install bitsandbytes`, or set optimizer: adamw.")
+    if any(isinstance(stage.objective, Reward) for stage in stages) and find_spec("trl") is None:
+        raise UserError("To learn by rewards needs a package; run `pip install 'xreason[rl]'`.")
     for name in report_to:
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 

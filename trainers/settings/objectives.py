@@ -1,14 +1,19 @@
-"""What a stage learns of its rows: to imitate them, or to prefer one response over another; and how a model makes such pairs."""
+"""What a stage learns of its rows: to imitate them, to prefer one response over another, or to earn rewards with its own.
+
+And how a model makes pairs to prefer between.
+"""
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from xreason.tasks.errors import UserError
 from xreason.trainers.settings.checked import CONFIG, Checked, Name, Number, Positive, Whole, WholeOrNone
+
+LossType = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "luspo", "vespo"]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -60,14 +65,71 @@ class Prefer(Checked):
         return f"prefer ({'DPO' if self.loss == 'dpo' else 'SimPO'}, beta {self.scale:g}{margin})"
 
 
+def _weighted(names: Any) -> Any:
+    named = [names] if isinstance(names, str) else names
+    return dict.fromkeys(named, 1.0) if isinstance(named, list | tuple) else named
+
+
+_Weights = Annotated[
+    dict[Name, Annotated[float, Number]],
+    Field(min_length=1, description="names of rewards, or names with weights, such as {correct: 1, in_language: 0.5}"),
+    BeforeValidator(_weighted),
+]
+_FromZero = Annotated[float, Field(ge=0, description="a number from 0"), Number]
+_Share = Annotated[float, Field(gt=0, le=1, description="a number above 0, at most 1"), Number]
+_Switch = Annotated[bool, Field(description="true or false")]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Reward(Checked):
+    """Learns to write what earns reward: of each question it samples several responses, and those better than their mean gain.
+
+    GRPO (Shao et al. 2024, arXiv 2402.03300) and its kin by TRL's GRPOTrainer. All but `reward` is called as in TRL's GRPOConfig,
+    and is what TRL 1.16 has where it is not set, but for `use_vllm`. A stage's `batch_size` counts completions, and `max_length`
+    is of a prompt together with `max_completion_length`.
+    """
+
+    #: rewards by name (of xreason.tasks.rewards, or of another package), each with its weight in the sum; a name alone has 1.
+    reward: _Weights = field(default_factory=lambda: {"correct": 1.0})
+    num_generations: Annotated[int, Field(ge=2, description="a whole number from 2"), Number] = 8  #: completions a question
+    max_completion_length: Whole = 512  #: tokens
+    temperature: Positive = 1.0
+    top_p: _Share = 1.0
+    beta: _FromZero = 0.0  #: of the KL divergence from the weights that the stage starts from; DeepSeekMath's is 0.04
+    loss_type: Annotated[LossType, Field(description=f"one of {', '.join(get_args(LossType))}")] = "dapo"
+    epsilon: Positive = 0.2  #: how far from 1 a token's ratio counts
+    epsilon_high: Annotated[Positive | None, Field(description="a number above 0")] = None  #: above 1; None is epsilon
+    num_iterations: Whole = 1  #: optimizer steps on the same completions
+    scale_rewards: Annotated[Literal["group", "batch", "none"], Field(description="group, batch or none")] = "group"
+    importance_sampling_level: Annotated[Literal["token", "sequence"], Field(description="token or sequence")] = "token"
+    mask_truncated_completions: _Switch = False  #: whether what was cut off teaches nothing
+    #: whether vLLM generates; None is so on GPUs, where it is installed and the stage tunes whole weights.
+    use_vllm: Annotated[bool | None, Field(description="true or false")] = None
+    vllm_mode: Annotated[Literal["colocate", "server"], Field(description="colocate or server")] = "colocate"
+    vllm_server_base_url: Annotated[Name | None, Field(description="the address of a vLLM server")] = None
+    vllm_gpu_memory_utilization: _Share = 0.3  #: of a colocated engine
+    kind: Literal["reward"] = field(default="reward", kw_only=True, repr=False)
+
+    def describe(self) -> str:
+        """Returns the objective in words, as in "reward (GRPO, dapo, correct + 0.5 in_language, 8 generations)"."""
+        rewards = " + ".join(name if weight == 1 else f"{weight:g} {name}" for name, weight in self.reward.items())
+        beta = f", beta {self.beta:g}" if self.beta else ""
+        return f"reward (GRPO, {self.loss_type}, {rewards}, {self.num_generations} generations{beta})"
+
+
+def kind_of(said: Mapping[str, Any], otherwise: str = "prefer") -> str:
+    """Returns which objective a mapping of settings means: the one that it names, or whose first setting it has."""
+    return str(said.get("kind", "reward" if "reward" in said else "prefer" if "loss" in said else otherwise))
+
+
 def _of_kind(value: Any) -> Any:
-    # "prefer" alone will do, and what else is said of an objective is said of that
+    # "prefer" alone will do, and what else is said of an objective is said of that, unless it says reward
     said = {"kind": value} if isinstance(value, str) else value
-    return {"kind": "prefer", **said} if isinstance(said, Mapping) else said
+    return {**said, "kind": kind_of(said)} if isinstance(said, Mapping) else said
 
 
 #: `kind` tells them apart in JSON.
-Objective = Annotated[Imitate | Prefer, Field(discriminator="kind"), BeforeValidator(_of_kind)]
+Objective = Annotated[Imitate | Prefer | Reward, Field(discriminator="kind"), BeforeValidator(_of_kind)]
 
 
 @dataclass(frozen=True, config=CONFIG)

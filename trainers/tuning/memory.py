@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Prefer, Stage
+from xreason.trainers.stages import AllParameters, FeedForward, LowRank, Prefer, Reward, Stage
 from xreason.trainers.tuning.counting import active_width, inner_width, lowest
 from xreason.trainers.tuning.structure import choose, is_attention, layer_count, layers_path, linear_layers
 
@@ -78,6 +78,9 @@ def needed(
       the 1024 that are made float32 at a time; of fewer, 12 V. FFN experts count as far as a token takes them.
     - saving: 4 T and the moments, where `saves` says that step checkpoints are written, in main memory.
 
+    Of a stage that earns rewards weights are 4 N, and 4 N more with a KL term. What generating takes, the cache of Transformers or
+    an engine of vLLM beside the model, is not in it.
+
     Over several devices (FSDP2) weights, gradients and optimizer are shared out; each gathers what lies outside of the layers and
     two layers at a time, and has one layer's gradients whole before they are.
 
@@ -105,7 +108,10 @@ def needed(
     whole = sum(parameter.numel() for parameter in model.parameters())
     frozen = whole - (0 if isinstance(stage.tune, LowRank) else tuned)
     weights = size * frozen + (_FLOAT32 + (_BFLOAT16 if mixed and devices == 1 else 0)) * tuned
-    if mixed and device == "cpu" and devices == 1:
+    if isinstance(stage.objective, Reward):
+        # TRL computes in bfloat16 with weights that all are float32, and has the weights of the start beside them for the KL term
+        weights = _FLOAT32 * whole * (2 if stage.objective.beta else 1)
+    elif mixed and device == "cpu" and devices == 1:
         weights += sum(_FLOAT32 * each.numel() for each in _frozen_in_float32(model, {each.name for each in chosen}))
     gradients, optimizer = _FLOAT32 * tuned, _moments(stage) * tuned
     if devices > 1:

@@ -1,6 +1,7 @@
 """Rows of a corpus as a model sees them: token by token, what bears loss told from what does not, and special tokens in sight."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _NOT_WHOLE = "\ufffd"
 def rows_seen(corpus: Corpus, model: str, *, rows: int, frame: Frame, max_length: int, loss_on: LossOn) -> list[dict[str, Any]]:
     """Returns the first rows of each language: `language`, `cut_off`, and its `tokens`: ids, text, and whether loss and special.
 
-    Tokens that make no letter alone are told together.
+    Tokens that make no letter alone are told together. Of a pair they are those of what is chosen; `rejected` are the other's.
 
     Raises:
         UserError: the model has no tokenizer.
@@ -31,14 +32,17 @@ def rows_seen(corpus: Corpus, model: str, *, rows: int, frame: Frame, max_length
     tokenizer = _tokenizer(model)
     chosen = _first(corpus.examples, rows)
     special = set(tokenizer.all_special_ids)
-    return [
-        {
-            "language": example.language,
-            "cut_off": cut,
-            "tokens": list(_pieces(tokenizer, [int(each) for each in row.ids], row.start if row.learns else len(row.ids), special)),
-        }
-        for example, (row, cut) in zip(chosen, encode(chosen, tokenizer, max_length, "right", loss_on), strict=True)
-    ]
+    seen = []
+    for example in chosen:
+        sides = [example, *([] if example.rejected is None else [replace(example, response=example.rejected)])]
+        encoded = encode(sides, tokenizer, max_length, "right", loss_on)
+        tokens, *rejected = (
+            list(_pieces(tokenizer, [int(each) for each in row.ids], row.start if row.learns else len(row.ids), special))
+            for row, _ in encoded
+        )
+        told = {"language": example.language, "cut_off": any(cut for _, cut in encoded), "tokens": tokens}
+        seen.append(told | ({"rejected": rejected[0]} if rejected else {}))
+    return seen
 
 
 def _tokenizer(model: str) -> Any:
@@ -83,10 +87,12 @@ def rows_drawn(corpus: Corpus, seen: Sequence[dict[str, Any]], model: str, *, co
     coloured = (console or Console()).color_system is not None
     drawn: list[Text] = []
     for number, row in enumerate(seen, start=1):
-        loss = sum(len(each["ids"]) for each in row["tokens"] if each["loss"])
-        total = sum(len(each["ids"]) for each in row["tokens"])
-        about = f"row {number}{', ' + row['language'] if row['language'] else ''}: {total:,} tokens, {loss:,} bear loss"
-        drawn += [Text(f"{about}{', cut off' if row['cut_off'] else ''}", style="bold"), _drawn(row["tokens"], coloured), Text()]
+        sides = {"chosen": row["tokens"], "rejected": row["rejected"]} if "rejected" in row else {"": row["tokens"]}
+        for side, tokens in sides.items():
+            loss, total = (sum(len(each["ids"]) for each in tokens if each["loss"] or of_all) for of_all in (False, True))
+            about = ", ".join(filter(None, (f"row {number}", row["language"], side)))
+            heading = f"{about}: {total:,} tokens, {loss:,} bear loss{', cut off' if row['cut_off'] else ''}"
+            drawn += [Text(heading, style="bold"), _drawn(tokens, coloured), Text()]
     how = "green bears loss, grey does not, underlines tell tokens apart, special ones are inverted"
     marks = f"what stands between {_MARKS[0]} and {_MARKS[1]} bears loss, special tokens stand between ‹ and ›"
     title = f"{corpus.name} ({corpus.description}; {corpus.rows:,} rows of {corpus.where}), as {model} sees it; "

@@ -72,7 +72,7 @@ def stage_cells(stage: StageCost) -> dict[str, str]:
         "time": _format.duration(stage.seconds),
         "peak memory": _format.size(stage.peak_memory_bytes),
         "rows cut off": _format.NOTHING if cut is None else ", ".join(cut) or "0",
-        "loss": (f"{losses[0]} to {losses[-1]}" if losses else "") + _held_out(stage),
+        "loss": (f"{losses[0]} to {losses[-1]}" if losses else "") + _held_out(stage) + _rewards(stage),
     }
 
 
@@ -83,6 +83,11 @@ def _held_out(stage: StageCost) -> str:
         return ""
     told = ", ".join(f"{code}{' ' if code else ''}{loss:.3f}" for code, loss in looks[-1][1].items())
     return f"; held out {told}{'' if stage.kept_step is None else f' (step {stage.kept_step:,} kept)'}"
+
+
+def _rewards(stage: StageCost) -> str:
+    """Returns the first and the last mean reward, in words; nothing where none is earned."""
+    return f"; reward {stage.rewards[0][1]['reward']:.3f} to {stage.rewards[-1][1]['reward']:.3f}" if stage.rewards else ""
 
 
 def _of_stage(stage: StageCost | None, heading: str, text: str) -> float | str | None:

@@ -565,6 +565,8 @@ NO_EXPERIMENT: dict[str, tuple[Any, ...]] = {
         {"translate-test": {"of": "nope"}},
         {"translate-test": {"of": ["full", "slam"]}},
         {"translate-test": {"translator": "./nowhere"}},
+        {"self-consistency": {"samples": 1}},
+        {"self-consistency": {"of": "self-consistency", "temperature": "x"}},
     ),
     "suites": (None, [], 7, "mgms", [None], {"pocket": 1}, [["pocket"]]),
     "languages": ([], "", 7, "swahili", [None], ["en", 7], {"en": "sw"}),

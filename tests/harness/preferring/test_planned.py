@@ -1,6 +1,7 @@
 """What a row that starts from another and prefers between its samples means in a plan; and the doing of it, on the pocket model."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from rich.console import Console
 
 from xreason.harness import progress
 from xreason.harness.experiment import read_experiment
@@ -156,3 +158,43 @@ def test_samples_are_a_step_with_a_record_and_an_interrupted_one_goes_on_where_i
     assert seen.trainings[1].stages[0].rows == sum(made.pairs.values())
     assert plan.steps() is not None
     assert all(step.is_done() for step in planned(tmp_path, SLAM + PREFER).steps())
+
+
+REWARD = (
+    "  rewarded: {method: grpo, start: slam, corpora: english-rationales, rows: 20, max_steps: 5, batch_size: 16, max_length: 250, "
+    "objective: {max_completion_length: 100, num_generations: 4, reward: {correct: 1.0}}}\n"
+)
+
+
+def test_a_row_that_earns_rewards_starts_from_another_and_its_rewards_are_in_its_key(tmp_path: Path) -> None:
+    plan = planned(tmp_path, REWARD + SLAM)
+    slam, rewarded = plan.trainings
+    assert (rewarded.start, rewarded.needs, plan.pairs) == (slam, (slam.folder,), ())
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+    for told in ("{correct: 1.0, length: 0.1}", "{correct: 0.5}"):
+        other = planned(tmp_path, REWARD.replace("{correct: 1.0}", told) + SLAM).trainings
+        assert (other[0].key, other[1].key != rewarded.key) == (slam.key, True)
+    ((row, said),) = planned(tmp_path, REWARD.replace("{correct:", "{corect:") + SLAM).failures
+    assert row == "rewarded"
+    assert re.match(r".*'?corect'?.*correct", said)
+    path = tmp_path / "preferring.yaml"
+    path.write_text(f"base: pocket\nsuites: [pocket]\nsource: pocket\nmethods:\n{SLAM}{REWARD}")
+    two = plan_comparison(read_experiment(path, {}), tmp_path / "runs", devices=2)
+    assert two.failures == (("rewarded", "rewarded earns rewards, which one GPU does here; leave --launch out, or that row."),)
+
+
+def test_an_outlook_counts_every_completion_as_long_as_it_may_be_and_says_so(tmp_path: Path) -> None:
+    from xreason.harness.showing.outlook import outlook_tables
+
+    seen = outlook(planned(tmp_path, REWARD + SLAM), tmp_path / "runs", tflops=1)
+    slam, rewarded = (each.stages[0] for each in seen.trainings)
+    # 20 questions in each of two languages, four completions each, 16 a step
+    assert (rewarded.rows, rewarded.steps, rewarded.known_by) == (20 * 2 * 4, 5, ("bound",))
+    assert 5 * 16 * 100 < rewarded.tokens <= 5 * 16 * 250
+    # all parameters, and a forward pass to write and one for the KL term
+    assert rewarded.flops_per_token > 1.6 * slam.flops_per_token
+    shown = Console(width=200)
+    with shown.capture() as said:
+        shown.print(outlook_tables(seen))
+    assert f"{rewarded.tokens:,}<" in said.get()
+    assert "as long as it may be: a bound" in " ".join(said.get().split())

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from tests.harness.scoring.conftest import responses, samples_of
 from tests.leaderboards.conftest import stage
 from xreason.harness.plan import plan_scoring
+from xreason.harness.rows import Row
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Asking, Scoring, scorings
 from xreason.harness.scoring.records import record_of, write_boards
@@ -18,11 +21,14 @@ from xreason.harness.scoring.rescore import rescore
 from xreason.harness.scoring.samples import write_board_page
 from xreason.harness.scoring.score import score
 from xreason.harness.scoring.verdicts import read_scores
+from xreason.harness.serving.answers import Answers
 from xreason.harness.serving.models import Model
 from xreason.leaderboards.records import Record, RecordError, Training, read_record, write_record
 from xreason.tasks.data import rows_hash
 from xreason.tasks.errors import UserError
+from xreason.tasks.readings.strict import strict_reading
 from xreason.tasks.suites import SUITES
+from xreason.trainers.combining.self_consistency import self_consistency
 
 REAL = os.environ.get("XREASON_DATA")
 POCKET = SUITES["pocket"]
@@ -50,6 +56,44 @@ def test_samples_differ_among_themselves_and_do_not_depend_on_what_else_was_aske
     for metric in ("paper", "strict", "answered", "metamath"):
         right = "".join(getattr(several["en"], metric))
         assert reported[f"{metric},none"] == pytest.approx(right.count("1") / len(right))
+
+
+def test_a_vote_over_what_vllm_samples_goes_on_where_it_was_interrupted(
+    engine: Any, pocket: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, how = tmp_path / "x" / "vote" / "0", self_consistency(samples=5, temperature=1.2, top_k=40)
+    row = Row(name="vote", seed=0, folder=folder, base=pocket, model=pocket, voting=how, of="base")
+    row = row.asked([asked("pocket", ("en", "sw"), 6, 48, Asking())], "auto", {})
+    (task,), keep, kept = row.scores, Answers.keep, list[object]()
+
+    def interrupt(answers: Answers, prompt: Any, sampling: Any, said: Any) -> None:
+        if len(kept) == 4:
+            raise KeyboardInterrupt
+        kept.append((prompt, sampling.n, sampling.temperature, sampling.top_k))
+        keep(answers, prompt, sampling, said)
+
+    monkeypatch.setattr(Answers, "keep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        score(task, engine, pocket)
+    assert [each[1:] for each in kept] == [(5, 1.2, 40)] * 4  # type: ignore[index]
+    assert not task.is_done()
+    left: list[object] = []
+    monkeypatch.setattr(Answers, "keep", lambda answers, *said: (left.append(said), keep(answers, *said)))
+    score(task, engine, pocket)
+    assert len(left) == 12 - 4
+    at_once = evaluate(engine, "vote", pocket, task.scoring, tmp_path / "at-once")
+    assert read_scores(task.folder, POCKET) == at_once
+    record = record_of(row.scores, folder, pocket)
+    assert record.provenance.sampling == {"top_k": 40}
+    found = record.scores["pocket"]["en"]
+    for number, texts in enumerate(responses(task.folder, "pocket_en")):
+        assert len(texts) == 5
+        votes = Counter(read for text in texts if (read := strict_reading(text, "en")) is not None)
+        most = votes.most_common(1)[0][0] if votes else None
+        assert (found.majority_strict[number] == "1") == (most == Decimal(POCKET.rows("en")[number]["answer"]))
+        assert most is None or strict_reading(texts[found.elected[number]], "en") == most  # type: ignore[index]
+    (board,) = write_boards([record], tmp_path / "x")
+    assert board.rows[0].tokens_in_use == pytest.approx(sum(each.tokens or 0 for each in at_once.values()) / 12)
 
 
 def test_a_response_is_cut_off_where_it_reaches_the_token_limit(engine: Any, pocket: Model, tmp_path: Path) -> None:

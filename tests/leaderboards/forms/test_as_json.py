@@ -32,7 +32,7 @@ def test_programs_find_every_name_of_format_5(comparison: list[Record], average:
         "languages_by_other_reading",
         "mean_by_other_reading",
     }
-    measured |= {"mean_tokens", "mean_thinking_tokens", "tokens_in_use", "models_in_use"}
+    measured |= {"mean_tokens", "mean_thinking_tokens"}
     compared = {"rank", "gain", "gain_without_english", "english", "english_verdict", "responses", "mean_responses", "sampling"}
     trained = {"tuned_parameters", "tuned_share", "tuned_at_least", "training_seconds", "device_seconds", "trainings"}
     made = {"method", "model", "model_hash", "recipe", "setting", "style", "name", "seeds", "checkpoint_bytes"}

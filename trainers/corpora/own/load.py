@@ -3,7 +3,7 @@
 import hashlib
 import random
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -182,12 +182,13 @@ def _check(reference: Reference, sources: Sequence[tuple[str, str, Rows]]) -> _C
             try:
                 if isinstance(row, ValueError):
                     raise row
-                asked, answer, spoken = form.read(row)
+                asked, answer, spoken, rejected = form.read(row)
             except ValueError as error:
                 first, wrong = first or f"{where}, {place} {error}", wrong + 1
                 continue
             language.append(places.setdefault(spoken, len(places)))
-            digest.update(f"{form.kind} {spoken} {len(asked)} {len(answer)} {asked}{answer}".encode())
+            other = "" if rejected is None else f" {len(rejected)} {rejected}"
+            digest.update(f"{form.kind} {spoken} {len(asked)} {len(answer)} {asked}{answer}{other}".encode())
         parts.append((rows, form))
         counts.append(count)
     if wrong:
@@ -204,7 +205,8 @@ def _form(reference: Reference, rows: Rows, where: str, code: str) -> Form:
             said = str(row) if isinstance(row, ValueError) else "is no object with columns"
             raise UserError(f'{where}, {place} {said}; write {{"question": "...", "answer": "..."}}.')
         raise UserError(f'{where} has no rows; write {{"question": "...", "answer": "..."}}, one a line.')
-    return form_of(reference, columns, where, code)
+    first = next(row for _, row in rows.read() if isinstance(row, Mapping))
+    return form_of(reference, columns, where, code, first)
 
 
 def _drawn(checked: _Checked, rows: int | None, seed: int) -> NDArray[Any]:

@@ -26,7 +26,7 @@ class CorpusSource:
     """A corpus of a package: where its rows are, and what a list says of them."""
 
     #: a reference (file:PATH, absolute, or hub:OWNER/NAME), or a function that gives the rows: each a mapping with question and
-    #: answer, messages, or prompt and response, and `language`, a code, where there is one.
+    #: answer, messages, or prompt and response, and `language`, a code, where there is one; a pair with `chosen` and `rejected`.
     rows: str | Callable[[], Iterable[Mapping[str, Any]]]
     description: str  #: what it holds, in words
     source: str = ""  #: who made it

@@ -12,13 +12,19 @@ A row is one of three forms:
     messages               a chat, [{"role": "user", "content": ...}, ...]: the same, with what was said before in the frame, too;
                            the last message is the answer
     prompt, response       what the model sees, as it is: nothing is put around it or between
+
+With a column `rejected`, a row is a pair to prefer between, as TRL has it; what is chosen is called so, or as an answer is:
+
+    question, chosen, rejected     two answers to one instruction
+    prompt, chosen, rejected       as they are; or three chats, of which the last two go on with the first
+    chosen, rejected               two chats that differ in their last message alone
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from xreason.tasks.errors import UserError
 from xreason.tasks.languages import LANGUAGES
@@ -32,8 +38,9 @@ _QUESTIONS = ("question", "instruction", "query", "problem")
 _ANSWERS = ("answer", "response", "output", "solution", "rationale", "completion")
 _CHATS = ("messages", "conversations")
 _LANGUAGES = ("language", "lang")
+_CHOSEN, _REJECTED = "chosen", "rejected"
 #: What a reference may say besides its place.
-_COLUMNS = ("question", "answer", "prompt", "response", "messages", "language")
+_COLUMNS = ("question", "answer", "prompt", "response", "messages", "language", _CHOSEN, _REJECTED)
 _OPTIONS = {"file": _COLUMNS, "hub": (*_COLUMNS, "config", "split")}
 #: Who speaks in a chat, by the names of OpenAI's and of ShareGPT's form.
 _ROLES = {"system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
@@ -97,23 +104,33 @@ def without_places(stage: Mapping[str, Any]) -> dict[str, Any]:
     return said
 
 
+class Read(NamedTuple):
+    """What a row says, without a frame."""
+
+    asked: str
+    answer: str
+    language: str  #: its code; "" for none
+    rejected: str | None = None  #: what shall be written less readily than `answer`; None where the row is no pair
+
+
 @dataclass(frozen=True)
 class Form:
     """Which columns of a row are what."""
 
     kind: Literal["question", "messages", "prompt"]
-    asked: str  #: column of the question, the chat, or the prompt
-    answered: str  #: column of what answers it; of a chat, none
+    asked: str  #: column of the question, the chat, or the prompt; "" where two chats begin with it
+    answered: str  #: column of what answers it; of a chat that is no pair, none
     language: str | None  #: column of the language, or None
     code: str  #: language of every row where no column tells it; "" for none
+    rejected: str | None = None  #: of pairs, column of the response that is not chosen
 
     def words(self) -> str:
         """Returns in words what its rows are."""
         kinds = {"question": "questions and answers", "messages": "chats", "prompt": "prompts and responses, as they are"}
-        return kinds[self.kind]
+        return f"{kinds[self.kind]}{', each chosen over a rejected one' if self.rejected else ''}"
 
-    def read(self, row: Any) -> tuple[str, str, str]:
-        """Returns what a row asks, what answers it, and the code of its language ("" for none).
+    def read(self, row: Any) -> Read:
+        """Returns what a row says.
 
         Raises:
             ValueError: it is not of this form; the text says what it has or lacks.
@@ -122,31 +139,50 @@ class Form:
             raise ValueError("is no object with columns")
         code = self.code if self.language is None else language_code(row.get(self.language))
         if self.kind == "messages":
-            return (*_chat(row.get(self.asked), self.asked), code)
-        asked, answer = row.get(self.asked), row.get(self.answered)
-        if type(answer) is int:
-            answer = str(answer)
-        for column, text in ((self.asked, asked), (self.answered, answer)):
-            if not isinstance(text, str) or not (text.strip() or (self.kind == "prompt" and text is asked)):
+            return self._chats(row, code)
+        columns = [self.asked, self.answered, *([self.rejected] if self.rejected else [])]
+        texts = [row.get(column) for column in columns]
+        texts = [texts[0], *(str(text) if type(text) is int else text for text in texts[1:])]
+        for place, (column, text) in enumerate(zip(columns, texts, strict=True)):
+            if not isinstance(text, str) or not (text.strip() or (self.kind == "prompt" and place == 0)):
                 raise ValueError(f"has no text in {column}")
+        asked, answer, *rest = map(str, texts)
         if self.asked == "instruction" and isinstance(row.get("input"), str) and row["input"]:
             asked = f"{asked}\n\n{row['input']}"  # Alpaca's third column
-        return str(asked), str(answer), code
+        return Read(asked, answer, code, *rest)
+
+    def _chats(self, row: Mapping[str, Any], code: str) -> Read:
+        if self.rejected is None:
+            return Read(*_chat(row.get(self.asked), self.asked), code)
+        told: dict[str, Any] = {each: row.get(each) for each in (self.asked, self.answered, self.rejected) if each}
+        for column, chat in told.items():
+            if not isinstance(chat, list):
+                raise ValueError(f"has no chat in {column}")
+        begun = told.get(self.asked, [])
+        (asked, chosen), (other, rejected) = (_chat([*begun, *told[each]], each) for each in (self.answered, self.rejected))
+        if asked != other:
+            raise ValueError(f"has chats in {self.answered} and {self.rejected} that differ before their last message")
+        return Read(asked, chosen, code, rejected)
 
 
-def example_of(kind: str, read: tuple[str, str, str], frame: Frame) -> Example:
-    """Returns the pair that a stage trains on, made of what Form.read returns of a row of that kind."""
-    asked, answer, code = read
+def example_of(kind: str, read: Read, frame: Frame) -> Example:
+    """Returns what a stage trains on, made of a row of that kind."""
+    if read.rejected is not None:
+        chosen, other = (
+            example_of(kind, read._replace(answer=each, rejected=None), frame) for each in (read.answer, read.rejected)
+        )
+        return replace(chosen, rejected=other.response)
+    asked, answer, code, _ = read
     if kind == "prompt":
         return Example(asked, answer, code)
     return Example(alpaca(asked), answer, code) if frame == "alpaca" else reasoning(code, asked, answer, frame)
 
 
-def form_of(reference: Reference, columns: Sequence[str], where: str, code: str = "") -> Form:
-    """Returns the form of rows with these columns; `code` is the language that a file's name tells.
+def form_of(reference: Reference, columns: Sequence[str], where: str, code: str = "", first: Mapping[str, Any] = {}) -> Form:
+    """Returns the form of rows with these columns; `code` is the language that a file's name tells, `first` one of the rows.
 
     Raises:
-        UserError: a column is not there, or none has a known name.
+        UserError: a column is not there, or none has a known name; or two texts to prefer between have nothing that they answer.
     """
     named = reference.options
     for option, name in named.items():
@@ -161,15 +197,25 @@ def form_of(reference: Reference, columns: Sequence[str], where: str, code: str 
     def found(option: str, names: Iterable[str]) -> str | None:
         return named.get(option) or next((name for name in names if name in columns), None)
 
+    rejected, chosen = found(_REJECTED, (_REJECTED,)), named.get(_CHOSEN)
+    answers = (_CHOSEN, *_ANSWERS) if rejected else _ANSWERS
     forms: tuple[tuple[Literal["prompt", "messages", "question"], str | None, str | None], ...] = (
-        ("prompt", found("prompt", ("prompt",)), named.get("answer") or found("response", ("response", *_ANSWERS))),
+        ("prompt", found("prompt", ("prompt",)), chosen or named.get("answer") or found("response", ("response", *answers))),
         ("messages", found("messages", _CHATS), ""),
-        ("question", found("question", _QUESTIONS), named.get("response") or found("answer", _ANSWERS)),
+        ("question", found("question", _QUESTIONS), chosen or named.get("response") or found("answer", answers)),
     )
+    if rejected and isinstance(first.get(rejected), list):
+        ends = chosen or found("answer", answers)
+        begun = next((name for _, name, _ in forms if name and isinstance(first.get(name), list)), "")
+        if ends:
+            return Form("messages", begun, ends, language, code, rejected)
     # a form of which a column is named goes before those that are found
     for kind, asked, answered in sorted(forms, key=lambda form: form[0] not in named):
-        if asked is not None and answered is not None:
-            return Form(kind, asked, answered, language, code)
+        if asked is not None and answered is not None and not (rejected and kind == "messages"):
+            return Form(kind, asked, answered, language, code, rejected)
+    if rejected:
+        said = f"{where} has texts in {rejected}, and nothing tells what they answer"
+        raise UserError(f"{said}; give columns prompt, chosen and rejected, or question in the place of prompt.")
     wanted = "question and answer, messages, or prompt and response"
     raise UserError(f"{where} has no columns called {wanted}, but {', '.join(columns)}; name them: #question=...#answer=....")
 

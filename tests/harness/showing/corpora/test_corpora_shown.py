@@ -62,6 +62,21 @@ def test_loss_is_told_by_colours_or_where_there_are_none_by_marks(file: Path) ->
     assert "\x1b[2m" in coloured
 
 
+def test_both_sides_of_a_pair_are_seen(file: Path) -> None:
+    file.write_text("".join(f"{json.dumps(row | {'rejected': 'Neun.'})}\n" for row in ROWS))
+    corpus = load_corpus(f"file:{file}", [], source="pocket")
+    seen = rows_seen(corpus, "pocket", rows=1, frame="alpaca", max_length=250, loss_on="response")
+    for row, said in zip(seen, ROWS, strict=False):
+        for side, text in (("tokens", said["answer"]), ("rejected", "Neun.")):
+            assert "".join(each["text"] for each in row[side] if not each["loss"]) == alpaca(said["question"])
+            assert "".join(each["text"] for each in row[side] if each["loss"] and not each["special"]) == text
+    console = Console(file=io.StringIO(), color_system=None, width=200)
+    console.print(rows_drawn(corpus, seen, "pocket", console=console))
+    plain = console.file.getvalue()  # type: ignore[attr-defined]
+    assert plain.index("row 1, de, chosen: ") < plain.index("⟦3 苹果.‹<eos>›⟧") < plain.index("row 1, de, rejected: ")
+    assert plain.count("⟦Neun.‹<eos>›⟧") == 2
+
+
 def test_corpora_are_listed_with_rows_languages_licence_and_how_they_are_had(tmp_path: Path) -> None:
     (tmp_path / "gsm8k").mkdir()
     listed = corpora_as_dicts(tmp_path)

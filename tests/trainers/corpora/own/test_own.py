@@ -1,6 +1,7 @@
 """Corpora of one's own: what rows may be, how files are checked, what is drawn and mixed and held out, and what a hash is of."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import yaml
 
 from tests.places import ROOT
 from xreason.harness.experiment import read_experiment
+from xreason.harness.plan import plan_comparison
+from xreason.harness.training.train import read_training, train
 from xreason.tasks.errors import UserError
 from xreason.tasks.prompts import alpaca
 from xreason.trainers.corpora.examples import Example
@@ -215,3 +218,91 @@ def test_the_guide_s_own_rows_are_a_corpus(tmp_path: Path) -> None:
     (tmp_path / "mixed.yaml").write_text(yaml.safe_dump(mix))
     (stage,) = read_experiment(tmp_path / "mixed.yaml", {}).method("full-mixed").stages
     assert stage.corpora == {f"file:{tmp_path}/my.jsonl": 0.7, "multilingual-reasoning": 0.3}
+
+
+def said(role: str, text: str) -> dict[str, str]:
+    return {"role": role, "content": text}
+
+
+ASKED = [said("system", "Be brief."), said("user", "2+3?")]
+PAIR = Example(alpaca("Be brief.\n\n2+3?"), "5", "", "6")
+
+
+@pytest.mark.parametrize(
+    ("row", "example"),
+    [
+        ({"question": "2+3?", "chosen": "5", "rejected": 6, "language": "en"}, Example(alpaca("2+3?"), "5", "en", "6")),
+        ({"question": "2+3?", "answer": "5", "rejected": "6"}, Example(alpaca("2+3?"), "5", "", "6")),
+        ({"prompt": "Q: 2+3?\nA:", "chosen": " 5", "rejected": " 6"}, Example("Q: 2+3?\nA:", " 5", "", " 6")),
+        ({"prompt": ASKED, "chosen": [said("assistant", "5")], "rejected": [said("assistant", "6")]}, PAIR),
+        ({"chosen": [*ASKED, said("assistant", "5")], "rejected": [*ASKED, said("assistant", "6")]}, PAIR),
+        # as UltraFeedback has it: the prompt as a text beside chats that begin with it
+        ({"prompt": "2+3?", "chosen": [*ASKED, said("assistant", "5")], "rejected": [*ASKED, said("assistant", "6")]}, PAIR),
+    ],
+)
+def test_a_row_with_a_rejected_response_is_a_pair_as_trl_has_it(write: Write, row: dict[str, Any], example: Example) -> None:
+    assert read(write("a.jsonl", [row])) == [example]
+
+
+def test_both_sides_of_a_pair_stand_in_the_frame_of_the_stage_and_in_its_hash_and_columns_may_be_named(write: Write) -> None:
+    row = {"frage": "2+3?", "gut": "5", "schlecht": "6", "language": "de"}
+    path = write("a.jsonl", [row])
+    named = f"file:{path}#question=frage#chosen=gut#rejected=schlecht"
+    (example,) = read(named, frame="octopus")
+    assert (example.response, example.rejected) == (" 5", " 6")
+    corpus = load_corpus(named, [], source="papers")
+    assert corpus.description == "questions and answers, each chosen over a rejected one"
+    write("a.jsonl", [row | {"schlecht": "7"}])
+    assert load_corpus(named, [], source="papers").hash != corpus.hash
+    (plain,) = read(f"file:{path}#question=frage#answer=gut")
+    assert plain.rejected is None
+
+
+@pytest.mark.parametrize(
+    ("first", "line", "says"),
+    [
+        ({"question": "2?", "chosen": "2", "rejected": "3"}, {"question": "2?", "chosen": "2"}, "line 2 has no text in rejected"),
+        ({"question": "2?", "chosen": "2", "rejected": "3"}, {"question": "2?", "rejected": "3"}, "line 2 has no text in chosen"),
+        (
+            {"chosen": [*ASKED, said("assistant", "5")], "rejected": [*ASKED, said("assistant", "6")]},
+            {"chosen": [*ASKED, said("assistant", "5")], "rejected": [said("user", "3+3?"), said("assistant", "6")]},
+            "line 2 has chats in chosen and rejected that differ before their last message",
+        ),
+        (
+            {"prompt": ASKED, "chosen": [said("assistant", "5")], "rejected": [said("assistant", "6")]},
+            {"prompt": ASKED, "chosen": [said("assistant", "5")], "rejected": "6"},
+            "line 2 has no chat in rejected",
+        ),
+        (
+            {"prompt": ASKED, "chosen": [said("assistant", "5")], "rejected": [said("assistant", "6")]},
+            {"prompt": ASKED, "chosen": [said("assistant", "5")], "rejected": [said("user", "6")]},
+            "line 2 has no chat in rejected in which user and assistant take turns",
+        ),
+    ],
+)
+def test_a_wrong_pair_is_named_with_file_and_line(write: Write, first: Any, line: Any, says: str) -> None:
+    with pytest.raises(UserError, match=rf"a\.jsonl, {says}"):
+        read(write("a.jsonl", [first, line]))
+
+
+def test_two_texts_without_what_they_answer_are_refused(write: Write) -> None:
+    both = {"chosen": "Human: 2+3? Assistant: 5", "rejected": "Human: 2+3? Assistant: 6"}
+    with pytest.raises(UserError, match=r"a\.jsonl has texts in rejected, and nothing tells what they answer; give columns prompt"):
+        read(write("a.jsonl", [both]))
+
+
+def test_the_guide_s_pairs_are_pairs_and_its_row_prefers_between_them(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "a-corpus-of-your-own.md").read_text(encoding="utf-8").partition("## Pairs to prefer between")[2]
+    (tmp_path / "pairs.jsonl").write_text(guide.partition("```jsonl\n")[2].partition("```")[0], encoding="utf-8")
+    (tmp_path / "preferred.yaml").write_text(guide.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    experiment = read_experiment(tmp_path / "preferred.yaml", {})
+    plan = plan_comparison(experiment, tmp_path / "runs")
+    assert not plan.failures
+    assert not plan.pairs
+    # trained, and no file of samples asked for
+    (task,) = plan.trainings
+    train(task)
+    (stage,) = read_training(task.report).stages
+    assert (stage.rows, stage.objective, stage.steps) == (2, "prefer (DPO, beta 0.1)", 2)
+    assert stage.losses[0][1] == pytest.approx(math.log(2), abs=1e-3)
+    assert stage.losses[-1][1] < stage.losses[0][1]
