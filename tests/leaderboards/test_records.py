@@ -315,7 +315,7 @@ def test_other_json_is_no_record(tmp_path: Path, content: str) -> None:
     assert_one_useful_sentence(caught.value, path, "is not a record of format 4")
 
 
-@pytest.mark.parametrize("key", sorted(Record.model_fields.keys() - {"folders", "families", "weights", "measures"}))
+@pytest.mark.parametrize("key", sorted(Record.model_fields.keys() - {"folders", "families", "weights", "measures", "cautions"}))
 # where its scores lie came later: records without it are in the folders of before; which questions are akin with format 4
 def test_no_field_of_a_record_has_a_silent_default(tmp_path: Path, key: str) -> None:
     path = tmp_path / "record.json"
