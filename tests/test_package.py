@@ -79,7 +79,7 @@ def test_the_wheel_holds_xreason_all_of_it_and_nothing_else(wheel: Path, source:
     ours = {f"xreason/{path.relative_to(source)}" for path in files} | {"xreason/__init__.py", "xreason/py.typed"}
     about = {name for name in names(wheel) if name.startswith(f"xreason-{VERSION}.dist-info/")}
     assert names(wheel) - about == ours
-    assert wheel.stat().st_size < 6_000_000
+    assert wheel.stat().st_size < 14_000_000  # five models of 1.2 million parameters are most of it
 
 
 def test_a_wheel_from_the_sdist_is_the_same_and_the_sdist_holds_no_file_twice(wheel: Path, source: Path, tmp_path: Path) -> None:
