@@ -11,7 +11,7 @@ averaged layer at each border (many such settings were about as good). Where thi
 - Embeddings, last norm and head: the language expert's, as the layers beside them; the paper's choice is not known.
 - Models of another number of layers: the same shares of it, at least one layer each.
 
-    xreason compare pocket-merges
+    xreason compare pocket-methods
 """
 
 from typing import Literal

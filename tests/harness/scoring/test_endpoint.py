@@ -28,7 +28,8 @@ from xreason.tasks.suites import SUITES
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server, which ends before the engine does: that waits a minute for all processes of vLLM that it is above."""
     running = Server(tmp_path_factory.mktemp("served"))
     yield running
     running.kill()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,9 +19,12 @@ from xreason.harness.run import run
 from xreason.harness.scoring import questions
 from xreason.harness.scoring.evaluate import evaluate
 from xreason.harness.scoring.questions import Asking, Scoring, scorings
+from xreason.harness.scoring.rescore import rescore
+from xreason.harness.scoring.samples import samples_of as shown_samples
 from xreason.harness.scoring.score import plan_score, score
 from xreason.harness.scoring.translating.translate import Translate, plan_translation, read_translations, translate
 from xreason.harness.scoring.verdicts import read_again, read_scores
+from xreason.harness.serving.answers import Answer
 from xreason.harness.serving.dummy import Dummy, said
 from xreason.harness.serving.models import Model, dummy_model
 from xreason.leaderboards.records import LanguageScore, read_record
@@ -115,6 +119,66 @@ def test_samples_keep_both_texts_and_are_read_again_as_they_were(tmp_path: Path)
     assert "translation" not in samples_of(task.folder, "pocket_en")[0]["doc"]
     before = read_scores(task.folder, suite)
     assert read_again(task.folder, suite) == before
+
+
+class Mortal(Monotone):
+    """One that keeps its answers as our engine does, and dies when it has given so many of its own."""
+
+    def __init__(self, lives: int) -> None:
+        super().__init__()
+        self.lives = lives
+        self.answers: Any = None
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+        return [self._kept(each.args[0]) for each in requests]
+
+    def _kept(self, prompt: str) -> str:
+        known = self.answers.known(prompt, "greedy")
+        if known is not None:
+            return str(known[0].text)
+        if not self.lives:
+            raise KeyboardInterrupt
+        self.lives -= 1
+        self.prompts.append(prompt)
+        text = f"of {len(self.prompts)}"
+        self.answers.keep(prompt, "greedy", [Answer(text, "stop", 7)])
+        return text
+
+
+def test_translations_that_an_interrupt_cut_short_go_on_where_they_were(tmp_path: Path) -> None:
+    (scoring,) = scorings(["pocket"], ["en", "sw"], limit=5)
+    first, second = Mortal(3), Mortal(9)
+    with pytest.raises(KeyboardInterrupt):
+        translated(tmp_path, scoring, READER, first)
+    step = plan_translation("oracle", 0, tmp_path, READER, READER, scoring, "none")
+    assert not step.is_done()
+    translated(tmp_path, scoring, READER, second)
+    assert step.is_done()
+    assert (len(first.prompts), len(second.prompts)) == (3, 2)
+    assert not {*first.prompts} & {*second.prompts}
+    told = [each.text for each in read_translations(step.folder).languages["sw"]]
+    assert told == ["of 1", "of 2", "of 3", "of 1", "of 2"]
+    assert [each.name for each in step.folder.parent.iterdir()] == [step.folder.name]
+
+
+def test_the_key_of_a_translation_is_of_all_that_can_change_it_and_so_is_that_of_a_score(tmp_path: Path) -> None:
+    def key(by: Model = READER, dtype: str = "none", engine: Mapping[str, Any] = {}, **asked: Any) -> str:
+        (scoring,) = scorings(["pocket"], asked.pop("languages", ["sw"]), **{"limit": 3, **asked})
+        return plan_translation("by", 0, tmp_path, by, by, scoring, dtype, engine=engine).key
+
+    other = READER.model_copy(update={"hash": "other"})
+    keys = [
+        *(key(), key(by=other), key(dtype="bfloat16"), key(engine={"quantization": "fp8"}), key(languages=["de"])),
+        *(key(limit=4), key(max_new_tokens=7), key(asking=Asking(style="chat"))),
+    ]
+    assert len({*keys}) == len(keys)
+    # the same is asked for whatever style the question is answered in
+    assert key(asking=Asking(style="metamath")) == key()
+    (scoring,) = scorings(["pocket"], ["sw"], limit=3)
+    steps = [None, *(plan_translation("by", 0, tmp_path, each, each, scoring, "none") for each in (READER, other))]
+    scores = [plan_score("row", 0, tmp_path, READER, READER, scoring, "none", translate=step, of="row") for step in steps]
+    assert len({each.key for each in scores}) == 3
+    assert [each.needs for each in scores] == [(), *((step.folder,) for step in steps if step)]
 
 
 def test_what_translating_took_is_counted_and_english_takes_none(tmp_path: Path) -> None:
@@ -213,17 +277,25 @@ def test_its_row_stands_on_the_board_with_what_its_use_costs(tmp_path: Path) -> 
     told = read_record(row.folder / "record.json").provenance.translate_test
     assert told is not None
     assert (told.of, told.translator) == ("base", "base")
-    assert "cost of use" in (tmp_path / "x" / "leaderboard.md").read_text()
+    assert "models in use" in (tmp_path / "x" / "leaderboard.md").read_text()
     assert "translate-test" in json.dumps(json.loads((tmp_path / "x" / "leaderboard.json").read_text()))
     again = run(plan)
     assert again.boards[0].rows == board.rows
+    # its samples are read anew as they were, and shown with what was asked in the question's place
+    _, (reread,) = rescore(tmp_path / "x")
+    assert reread.rows == board.rows
+    records = [(each.folder, read_record(each.folder / "record.json")) for each in plan.rows]
+    english, swahili = shown_samples(board, records)
+    assert [[each.asked for each in question.responses if each] for question in english.questions] == [[None, None]] * 8
+    asked_for = [[each.asked for each in question.responses if each] for question in swahili.questions]
+    assert asked_for == [[None, row["question"]] for row in SUITES["pocket"].rows("en")[:8]]
 
 
 def test_nothing_of_it_stands_on_a_board_without_such_a_row(tmp_path: Path) -> None:
     model = dummy_model()
     row = Row(name="base", seed=0, folder=tmp_path / "x" / "base" / "0", base=model, model=model)
     run(Plan(folder=tmp_path / "x", rows=(row.asked(scorings(["pocket"], ["en"], limit=4), "auto", {}),)))
-    assert "cost of use" not in (tmp_path / "x" / "leaderboard.md").read_text()
+    assert "in use" not in (tmp_path / "x" / "leaderboard.md").read_text()
 
 
 def test_evaluate_asks_what_it_always_did_where_nothing_is_translated(tmp_path: Path) -> None:

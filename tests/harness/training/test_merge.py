@@ -59,7 +59,7 @@ def test_its_report_tells_the_stages_of_all_that_it_is_made_of_and_what_was_merg
 
 def test_a_stage_that_a_merge_tells_again_is_one_earlier_run(merged: tuple[Path, Merging]) -> None:
     slam = read_training(merged[1].report).stages[1]
-    told = EarlierRuns(merged[0]).tokens_per_second(slam.tuned_parameters, slam.total_parameters)
+    told = EarlierRuns(merged[0]).tokens_per_second(slam.tuned_parameters, slam.total_parameters, rewards=False)
     assert told == (pytest.approx(slam.tokens_per_second), 1)
 
 
@@ -104,6 +104,9 @@ def test_what_it_ran_on_is_told_where_all_that_it_is_made_of_ran_alike(merged: t
     run(again)
     made = read_training(again.merges[0].report)
     assert (made.machine, made.device, made.devices) == (None, None, None)
+    # another formula is another recipe, which boards tell rows apart by
+    run(other := plan_of(tmp_path / "store", LayerSwap(transition=0)))
+    assert read_training(other.merges[0].report).recipe != made.recipe == read_training(merged[1].report).recipe
 
 
 def test_where_a_training_fails_so_does_what_is_merged_of_it_and_a_merge_of_nothing_says_so(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,19 @@ def test_in_every_family_the_lowest_layer_is_one_row_s_and_the_rest_the_other_s(
     assert lowest and len(lowest) * 4 < len(own)
     for name in own:
         assert bits(found[name]) == bits(rows[name in lowest][name]), name
+
+
+def test_adapters_beside_their_base_and_a_base_that_has_changed_since_are_refused(base: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(base, tmp_path / "own")
+    for number in range(2):
+        expert(own, tmp_path / f"row{number}", number)
+    describe_checkpoint(replace(read_checkpoint(tmp_path / "row1"), kind="adapter"))
+    with pytest.raises(UserError, match="row1 keeps its adapters beside the base, and weights are merged; set merge: true of it"):
+        merged_of(Linear(), own, tmp_path)
+    describe_checkpoint(replace(read_checkpoint(tmp_path / "row1"), kind="delta"))
+    (own / "config.json").write_text((own / "config.json").read_text() + "\n")
+    with pytest.raises(UserError, match=r"row0 was trained from .* which is now .*; train again, or restore the base"):
+        merged_of(Linear(), own, tmp_path)
 
 
 def test_a_number_that_the_base_s_type_cannot_hold_is_refused(base: Path, tmp_path: Path) -> None:
