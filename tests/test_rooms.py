@@ -89,9 +89,9 @@ def test_every_room_says_what_enters_what_leaves_and_who_may_call_it() -> None:
     assert silent == []
 
 
-def test_all_that_is_not_a_test_stays_within_34200_lines() -> None:
+def test_all_that_is_not_a_test_stays_within_34300_lines() -> None:
     others = [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "xreason").glob("*.py")]
-    assert lines([*MODULES, *others]) <= 34_200
+    assert lines([*MODULES, *others]) <= 34_300
 
 
 def test_the_loop_from_a_stage_to_trained_weights_stays_within_1210_lines() -> None:

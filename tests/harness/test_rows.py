@@ -1,6 +1,7 @@
 """Rows that take other rows: which are meant, which come along, in which order they are made, and how they are told apart."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.harness.test_plan import planned as planned_of
 from tests.places import ROOT
 from xreason.harness.outlook import outlook
 from xreason.harness.plan import Plan
-from xreason.harness.run import _scorings
+from xreason.harness.run import _scorings, _trainings
 from xreason.tasks.errors import UserError
 
 EXPERTS = "  math: {method: english-sft, rows: 8}\n  slam: {layers: 1, rows: 8}\n"
@@ -175,6 +176,20 @@ def test_the_base_is_asked_once_for_each_seed_of_a_row_that_translates_for_it(tm
     assert [(each.name, each.seed) for each in plan.translations] == [("slam", 3), ("slam", 5)]
     jobs = [job.name for job in _scorings(plan) if job.what == "scoring"]
     assert len({*jobs}) == len(jobs) == len(plan.rows)
+
+
+def test_merges_and_translations_are_jobs_of_their_own_which_another_machine_can_be_given(tmp_path: Path) -> None:
+    methods = "  swap: {method: layer-swap, of: [math, slam]}\n  own: {method: translate-test, of: swap, translator: math}\n"
+    plan = planned(tmp_path, f"{EXPERTS}{methods}", seeds=[0, 1])
+    jobs = [*_trainings(plan, ()), *_scorings(plan)]
+    assert len({job.key for job in jobs}) == len(jobs)
+    assert [pickle.loads(pickle.dumps(job)) for job in jobs] == jobs
+    lost = {job.key: {*job.rows} for job in jobs}
+    both = {f"{row}, seed 0" for row in ("swap", "own")}
+    assert lost["training", "slam, seed 0"] == both | {"slam, seed 0"}
+    assert lost["merging", "swap, seed 0"] == both
+    assert lost["training", "math, seed 0"] == both | {"math, seed 0"}
+    assert lost["translating", "math, seed 0, pocket"] == {"own, seed 0"}
 
 
 def test_each_row_is_asked_in_english_by_its_own_translation_or_one_that_they_share(tmp_path: Path) -> None:

@@ -121,6 +121,19 @@ def test_samples_keep_both_texts_and_are_read_again_as_they_were(tmp_path: Path)
     assert read_again(task.folder, suite) == before
 
 
+class Speaker(Reader):
+    """One that answers at length, in English."""
+
+    def _said(self, request: Any) -> str:
+        return "There were twelve apples on the table, and five of them were eaten by the children. The answer is 7."
+
+
+def test_an_english_answer_is_not_in_the_language_of_the_question_that_was_put_into_english(tmp_path: Path) -> None:
+    (scoring,) = scorings(["pocket"], ["en", "sw"], limit=3)
+    found = scored(tmp_path / "row", scoring, translated(tmp_path, scoring), Speaker())
+    assert (found["en"].in_language, found["sw"].in_language) == (("111",), ("000",))
+
+
 class Mortal(Monotone):
     """One that keeps its answers as our engine does, and dies when it has given so many of its own."""
 

@@ -45,6 +45,16 @@ def test_damaged_files_are_listed_and_not_stumbled_over(store: Path, text: str) 
     assert len(holdings(store)) == 5
 
 
+def test_translations_are_listed_with_the_scores_that_are_made_of_them(store: Path) -> None:
+    row = store / "mine" / "slam" / "0"
+    with step(translated := row / "translations" / "mgsm-ffffffff", "t", (row / "checkpoint-aaaaaaaa",)):
+        pass
+    with step(row / "scores" / "mgsm-99999999", "s", (row / "checkpoint-aaaaaaaa", translated)):
+        pass
+    told = {each.path.name: each for each in holdings(store)}["mgsm-ffffffff"]
+    assert (told.what, told.used_by) == ("translations", ("mine/slam/0/scores/mgsm-99999999",))
+
+
 def yes(going: list[Holding]) -> bool:
     return True
 

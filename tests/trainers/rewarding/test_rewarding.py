@@ -1,11 +1,16 @@
-"""Stages that earn rewards, by TRL's GRPOTrainer, on tiny models."""
+"""Stages that earn rewards, by TRL's GRPOTrainer, on tiny models; and the package of the guide, which brings a reward."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.places import ROOT
 from xreason.tasks.errors import UserError
 from xreason.tasks.prompts import alpaca
 from xreason.trainers.checkpoints.base import load_base
@@ -147,3 +152,51 @@ def test_an_objective_is_said_by_its_rewards_and_changed_by_what_else_is_said() 
     (grpo,) = load_method("grpo", {"objective": {"beta": 0, "num_generations": 16}, "start": "slam"}).stages
     assert grpo.objective == Reward({"correct": 1.0, "in_language": 0.5}, 16, 1024, loss_type="grpo")
     assert load_method("full", {"objective": {"beta": 0.3}}).stages[0].objective == Prefer(beta=0.3)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder that pip installed the guide's package into, offline."""
+    folder = tmp_path_factory.mktemp("curt")
+    source = folder / "source"
+    source.mkdir()
+    guide = (ROOT / "docs" / "a-reward-of-your-own.md").read_text(encoding="utf-8")
+    opens = {"curt.py": "```python\n", "pyproject.toml": "```toml\n"}
+    texts = {name: guide.partition(mark)[2].partition("```")[0] for name, mark in opens.items()}
+    assert sum(len(text.splitlines()) for text in texts.values()) < 60
+    for name, text in texts.items():
+        (source / name).write_text(text)
+    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(folder / "site")]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(source)], check=True, cwd=folder)
+    return folder / "site"
+
+
+def test_the_guide_s_package_has_its_reward_listed_beside_those_in_the_box(installed: Path) -> None:
+    program = "from xreason.harness.cli.app import main; main()"
+    command = [sys.executable, "-c", program, "methods", "--rewards", "--json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *sys.path])}
+    done = subprocess.run(command, env=environment, cwd=installed, capture_output=True, text=True, timeout=60, check=True)
+    rewards = {each["reward"]: each for each in json.loads(done.stdout)}
+    assert [name for name in rewards if name != "digits"] == ["correct", "in_language", "length", "few-words"]
+    assert rewards["few-words"]["package"] == "xreason-curt 0.1.0"
+    assert rewards["few-words"]["description"] == "1 / the number of words, and nothing for silence."
+
+
+def test_the_guide_s_method_learns_by_its_reward_on_its_corpus(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xreason.harness.plan import plan_training_alone
+    from xreason.harness.run import run
+    from xreason.harness.training.train import read_training
+
+    monkeypatch.syspath_prepend(str(installed))
+    settings = {"max_steps": 2, "batch_size": 8, "learning_rate": 1e-3}
+    told: dict[str, Any] = {"languages": ["de", "sw"], "source": "pocket", "data": None, "seed": 0}
+    plan = plan_training_alone("curt", settings, "pocket", tmp_path, **told)
+    run(plan)
+    (stage,) = read_training(plan.trainings[0].report).stages
+    assert (stage.corpus, stage.rows, stage.languages) == ("sums (sums in two languages)", 64, ("de", "sw"))
+    assert stage.objective == "reward (GRPO, dapo, correct + 0.5 few-words, 4 generations)"
+    assert [step for step, _ in stage.rewards] == [1, 2]
+    assert all(means.keys() == {"reward", "correct", "few-words"} for _, means in stage.rewards)
+    assert all(0 < means["few-words"] <= 1 for _, means in stage.rewards)
