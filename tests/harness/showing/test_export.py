@@ -123,7 +123,7 @@ def test_the_card_says_base_data_stages_and_scores_with_intervals(tmp_path: Path
     assert (swahili.dataset_id, swahili.task_id, swahili.value) == ("juletxara/mgsm", "sw", 40.0)
     assert english.date == "2025-11-20T20:00:00+00:00"
     assert english.notes == "accuracy in percent, as the authors of the set read and weigh answers; zero-shot alpaca, greedy"
-    assert "The pocket model that xreason ships, trained by the method slam (Fan et al., COLING 2025" in read.text
+    assert "The model pocket that xreason ships, trained by the method slam (Fan et al., COLING 2025" in read.text
     assert (
         "| language alignment | question and answer translation into English | 7,200 | sw, th | up\\_proj, down\\_proj" in read.text
     )
