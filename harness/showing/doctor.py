@@ -24,6 +24,8 @@ from xreason.trainers.tuning.memory import USABLE
 GIB = 2**30  # bytes
 # What one GPU may hold, in GiB, as they are sold for training; several are reckoned in the last.
 _GPU_SIZES = (24, 40, 48, 80)
+#: What else there is for a stage that one must hold.
+_LARGEST = (141, 180)
 _LIBRARIES = ("xreason", "torch", "transformers", "accelerate", "peft", "lm-eval", "datasets")
 
 
@@ -89,17 +91,21 @@ def doctor_tables(diagnosis: Mapping[str, Any]) -> tuple[Table, Table]:
 def advice(counted: MethodCount, gpus: Sequence[int]) -> str:
     """Returns in one line what trains this, given the memory of each of the machine's GPUs, in bytes.
 
-    Several GPUs share out weights, gradients and optimizer (FSDP's full shard) and hold activations of their own each.
+    Several GPUs share out weights, gradients and optimizer (FSDP's full shard) and hold activations of their own each, but for a
+    stage that one must hold.
     """
-    need, smallest = counted.memory_bytes, min(gpus, default=0)
+    need, smallest, alone = counted.memory_bytes, min(gpus, default=0), any(stage.on_one for stage in counted.stages)
     said = f"{counted.method} needs about {math.ceil(need / GIB)} GiB: "
     if need <= USABLE * smallest:
         return said + "one GPU of this machine will do"
-    here = _gpus_needed(counted, smallest)
+    here = None if alone else _gpus_needed(counted, smallest)
     if here is not None and here <= len(gpus):
         return said + f"{here} GPUs of this machine with FSDP"
-    each = next((each for each in _GPU_SIZES if need <= USABLE * each * GIB), _GPU_SIZES[-1])
+    sizes = (*_GPU_SIZES, *_LARGEST) if alone else _GPU_SIZES
+    each = next((each for each in sizes if need <= USABLE * each * GIB), sizes[-1])
     number = _gpus_needed(counted, each * GIB)
+    if alone and number != 1:
+        return said + f"more than one GPU of {each} GiB holds, and several cannot share it out; tune less"
     if number is None:
         return said + f"more than {each} GiB GPUs can share out; lower micro_batch_size or max_length"
     wanted = f"{number} x {each} GiB GPU" + ("s with FSDP" if number > 1 else "")

@@ -11,7 +11,7 @@ from pydantic import field_serializer
 from xreason.leaderboards.records import Frozen
 from xreason.trainers.methods import wants_layers, with_layers
 from xreason.trainers.slam import PUBLISHED_LAYERS
-from xreason.trainers.stages import Method, Stage
+from xreason.trainers.stages import Method, Reward, Stage
 from xreason.trainers.tuning.counting import count_of, estimate_flops
 from xreason.trainers.tuning.freezing import changed_weights, tuned_in_all
 from xreason.trainers.tuning.memory import Memory, needed
@@ -34,6 +34,7 @@ class StageCount(Frozen):
     length: int
     memory_bytes: Memory  #: on one GPU, estimated
     flops_per_token: int  #: floating-point operations, estimated, with gradient checkpointing
+    on_one: bool = False  #: whether one GPU must hold it, for several cannot share it out
 
     @field_serializer("memory_bytes")
     def _with_total(self, memory: Memory) -> dict[str, int]:
@@ -91,4 +92,5 @@ def _count(model: "PreTrainedModel", stage: Stage) -> StageCount:
         length=stage.max_length,
         memory_bytes=needed(model, stage, device="cuda"),
         flops_per_token=estimate_flops(model, stage.tune),
+        on_one=isinstance(stage.objective, Reward),
     )

@@ -284,8 +284,8 @@ _MAY_BE_WRONG = "|".join(
     (
         r"(metamath|questions_hash|truncated|recipe|devices?|weights_hash|dtype|engine|sampling|system|chat_args|think_end|worked_examples|machine)\S* (missing|null)",
         r"training\.\w+ (missing|null)",
-        r"(cut_off|in_language|identifier|limit|checkpoint_bytes|tokens|sources|families|weights|in_domain)\S* (missing|null)",
-        r"(frame|objective) (missing|null)|(held_out|kept_step|folders|measures)\S* missing",
+        r"(cut_off|in_language|identifier|limit|checkpoint_bytes|tokens|elected|sources|families|weights|in_domain)\S* (missing|null)",
+        r"(frame|objective) (missing|null)|(held_out|rewards|cautions|kept_step|folders|measures)\S* missing",
         r"(languages|losses|cut_off|paper|strict|answered|in_language)\.0 missing",
         r"losses\S* |^seed negative|versions\.\S+ missing|(max_new_tokens|data)\.pocket |^(version|identifier) ",
         # what no board can hold against the others: the error names the rows

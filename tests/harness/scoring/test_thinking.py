@@ -23,7 +23,7 @@ from xreason.harness.serving.models import Model, plain_model
 from xreason.leaderboards.forms.as_csv import boards_csv
 from xreason.leaderboards.forms.latex import boards_latex
 from xreason.leaderboards.forms.markdown import board_markdown
-from xreason.leaderboards.records import Record, read_record
+from xreason.leaderboards.records import Provenance, Record, read_record
 from xreason.leaderboards.styles import distinguishing, style_of
 from xreason.tasks.errors import UserError
 from xreason.tasks.readings.verdicts import parts, split
@@ -248,17 +248,9 @@ def test_chat_args_are_read_as_yaml_from_flags_and_files(tmp_path: Path) -> None
 def test_styles_are_told_apart_by_how_models_think() -> None:
     ways = [{}, {"think_end": END}, {"think_end": END, "thinking_tokens": 512}]
     told = [Asking(style="chat", chat_args={"enable_thinking": False}, **way).told() for way in ways]
-    blank = {
-        "model": "m",
-        "model_hash": "h",
-        "data": {},
-        "max_new_tokens": {},
-        "limit": None,
-        "commit": "",
-        "machine": "",
-        "date": "",
-    }
-    styles = [style_of(SimpleNamespace(**{**blank, **each})) for each in told]  # type: ignore[arg-type]
+    blank: dict[str, Any] = {"model": "m", "model_hash": "h", "data": {}, "max_new_tokens": {}, "limit": None, "commit": ""}
+    blank |= {"machine": "", "date": "", "versions": {}, "suite_versions": {}, "identifier": ""}
+    styles = [style_of(Provenance.model_validate({**blank, **each})) for each in told]
     assert [distinguishing(style, styles) for style in styles] == [
         "thinking not told apart",
         f"thinking ends at {END}",

@@ -74,14 +74,16 @@ def test_the_diagnosis_holds_this_machine_and_every_method(monkeypatch: pytest.M
     assert need["slam"]["memory_bytes"] < need["full"]["memory_bytes"] / 4
     assert need["slam"]["tokens_per_second_at_most"] > need["full"]["tokens_per_second_at_most"]
     text = printed(*doctor_tables(diagnosis))
-    assert all(f"{name} needs about" in text for name in method_names())
+    assert all(f"{name} needs about" in text for name in need)
+    assert "grpo needs about 127 GiB: 1 x 141 GiB GPU" in text
     assert f"{tmp_path}: mgsm" in text
 
 
-def method(states: float, activations: float) -> MethodCount:
+def method(states: float, activations: float, *, on_one: bool = False) -> MethodCount:
     memory = Memory(int(states * GIB), 0, 0, int(activations * GIB))
     counts: dict[str, Any] = {"tuned": 1, "total": 1, "share": 1.0}
-    stage = StageCount(stage="s", what="all", changed=1, sequences=1, length=1024, memory_bytes=memory, flops_per_token=1, **counts)
+    told: dict[str, Any] = {"changed": 1, "sequences": 1, "length": 1024, "flops_per_token": 1, "on_one": on_one}
+    stage = StageCount(stage="s", what="all", memory_bytes=memory, **told, **counts)
     return MethodCount(model="model", method="full", memory_bytes=memory.total, stages=(stage,), **counts)
 
 
@@ -100,3 +102,15 @@ def method(states: float, activations: float) -> MethodCount:
 )
 def test_advice_says_what_will_do(states: float, activations: float, here: tuple[int, ...], said: str) -> None:
     assert advice(method(states, activations), [size * GIB for size in here]) == said
+
+
+@pytest.mark.parametrize(
+    ("states", "here", "said"),
+    [
+        (112, (80, 80), "full needs about 113 GiB: 1 x 141 GiB GPU, more than is here"),
+        (112, (141,), "full needs about 113 GiB: one GPU of this machine will do"),
+        (300, (), "full needs about 301 GiB: more than one GPU of 180 GiB holds, and several cannot share it out; tune less"),
+    ],
+)
+def test_what_several_gpus_cannot_share_out_is_one_gpu_s(states: float, here: tuple[int, ...], said: str) -> None:
+    assert advice(method(states, 1, on_one=True), [size * GIB for size in here]) == said

@@ -13,8 +13,8 @@ def test_each_kind_of_answer_is_read_by_its_own_readings_in_one_batch() -> None:
     texts = [["Jibu ni 18.", "17"], [r"\boxed{0.5}, sio \boxed{3}", "?"], ["The answer is (B).", "(C)"]]
     number, expression, choice = all_verdicts(texts, documents)
     assert (number.strict, number.metamath) == ((True, False), (False, False))
-    assert expression == Verdicts((True, False), (False, False), (True, False), None, True, False, None)
-    assert choice == Verdicts((True, False), (True, False), (True, True), None, True, True, None)
+    assert expression == Verdicts((True, False), (False, False), (True, False), None, True, False, None, 0)
+    assert choice == Verdicts((True, False), (True, False), (True, True), None, True, True, None, 0)
 
 
 def test_lm_eval_is_told_the_metrics_of_the_kind_alone() -> None:

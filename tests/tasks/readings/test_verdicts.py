@@ -19,6 +19,7 @@ def test_every_reading_is_judged_once_a_sample() -> None:
         majority_paper=False,
         majority_strict=True,
         majority_metamath=False,
+        elected=0,
     )
 
 
