@@ -265,6 +265,8 @@ class _Pair(_Asks):
     task: MakePairs
 
     def do(self, hands: Hands) -> None:
+        if self.task.is_done():
+            return
         make_pairs(self.task, lambda model: self._engine(model, hands))
 
 

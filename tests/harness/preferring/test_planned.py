@@ -158,6 +158,10 @@ def test_samples_are_a_step_with_a_record_and_an_interrupted_one_goes_on_where_i
     assert seen.trainings[1].stages[0].rows == sum(made.pairs.values())
     assert plan.steps() is not None
     assert all(step.is_done() for step in planned(tmp_path, SLAM + PREFER).steps())
+    # what stands is not done again
+    stood = {step.folder: (step.folder / "step.json").read_bytes() for step in plan.steps()}
+    assert run(plan).boards == outcome.boards
+    assert {folder: (folder / "step.json").read_bytes() for folder in stood} == stood
 
 
 REWARD = (
