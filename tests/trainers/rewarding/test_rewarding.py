@@ -23,6 +23,7 @@ from xreason.trainers.stages import FeedForward, LowRank, Named, Prefer, Reward,
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install 'xreason[rl]'")
 from xreason.trainers.rewarding.grpo import run_reward_stage
+from xreason.trainers.rewarding.lending import in_float32
 
 ModelOf = Callable[..., Path]
 DIGITS = (
@@ -119,6 +120,17 @@ def test_an_interrupted_stage_goes_on_and_ends_in_the_same_weights(
         "mlp.down_proj",
     }
     assert moved(model_of(), whole) == {f"model.layers.{layer}.{name}.weight" for layer in range(4) for name in names}
+
+
+def test_weights_are_float32_while_trl_has_them_and_then_the_very_bits_that_they_were() -> None:
+    import torch
+
+    layer = torch.nn.Linear(3, 2).bfloat16()
+    before = [each.detach().clone() for each in layer.parameters()]
+    with in_float32(layer):  # type: ignore[arg-type]
+        assert {each.dtype for each in layer.parameters()} == {torch.float32}
+    assert {each.dtype for each in layer.parameters()} == {torch.bfloat16}
+    assert all(one.equal(other) for one, other in zip(before, layer.parameters(), strict=True))
 
 
 def test_what_has_no_gold_answer_or_leaves_no_room_is_left_out(model_of: ModelOf, examples: list[Example]) -> None:
