@@ -1,6 +1,6 @@
 """The reasoners of `pocket-paper`, and its learning rates: chosen on problems of the pocket world of which none is in its test.
 
-    python -m benchmarks.pocket_paper --bases a --make FOLDER      # a minute on one core
+    python -m benchmarks.pocket_paper --bases a --make FOLDER      # a minute or two on one core
     python -m benchmarks.pocket_paper --bases a b                  # half an hour on one core
 
 The first makes pocket-reasoner-a of pocket-plain-a, by the second stage of two-stage-a, English reasoning, with seed 0. The second
@@ -31,7 +31,7 @@ from xreason.trainers.english_sft import english_sft
 from xreason.trainers.stages import Method
 from xreason.trainers.train import train
 
-RATES = {"slam": (2e-4, 4e-4, 8e-4, 1.6e-3), "two-stage": (5e-4, 1e-3, 2e-3), "full": (5e-4, 1e-3, 2e-3)}
+RATES = {"slam": (5e-5, 1e-4, 2e-4, 4e-4), "two-stage": (5e-4, 1e-3, 2e-3), "full": (5e-4, 1e-3, 2e-3)}
 SEED, QUESTIONS, LONGEST = 3, 100, 96
 
 

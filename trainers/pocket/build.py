@@ -79,7 +79,7 @@ POCKET = Recipe(
 #: to reason about what is not English: it translates, and stops.
 PLAIN = Recipe(
     steps=1800,
-    mixture={"reasoning": 0.07, "text": 0.3, "equations": 0.08, "translation": 0.45, "transfer": 0.1},
+    mixture={"reasoning": 0.07, "text": 0.25, "equations": 0.18, "translation": 0.4, "transfer": 0.1},
     text={"en": 5, "de": 4, "es": 4, "fr": 3, "zh": 3, "sw": 1},
     translated={"de": 800, "es": 640, "fr": 400, "zh": 480, "sw": 80},
     transferred={"de": 40, "es": 32, "fr": 20, "zh": 24, "sw": 5},
