@@ -1,9 +1,9 @@
 """Writes docs/performance.md out of what benchmarks printed.
 
-    for part in swap scoring generation; do python -m benchmarks.serving $part > results/serving-$part.json; done
-    python -m benchmarks.page results > docs/performance.md
+    for part in swap scoring generation; do python -m benchmarks.serving $part > benchmarks/results/serving-$part.json; done
+    python -m benchmarks.page > docs/performance.md
 
-The folder holds a file a run, NAME.json or NAME-PART.json, as `python -m benchmarks.NAME` printed it; `gpu.json` of a machine with
+The folder benchmarks/results, or another one that is named, holds a file a run, NAME.json or NAME-PART.json, as `python -m benchmarks.NAME` printed it; `gpu.json` of a machine with
 a GPU among them. What a run is held against stands in BOUNDS, beside what was measured; what was not run is said to be so.
 """
 
@@ -82,7 +82,7 @@ BOUNDS: tuple[tuple[str, str, str, str, float], ...] = (
 
 def main() -> None:
     """Writes the page to the output stream."""
-    folder = Path(sys.argv[1])
+    folder = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).with_name("results")
     results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
     sys.stdout.write("\n".join(_page(results)).rstrip() + "\n")
 

@@ -12,11 +12,19 @@ from benchmarks.error_rates import World, coverage, many, table, type_one
 from tests.places import ROOT
 
 
+def written_page(*folder: str) -> str:
+    command = [sys.executable, "-m", "benchmarks.page", *folder]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def page_of(folder: Path, results: dict[str, object]) -> list[str]:
     for name, said in results.items():
         (folder / f"{name}.json").write_text(json.dumps(said))
-    command = [sys.executable, "-m", "benchmarks.page", str(folder)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return written_page(str(folder)).splitlines()
+
+
+def test_the_page_in_docs_is_what_the_results_give() -> None:
+    assert written_page() == (ROOT / "docs/performance.md").read_text(encoding="utf-8")
 
 
 def test_what_misses_its_bound_says_so_and_what_was_not_run_too(tmp_path: Path) -> None:
