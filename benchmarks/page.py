@@ -3,8 +3,9 @@
     for part in swap scoring generation; do python -m benchmarks.serving $part > benchmarks/results/serving-$part.json; done
     python -m benchmarks.page > docs/performance.md
 
-The folder benchmarks/results, or another one that is named, holds a file a run, NAME.json or NAME-PART.json, as `python -m benchmarks.NAME` printed it; `gpu.json` of a machine with
-a GPU among them. What a run is held against stands in BOUNDS, beside what was measured; what was not run is said to be so.
+The folder benchmarks/results, or another one that is named, holds a file a run, NAME.json or NAME-PART.json, as
+`python -m benchmarks.NAME` printed it; `gpu.json` of a machine with a GPU among them. What a run is held against stands in BOUNDS,
+beside what was measured; what was not run is said to be so.
 """
 
 import ast
