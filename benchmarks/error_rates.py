@@ -190,6 +190,10 @@ def cells() -> dict[str, list[tuple[Callable[..., dict[str, float]], World]]]:
             for suite, share in (("MGSM", 0.0), ("MSVAMP", 0.25))
             for each in ACCURACIES
         ],
+        # whose luck is pooled with that of a method that has the most room for it
+        "coverage beside a method at 0.5": [
+            (coverage, World("MGSM", (each, 0.5), (4 * each * (1 - each), 1.0))) for each in ACCURACIES if each != 0.5
+        ],
         "five methods": [
             (many, World("MGSM", (0.5 + better / 100, *(0.5,) * 4), (luck,) * 5)) for better in (0, 4) for luck in LUCK
         ],

@@ -59,17 +59,25 @@ class Difference(Interval, frozen=True):
 
 @dataclass(frozen=True)
 class Luck:
-    """How much the means of trainings that differ in their seed alone vary: a variance, and its degrees of freedom."""
+    """How much the means of trainings that differ in their seed alone vary.
 
-    variance: float
+    A method that is nearly always right, or wrong, has little room for luck, so what methods share is no variance but a share of
+    the most that there can be, p (1 - p), as answers of one cluster share it in a beta-binomial model (Williams, Applied Statistics
+    1982).
+    """
+
+    share: float
     df: int
+
+    def variance(self, model: Answers) -> float:
+        """Returns that of the means of such a model's trainings."""
+        return self.share * _room(model)
 
 
 def pooled_luck(models: Sequence[Answers]) -> Luck | None:
     """Returns the luck of a board's methods, pooled over those with several seeds; None where there are none."""
-    spread = [(_spread(model), len(model.means) - 1) for model in models if model.by_luck]
-    df = sum(each for _, each in spread)
-    return Luck(sum(variance * each for variance, each in spread) / df, df) if df else None
+    lucky = [model for model in models if model.by_luck]
+    return _luck(lucky) if lucky else None
 
 
 def mean_interval(model: Answers, luck: Luck | None = None) -> Interval:
@@ -228,12 +236,11 @@ def _variances(
                 continue
             runs = len(model.means)
             if id(model) not in known:
-                own = Luck(_spread(model), runs - 1)
-                chosen = own if luck is None or runs >= OWN_SEEDS else luck
+                chosen = _luck([model]) if luck is None or runs >= OWN_SEEDS else luck
                 known[id(model)] = float((model.residuals.var(axis=0, ddof=1) / (1 - model.shares)).sum()) / runs, chosen
             interaction, chosen = known[id(model)]
             both[place] += interaction
-            parts[chosen] = parts.get(chosen, 0.0) + chosen.variance / runs
+            parts[chosen] = parts.get(chosen, 0.0) + chosen.variance(model) / runs
         seeds[place] = sum(parts.values())
         weight[place] = sum(part**2 / chosen.df for chosen, part in parts.items())
         least[place] = min((chosen.df for chosen in parts), default=0)
@@ -245,8 +252,18 @@ def _variances(
     return variance, questions, seeds, np.where(variance > _NO_SPREAD, df, freedom)
 
 
+def _luck(models: Sequence[Answers]) -> Luck:
+    freedom = [len(model.means) - 1 for model in models]
+    spread, room = (sum(of(model) * df for model, df in zip(models, freedom, strict=True)) for of in (_spread, _room))
+    return Luck(spread / room if room else 0.0, sum(freedom))
+
+
 def _spread(model: Answers) -> float:
     return float(np.var([float(mean) for mean in model.means], ddof=1))
+
+
+def _room(model: Answers) -> float:
+    return float(model.value * (1 - model.value))
 
 
 def _quantile(df: Floats) -> Floats:

@@ -15,6 +15,7 @@ from xreason.leaderboards.statistics.families import holm, smallest_difference, 
 from xreason.leaderboards.statistics.intervals import (
     Difference,
     Interval,
+    Luck,
     differences,
     mean_interval,
     mid_p,
@@ -169,11 +170,24 @@ def test_few_seeds_are_helped_by_the_other_methods_of_their_board() -> None:
     models = [answers(*lucky), answers(*steady), answers({"en": verdicts(250, 0.4, 9)})]
     luck = pooled_luck(models)
     assert luck is not None
-    assert (luck.df, luck.variance) == (3, pytest.approx(0.02 / 3))
+    assert luck.df == 3
+    assert luck.variance(models[0]) == luck.variance(models[1]) == pytest.approx(0.02 / 3)
     assert half(mean_interval(models[1], luck)) > half(mean_interval(models[1]))
     many = answers(*({"en": verdicts(250, 0.4, seed)} for seed in range(8)))
     assert mean_interval(many, luck) == mean_interval(many)
     assert pooled_luck([models[2], answers(*lucky, trained=False)]) is None
+
+
+def test_what_is_nearly_always_right_has_as_little_luck_as_it_has_room_for() -> None:
+    lucky = answers(*({"en": verdicts(200, accuracy, seed)} for seed, accuracy in enumerate((0.5, 0.56, 0.62))))
+    nearly = answers({"en": "1" * 200}, {"en": "1" * 200}, {"en": "1" * 199 + "0"})
+    always = answers({"en": "1" * 200}, {"en": "1" * 200}, {"en": "1" * 200})
+    luck = pooled_luck([lucky, nearly, always])
+    one_wrong, none_wrong = (mean_interval(each, luck) for each in (nearly, always))
+    assert 0.96 < one_wrong.low < none_wrong.low < 0.99
+    assert mean_interval(lucky, luck).se_seeds == pytest.approx(0.06 / math.sqrt(3), rel=0.05)
+    # pooled over methods that are always right, it is none
+    assert pooled_luck([always, always]) == Luck(0.0, 4)
 
 
 def test_a_single_training_speaks_for_itself_and_a_given_model_needs_no_seeds() -> None:
