@@ -34,7 +34,8 @@ def test_the_first_50_losses_are_those_of_the_loop_before(method: str, tmp_path:
         device="cpu",
     )
     for stage, losses in zip(report.stages, FORMER["losses"][method], strict=True):
-        assert [loss for _, loss in stage.losses] == pytest.approx(losses, rel=1e-5)
+        # processors of two makers add floats in different orders: losses of 0.01 were 3e-7 apart
+        assert [loss for _, loss in stage.losses] == pytest.approx(losses, rel=1e-5, abs=1e-6)
 
 
 def stage_of(tune: Tune, steps: int = 4) -> Stage:
