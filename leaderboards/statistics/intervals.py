@@ -66,11 +66,11 @@ class Luck:
     1982).
     """
 
-    share: float
-    df: int
+    share: float  #: of p (1 - p), p being a method's accuracy in 0..1
+    df: int  #: degrees of freedom that it is known with: seeds less one, summed over methods
 
     def variance(self, model: Answers) -> float:
-        """Returns that of the means of such a model's trainings."""
+        """Returns how much the accuracies of such a model's trainings vary, in 0..1 squared."""
         return self.share * _room(model)
 
 
